@@ -1,0 +1,1 @@
+"""The vocabulary of mien: pictures, faces, columns, fields, geometry, errors. Imports nothing else of the package."""
