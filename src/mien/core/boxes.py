@@ -1,0 +1,142 @@
+"""Overlap of boxes and the suppression of duplicates.
+
+Boxes are ``float32`` rows (x1, y1, x2, y2) in pixels. A box with x2 <= x1 or y2 <= y1 is empty: it has no area and
+overlaps nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import ShapeMismatch
+
+__all__ = ["iou", "nms", "weighted_nms"]
+
+
+def iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
+    """Intersection over union of every box of `a` with every box of `b`.
+
+    Parameters
+    ----------
+    a, b : array of shape (N, 4) and (M, 4)
+
+    Returns
+    -------
+    float32 array of shape (N, M), in [0, 1]
+        0 where either box is empty.
+
+    Raises
+    ------
+    ShapeMismatch
+        If either is not of shape (N, 4).
+    """
+    a, b = _boxes("a", a), _boxes("b", b)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = (high - low).clip(min=0).prod(axis=2)
+    union = _areas(a)[:, None] + _areas(b)[None, :] - shared
+    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio.astype(np.float32)
+
+
+def nms(boxes: NDArray[Any], scores: NDArray[Any], threshold: float) -> NDArray[np.intp]:
+    """Greedy non-maximum suppression: of boxes that overlap by more than `threshold`, only the best stays.
+
+    Parameters
+    ----------
+    boxes : array of shape (N, 4)
+    scores : array of shape (N,)
+        Equal scores keep the order of the input.
+    threshold : float
+        Largest intersection over union that two kept boxes may have, in [0, 1].
+
+    Returns
+    -------
+    intp array of shape (M,)
+        Indices of the kept boxes, best score first.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the shapes do not fit.
+    """
+    boxes, order = _boxes("boxes", boxes), _best_first(scores, len(boxes))
+    kept = []
+    while len(order):
+        best = order[0]
+        kept.append(best)
+        overlap = iou(boxes[best : best + 1], boxes[order])[0]
+        overlap[0] = np.inf  # an empty box does not overlap even itself, and must leave the queue all the same
+        order = order[overlap <= threshold]
+    return np.array(kept, dtype=np.intp)
+
+
+def weighted_nms(
+    boxes: NDArray[Any], scores: NDArray[Any], points: NDArray[Any], threshold: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Blend each group of overlapping boxes into one, weighted by score, instead of dropping all but the best.
+
+    It steadies a detector whose anchors fire many times on one face (Bazarevsky et al., *BlazeFace*, 2019).
+    Groups are those of `nms`: a box belongs to the best box that it overlaps by more than `threshold`.
+
+    Parameters
+    ----------
+    boxes : array of shape (N, 4)
+    scores : array of shape (N,), >= 0
+    points : array of shape (N, K, 2)
+    threshold : float
+        Overlap from which two boxes are one face, in [0, 1].
+
+    Returns
+    -------
+    boxes : float32 array of shape (M, 4)
+    scores : float32 array of shape (M,)
+        The best score of each group, falling.
+    points : float32 array of shape (M, K, 2)
+
+    Raises
+    ------
+    ShapeMismatch
+        If the shapes do not fit.
+    """
+    boxes = _boxes("boxes", boxes)
+    points = np.asarray(points, dtype=np.float64)
+    if points.ndim != 3 or len(points) != len(boxes) or points.shape[2] != 2:
+        raise ShapeMismatch(f"points must have the shape ({len(boxes)}, K, 2) to fit the boxes, not {points.shape}.")
+    order = _best_first(scores, len(boxes))
+    weights = np.asarray(scores, dtype=np.float64)
+    values = np.concatenate([boxes, points.reshape(len(boxes), -1)], axis=1)
+    best, blended = [], []
+    while len(order):
+        overlap = iou(boxes[order[:1]], boxes[order])[0]
+        overlap[0] = np.inf
+        group = order[overlap > threshold]
+        # Scores of zero weigh nothing; then the members count alike.
+        weight = weights[group] if weights[group].sum() > 0 else np.ones(len(group))
+        best.append(order[0])
+        blended.append(weight @ values[group] / weight.sum())
+        order = order[overlap <= threshold]
+    merged = np.array(blended, dtype=np.float32).reshape(len(best), values.shape[1])
+    kept = weights[np.array(best, dtype=np.intp)].astype(np.float32)
+    return merged[:, :4], kept, merged[:, 4:].reshape(len(best), *points.shape[1:])
+
+
+def _boxes(name: str, boxes: NDArray[Any]) -> NDArray[np.float64]:
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ShapeMismatch(f"{name} must have the shape (N, 4), not {boxes.shape}.")
+    return boxes
+
+
+def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(axis=1))
+
+
+def _best_first(scores: NDArray[Any], count: int) -> NDArray[np.intp]:
+    scores = np.asarray(scores)
+    if scores.shape != (count,):
+        raise ShapeMismatch(f"scores must have the shape ({count},) to fit the boxes, not {scores.shape}.")
+    return np.argsort(-scores, kind="stable")

@@ -1,0 +1,191 @@
+"""Crops of pictures: affine warps that do not alias, one for each face, and letterboxes.
+
+OpenCV is imported when the first crop is made, not with this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.core.errors import ShapeMismatch
+from mien.core.geometry import affine_maps, affine_scales
+
+__all__ = ["Border", "Interpolation", "letterbox", "warp", "warp_batch"]
+
+Border: TypeAlias = Literal["constant", "replicate", "reflect"]
+Interpolation: TypeAlias = Literal["area", "linear", "cubic", "nearest"]
+T = TypeVar("T", bound=np.generic)
+
+
+def warp(
+    image: NDArray[T],
+    m: ArrayLike,
+    size: int | tuple[int, int],
+    *,
+    border: Border = "constant",
+    value: float = 0,
+    interpolation: Interpolation = "area",
+) -> NDArray[T]:
+    """Cut a crop out of a picture.
+
+    Parameters
+    ----------
+    image : array of shape (H, W) or (H, W, C), C <= 4
+        uint8, uint16, int16, float32 or float64.
+    m : array of shape (2, 3)
+        Picture to crop. With NaN in it, the crop is `value` throughout.
+    size : int or (height, width)
+    border : {"constant", "replicate", "reflect"}
+        What stands outside of the picture: `value`, its edge pixels, or its mirror image.
+    value : float
+        Of every channel, for "constant".
+    interpolation : {"area", "linear", "cubic", "nearest"}
+        "area" is "linear" after the picture was averaged down to about the crop's scale: a face of 2,000 pixels becomes
+        a clean one of 112 and not a noisy sample of it. The others take the picture as it is ("nearest": label maps).
+
+    Returns
+    -------
+    array of shape (h, w) or (h, w, C), of the type of `image`
+    """
+    out = np.empty((*_size(size), *np.shape(image)[2:]), dtype=np.asarray(image).dtype)
+    _warp_into(out, image, affine_maps(m), border, value, interpolation)
+    return out
+
+
+def warp_batch(
+    images: Sequence[NDArray[np.uint8]],
+    owner: ArrayLike,
+    m: ArrayLike,
+    size: int | tuple[int, int],
+    *,
+    border: Border = "constant",
+    value: float = 0,
+    interpolation: Interpolation = "area",
+) -> NDArray[np.uint8]:
+    """Cut one crop for each face out of the picture that it is in; see `warp`.
+
+    Parameters
+    ----------
+    images : sequence of uint8 arrays of shape (H, W, 3)
+    owner : int array of shape (N,)
+        Which picture each face is in.
+    m : array of shape (N, 2, 3)
+        Picture to crop, one for each face.
+
+    Returns
+    -------
+    uint8 array of shape (N, h, w, 3)
+    """
+    m, owner = affine_maps(m), np.asarray(owner, dtype=np.intp)
+    if m.ndim != 3 or owner.shape != (len(m),):
+        raise ShapeMismatch(
+            f"maps of shape {m.shape} and owners of shape {owner.shape} do not fit: (N, 2, 3) and (N,) are needed."
+        )
+    out = np.empty((len(m), *_size(size), 3), dtype=np.uint8)
+    for row, index, matrix in zip(out, owner, m, strict=True):
+        _warp_into(row, images[index], matrix, border, value, interpolation)
+    return out
+
+
+def letterbox(
+    image: NDArray[np.uint8], size: int | tuple[int, int], *, value: int = 0, enlarge: bool = True
+) -> tuple[NDArray[np.uint8], float]:
+    """Fit a whole picture into a fixed size, keeping its proportions; it stands top left, the rest is `value`.
+
+    Parameters
+    ----------
+    image : uint8 array of shape (H, W, 3)
+    size : int or (height, width)
+    value : int
+        Of the empty part, every channel.
+    enlarge : bool
+        Whether a small picture is enlarged to fill the size.
+
+    Returns
+    -------
+    picture : uint8 array of shape (height, width, 3)
+    scale : float
+        Letterbox pixels per pixel of `image`: coordinates found in the letterbox, divided by it, are those in `image`.
+    """
+    import cv2
+
+    height, width = _size(size)
+    scale = min(height / image.shape[0], width / image.shape[1])
+    if not enlarge:
+        scale = min(scale, 1.0)
+    h, w = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
+    out = np.empty((height, width, 3), dtype=np.uint8)
+    out[h:], out[:h, w:] = value, value
+    out[:h, :w] = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return out, scale
+
+
+def _size(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _warp_into(
+    out: NDArray[Any],
+    image: NDArray[Any],
+    m: NDArray[np.float64],
+    border: Border,
+    value: float,
+    interpolation: Interpolation,
+) -> None:
+    import cv2
+
+    if m.shape != (2, 3):
+        raise ShapeMismatch(f"one affine map of shape (2, 3) is needed, not {m.shape}.")
+    if image.ndim not in (2, 3) or image.shape[2:] != out.shape[2:] or not image.size:
+        raise ShapeMismatch(f"a picture of shape {image.shape} cannot be cropped to {out.shape}.")
+    scale = float(affine_scales(m))
+    if not np.isfinite(m).all() or scale == 0:
+        out[...] = value
+        return
+    # Only the part that the crop shows is looked at: OpenCV's warp takes no side above 32,767, and averaging a whole
+    # photo would cost.
+    reduce = round(1 / scale) if interpolation == "area" else 1
+    x1, y1, x2, y2 = _footprint(m, out.shape, image.shape, margin=2 * max(reduce, 1))
+    part = image[y1:y2, x1:x2]
+    m = m.copy()
+    m[:, 2] += m[:, :2] @ (x1, y1)
+    if reduce > 1:
+        h, w = max(1, (y2 - y1) // reduce), max(1, (x2 - x1) // reduce)
+        fx, fy = (x2 - x1) / w, (y2 - y1) / h
+        part = cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA)
+        # Pixel (i, j) of the small part is centred at ((i + 0.5) fx - 0.5, (j + 0.5) fy - 0.5) of the large one.
+        m[:, 2] += m[:, :2] @ (fx / 2 - 0.5, fy / 2 - 0.5)
+        m[:, :2] *= (fx, fy)
+    flags = {
+        "area": cv2.INTER_LINEAR,
+        "linear": cv2.INTER_LINEAR,
+        "cubic": cv2.INTER_CUBIC,
+        "nearest": cv2.INTER_NEAREST,
+    }
+    borders = {"constant": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101}
+    cv2.warpAffine(
+        part,
+        m,
+        (out.shape[1], out.shape[0]),
+        dst=out,
+        flags=flags[interpolation],
+        borderMode=borders[border],
+        borderValue=(value,) * 4,
+    )
+
+
+def _footprint(
+    m: NDArray[np.float64], crop: tuple[int, ...], picture: tuple[int, ...], margin: int
+) -> tuple[int, int, int, int]:
+    """Part of the picture that the crop shows, with a margin for the interpolation; never empty."""
+    h, w = crop[:2]
+    corners = np.array([(-0.5, -0.5), (w - 0.5, -0.5), (-0.5, h - 0.5), (w - 0.5, h - 0.5)])
+    seen = (corners - m[:, 2]) @ np.linalg.inv(m[:, :2]).T
+    limit = np.array([picture[1], picture[0]])
+    low = np.clip(np.floor(seen.min(axis=0)) - margin, 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(seen.max(axis=0)) + margin + 1, low + 1, limit).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
