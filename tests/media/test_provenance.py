@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from mien.core.errors import ImageError, SourceError
+from mien.media.provenance import MAX_PACKET, SYNTHETIC_TYPES, VOCABULARY, Provenance, provenance
+
+FORMATS = ["JPEG", "PNG", "WEBP", "TIFF"]
+TIFF_XMP = 700
+
+
+def picture(kind: str, packet: bytes | None = None) -> bytes:
+    out = io.BytesIO()
+    image = Image.new("RGB", (8, 6), (40, 80, 120))
+    if packet is None:
+        image.save(out, kind)
+    elif kind == "PNG":
+        from PIL.PngImagePlugin import PngInfo
+
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", packet.decode())
+        image.save(out, kind, pnginfo=info)
+    elif kind == "TIFF":
+        image.save(out, kind, tiffinfo={TIFF_XMP: packet})
+    else:
+        image.save(out, kind, xmp=packet)
+    return out.getvalue()
+
+
+def packet_with(inside: str, attributes: str = "") -> bytes:
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:I="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+        f" {attributes}>{inside}</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+MARK = Provenance.generated("mobilestylegan", seed=7)
+GENERATED = VOCABULARY + "trainedAlgorithmicMedia"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_mark_comes_back_from_every_format(kind: str) -> None:
+    read = provenance(picture(kind, MARK.to_xmp()))
+    assert read == MARK
+    assert read.synthetic is True
+    assert read.tool is not None
+    assert read.tool.startswith("mien ")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_without_a_mark_is_unknown_and_never_real(kind: str) -> None:
+    read = provenance(picture(kind))
+    assert read.synthetic is None
+    assert not read
+    assert read.reason == "no XMP in the file."
+
+
+def test_a_mark_survives_renaming(tmp_path: Path) -> None:
+    first = tmp_path / "made.jpg"
+    first.write_bytes(picture("JPEG", MARK.to_xmp()))
+    second = first.rename(tmp_path / "ein schönes 写真.dat")
+    assert provenance(second) == provenance(str(second)) == MARK
+
+
+@given(
+    source_type=st.sampled_from([*sorted(SYNTHETIC_TYPES), "digitalCapture"]),
+    tool=st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=60),
+    models=st.lists(st.from_regex(r"[a-z0-9][a-z0-9.-]{0,20}", fullmatch=True), max_size=4).map(tuple),
+    seed=st.none() | st.integers(0, 2**64 - 1),
+)
+def test_any_record_comes_back_from_its_packet(
+    source_type: str, tool: str, models: tuple[str, ...], seed: int | None
+) -> None:
+    record = Provenance(source_type, tool, models, seed)
+    assert Provenance.from_xmp(record.to_xmp()) == record
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_read_without_an_exception(packet: bytes) -> None:
+    assert Provenance.from_xmp(packet).synthetic is None
+
+
+@given(cut=st.integers(0, 900), at=st.integers(0, 900), byte=st.integers(0, 255))
+def test_broken_packets_are_read_without_an_exception(cut: int, at: int, byte: int) -> None:
+    packet = bytearray(MARK.to_xmp())
+    packet[at % len(packet)] = byte
+    Provenance.from_xmp(bytes(packet))
+    Provenance.from_xmp(bytes(packet[:cut]))
+
+
+def test_composites_are_synthetic_too() -> None:
+    assert Provenance.composite("a", "b").synthetic is True
+    assert Provenance.composite("a", "b").models == ("a", "b")
+
+
+def test_a_camera_is_a_claim_not_a_proof() -> None:
+    read = Provenance.from_xmp(Provenance("digitalCapture", "camera").to_xmp())
+    assert read.source_type == "digitalCapture"
+    assert read.synthetic is None
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        packet_with(f"<I:DigitalSourceType>{GENERATED}</I:DigitalSourceType>"),
+        packet_with("", f'I:DigitalSourceType="{GENERATED}"'),
+        packet_with(f'<I:DigitalSourceType rdf:resource="{GENERATED}"/>'),
+        packet_with("<I:DigitalSourceType>trainedAlgorithmicMedia</I:DigitalSourceType>"),
+        packet_with(
+            f'<xmp:A rdf:parseType="Resource"><I:DigitalSourceType>{GENERATED}</I:DigitalSourceType></xmp:A>',
+            f'I:DigitalSourceType="{VOCABULARY}digitalCapture"',
+        ),
+    ],
+    ids=["element", "attribute", "resource", "bare code", "a synthetic part"],
+)
+def test_other_writers_forms(packet: bytes) -> None:
+    assert Provenance.from_xmp(packet).synthetic is True
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_unicode_encodings(encoding: str) -> None:
+    text = '<?xpacket begin="x"?>' + packet_with("", f'I:DigitalSourceType="{GENERATED}"').decode()
+    assert Provenance.from_xmp(text.encode(encoding)).synthetic is True
+
+
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {c} "&{chr(ord(c) - 1)};' * 9 for c in "bcdefgh")
+    + "]>"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp037"])
+def test_entities_are_refused_in_any_encoding(encoding: str) -> None:
+    body = packet_with(f"<I:DigitalSourceType>{GENERATED}</I:DigitalSourceType>").decode()
+    read = Provenance.from_xmp((f'<?xml version="1.0" encoding="{encoding}"?>' + BOMB + body).encode(encoding))
+    assert read.synthetic is None
+    assert read.reason is not None
+
+
+def test_huge_and_deep_packets() -> None:
+    assert "refused" in str(Provenance.from_xmp(b"<a>" + b" " * MAX_PACKET).reason)
+    depth = 100_000
+    assert Provenance.from_xmp(b"<a>" * depth + b"</a>" * depth).reason == "its XMP names no source type."
+
+
+def test_values_are_safe_to_print() -> None:
+    tool = "<xmp:CreatorTool>a\u202eb\x85c&#9;d" + "x" * 5000 + "</xmp:CreatorTool>"
+    read = Provenance.from_xmp(packet_with(tool))
+    assert read.tool is not None
+    assert read.tool.startswith("abcd")
+    assert len(read.tool) <= 200
+
+
+def png_with_late_xmp(packet: bytes, *, compressed: bool) -> bytes:
+    body = zlib.compress(packet) if compressed else packet
+    data = b"XML:com.adobe.xmp\0" + bytes([compressed, 0]) + b"\0\0" + body
+    chunk = struct.pack(">I4s", len(data), b"iTXt") + data + struct.pack(">I", zlib.crc32(b"iTXt" + data))
+    plain = picture("PNG")
+    end = plain.rindex(b"IEND") - 4
+    return plain[:end] + chunk + plain[end:]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_png_that_names_its_origin_after_the_pixels(compressed: bool) -> None:
+    assert provenance(png_with_late_xmp(MARK.to_xmp(), compressed=compressed)) == MARK
+
+
+def test_png_with_a_compression_bomb() -> None:
+    read = provenance(png_with_late_xmp(b" " * (20 << 20), compressed=True))
+    assert "refused" in str(read.reason)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_what_is_no_picture(data: bytes) -> None:
+    with pytest.raises(ImageError):
+        provenance(data)
+
+
+def test_missing_files_and_folders(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"gone\.jpg"):
+        provenance(tmp_path / "gone.jpg")
+    with pytest.raises(SourceError):
+        provenance(tmp_path)
+
+
+def test_a_file_object_is_read_from_where_it_stands() -> None:
+    assert provenance(io.BytesIO(picture("JPEG", MARK.to_xmp()))) == MARK
