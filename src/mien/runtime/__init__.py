@@ -1,0 +1,1 @@
+"""Networks that run: one interface over OpenVINO and ONNX Runtime."""

@@ -1,0 +1,95 @@
+"""What a model's runner gets: its card, its files, and sessions that are made once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from mien.core.errors import CardError, DeviceUnavailable, UsageError
+from mien.models.card import Card
+from mien.runtime.session import Session, SessionOptions, resolve_device
+
+__all__ = ["Bundle"]
+
+
+class Bundle:
+    """A model's card with its files at hand; safe to use from many threads.
+
+    Parameters
+    ----------
+    card
+        What is known about the model.
+    files
+        Where each file of the card lies, by the card's name for it.
+    options
+        How its networks are run.
+    """
+
+    def __init__(self, card: Card, files: Mapping[str, Path], options: SessionOptions) -> None:
+        self.card = card
+        self.options = options
+        self._files = dict(files)
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file.
+
+        Raises
+        ------
+        CardError
+            The card has no file of that name.
+        """
+        if name not in self._files:
+            raise CardError(f"the card of {self.card.id} has no file {name!r}; it has {', '.join(self._files)}")
+        return self._files[name]
+
+    def session(self, name: str = "model") -> Session:
+        """Return the session of a file; it is made on the first call.
+
+        An OpenVINO ``.xml`` called `name` finds its ``.bin`` as ``name_weights``.
+
+        Raises
+        ------
+        CardError
+            The card has no file of that name.
+        DeviceUnavailable
+            The device is not there, or cannot run this kind of file.
+        ModelError
+            The file is not a network that can be run.
+        """
+        with self._lock:
+            if self._closed:
+                raise UsageError(f"the model {self.card.id} is closed")
+            if name not in self._sessions:
+                self._sessions[name] = self._open(name)
+            return self._sessions[name]
+
+    def close(self) -> None:
+        """Give back the memory of all sessions."""
+        with self._lock:
+            self._closed = True
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()
+
+    def _open(self, name: str) -> Session:
+        path = self.path(name)
+        spec = self.card.files[name]
+        is_onnx = path.suffix == ".onnx"
+        wanted = self.options.device
+        device = resolve_device("cpu" if wanted == "auto" and not is_onnx else wanted)
+        if device.backend == "onnxruntime":
+            raise DeviceUnavailable(f"device {device.name!r} cannot run {path.name} yet; use device='cpu'")
+        from mien.runtime.openvino import OpenVinoSession
+
+        return OpenVinoSession(
+            path,
+            weights=self.path(f"{name}_weights") if path.suffix == ".xml" else None,
+            picture=spec.input,
+            precision=self.card.precision,
+            device=device,
+            options=self.options,
+        )
