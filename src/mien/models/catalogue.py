@@ -1,0 +1,192 @@
+"""The models that mien knows: built-in cards, cards of installed plug-ins, and the user's own.
+
+Nothing is read before `Catalogue.load` is called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import platformdirs
+
+from mien.core.errors import CardError, SourceError, StorageError, UnknownModel, UsageError
+from mien.models.card import Card, ImageInput, WeightFile
+
+__all__ = ["Card", "Catalogue", "ImageInput", "WeightFile", "add_card", "user_cards_folder"]
+
+ENTRY_POINT_GROUP = "mien.catalogues"
+
+
+class Catalogue:
+    """Model cards by id.
+
+    Parameters
+    ----------
+    cards
+        Of two cards with the same id the later one counts: plug-ins may replace a built-in card, and the user's own
+        cards replace both.
+
+    Raises
+    ------
+    CardError
+        Two cards whose files have one name but different content: cache and mirror know a file by its name.
+    """
+
+    def __init__(self, cards: Iterable[Card]) -> None:
+        self._cards = {card.id: card for card in cards}
+        owners: dict[str, tuple[str, str]] = {}
+        for card in self._cards.values():
+            for file in card.files.values():
+                sha256, owner = owners.setdefault(file.name, (file.sha256, card.id))
+                if sha256 != file.sha256:
+                    raise CardError(
+                        f"models '{owner}' and '{card.id}' both call a file '{file.name}', but not the same one"
+                    )
+
+    @classmethod
+    def load(cls) -> Catalogue:
+        """Read the built-in cards, those of plug-ins, and the user's own.
+
+        A plug-in is an installed package with an entry point in the group ``mien.catalogues`` whose value is the name
+        of a package that holds ``*.toml`` cards.
+
+        Raises
+        ------
+        CardError
+            A card that is malformed, or an entry point that names no package.
+        """
+        folders: list[Traversable] = [resources.files("mien.models") / "cards"]
+        for entry in metadata.entry_points(group=ENTRY_POINT_GROUP):
+            try:
+                folders.append(resources.files(entry.value))
+            except ImportError as error:
+                raise CardError(f"entry point '{entry.name}' of {ENTRY_POINT_GROUP}: {error}") from error
+        folders.append(user_cards_folder())
+        return cls(card for folder in folders for card in _read_folder(folder))
+
+    def __getitem__(self, model_id: str) -> Card:
+        """Return the card with this id, or raise `UnknownModel` with the ids that look like it."""
+        try:
+            return self._cards[model_id]
+        except KeyError:
+            close = difflib.get_close_matches(model_id, self._cards, n=3, cutoff=0.4)
+            hint = f"did you mean {' or '.join(close)}?" if close else "`mien models list` shows what there is"
+            raise UnknownModel(f"no model is called '{model_id}'; {hint}") from None
+
+    def __contains__(self, model_id: object) -> bool:
+        return model_id in self._cards
+
+    def __iter__(self) -> Iterator[Card]:
+        return iter(self._cards.values())
+
+    def __len__(self) -> int:
+        return len(self._cards)
+
+    def giving(self, name: str) -> list[Card]:
+        """Return the cards that give a field or job, the preferred one first."""
+        found = [card for card in self if name in card.gives]
+        return sorted(found, key=lambda card: (card.priority, card.id))
+
+
+def user_cards_folder() -> Path:
+    """Return the folder of the user's own cards: ``cards`` in ``MIEN_CONFIG``, else in the user's config folder."""
+    return Path(os.environ.get("MIEN_CONFIG") or platformdirs.user_config_dir("mien")) / "cards"
+
+
+def _read_folder(folder: Traversable) -> Iterator[Card]:
+    if not folder.is_dir():
+        return
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".toml"):
+            try:
+                text = entry.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise CardError(f"{entry}: cannot be read: {error}") from error
+            yield Card.from_toml(text, str(entry))
+
+
+def add_card(
+    path: Path | str,
+    *,
+    like: str,
+    id: str,  # noqa: A002 - the word that cards, commands and messages use
+    file: str = "model",
+    weights_license: str = "LicenseRef-unknown",
+) -> Card:
+    """Make a card for a model file of the user's own that works like a known model, and keep it for later runs.
+
+    Parameters
+    ----------
+    path
+        The model file, for example an ONNX export with the same inputs and outputs as `like` has.
+    like
+        Id of the card whose runner, input, parameters, needs and gives are taken over.
+    id
+        The new model's id. It becomes no default: ask for it by name, as in ``models={"embedding": id}``.
+    file
+        Which of that card's files `path` stands for.
+    weights_license
+        SPDX id of the file's license, if you know it.
+
+    Returns
+    -------
+    Card
+        The card as written to the user's folder of cards.
+
+    Raises
+    ------
+    UnknownModel
+        `like` is not in the catalogue.
+    UsageError
+        `like` has no such file, or `id` is taken.
+    SourceError
+        `path` cannot be read.
+    StorageError
+        The card cannot be written.
+    """
+    catalogue = Catalogue.load()
+    known = catalogue[like]
+    if id in catalogue:
+        raise UsageError(f"there is a model called '{id}' already")
+    if file not in known.files:
+        raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files)}")
+    path = Path(path).expanduser().resolve()
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = path.stat().st_size
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
+    own = replace(known.files[file], source=f"file:{path}", sha256=digest, bytes=size, name=f"{id}{path.suffix}")
+    card = replace(
+        known,
+        id=id,
+        title=f"{path.name}, used like {like}",
+        # After every published model, so that adding one never changes a result that did not ask for it.
+        priority=1000,
+        weights_license=weights_license,
+        license_source="as given when the model was added",
+        data_terms="unknown",
+        data_source="unknown",
+        origin="unknown",
+        paper="",
+        space=f"{id}/1" if known.space else None,
+        precision="f32",
+        files={**known.files, file: own},
+    )
+    text = card.to_toml()
+    target = user_cards_folder() / f"{id}.toml"
+    Card.from_toml(text, str(target))  # an id or a license that a card cannot hold is refused before it is written
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror}") from error
+    return card
