@@ -20,6 +20,15 @@ Border: TypeAlias = Literal["constant", "replicate", "reflect"]
 Interpolation: TypeAlias = Literal["area", "linear", "cubic", "nearest"]
 T = TypeVar("T", bound=np.generic)
 
+# Samples along each side of a crop's pixel when the picture shrinks. Measured on faces 2 to 20 times larger than their
+# crop: the ArcFace embedding then has a cosine of 0.9994 or more to that of the crop averaged over every pixel (0.987
+# with one sample), for 0.5 ms.
+_WARP_SAMPLES = 3
+# The same for whole pictures: 12 megapixels to 640 in 2 ms; a full average takes ten times as long.
+_LETTERBOX_SAMPLES = 2
+# OpenCV's warp takes no larger picture; of such a one, it gets the part that the crop shows.
+_LONGEST_SIDE = 32_000
+
 
 def warp(
     image: NDArray[T],
@@ -44,8 +53,8 @@ def warp(
     value : float
         Of every channel, for "constant".
     interpolation : {"area", "linear", "cubic", "nearest"}
-        "area" is "linear" after the picture was averaged down to about the crop's scale: a face of 2,000 pixels becomes
-        a clean one of 112 and not a noisy sample of it. The others take the picture as it is ("nearest": label maps).
+        "area" is "linear" with up to 3 x 3 samples a pixel where the picture shrinks: a face of 2,000 pixels becomes a
+        clean one of 112, not a noisy pick of its pixels. The others take one sample ("nearest" suits label maps).
 
     Returns
     -------
@@ -113,6 +122,8 @@ def letterbox(
     """
     import cv2
 
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ShapeMismatch(f"a picture must have the shape (H, W, 3), not {image.shape}.")
     height, width = _size(size)
     scale = min(height / image.shape[0], width / image.shape[1])
     if not enlarge:
@@ -120,7 +131,9 @@ def letterbox(
     h, w = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
     out = np.empty((height, width, 3), dtype=np.uint8)
     out[h:], out[:h, w:] = value, value
-    out[:h, :w] = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    samples = min(max(round(1 / scale), 1), _LETTERBOX_SAMPLES)
+    fine = cv2.resize(image, (w * samples, h * samples), interpolation=cv2.INTER_LINEAR)
+    out[:h, :w] = fine if samples == 1 else cv2.resize(fine, (w, h), interpolation=cv2.INTER_AREA)
     return out, scale
 
 
@@ -146,20 +159,11 @@ def _warp_into(
     if not np.isfinite(m).all() or scale == 0:
         out[...] = value
         return
-    # Only the part that the crop shows is looked at: OpenCV's warp takes no side above 32,767, and averaging a whole
-    # photo would cost.
-    reduce = round(1 / scale) if interpolation == "area" else 1
-    x1, y1, x2, y2 = _footprint(m, out.shape, image.shape, margin=2 * max(reduce, 1))
-    part = image[y1:y2, x1:x2]
-    m = m.copy()
-    m[:, 2] += m[:, :2] @ (x1, y1)
-    if reduce > 1:
-        h, w = max(1, (y2 - y1) // reduce), max(1, (x2 - x1) // reduce)
-        fx, fy = (x2 - x1) / w, (y2 - y1) / h
-        part = cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA)
-        # Pixel (i, j) of the small part is centred at ((i + 0.5) fx - 0.5, (j + 0.5) fy - 0.5) of the large one.
-        m[:, 2] += m[:, :2] @ (fx / 2 - 0.5, fy / 2 - 0.5)
-        m[:, :2] *= (fx, fy)
+    if max(image.shape[:2]) > _LONGEST_SIDE:
+        x1, y1, x2, y2 = _footprint(m, out.shape, image.shape)
+        image = image[y1:y2, x1:x2]
+        m = np.column_stack([m[:, :2], m[:, 2] + m[:, :2] @ (x1, y1)])
+    samples = min(max(round(1 / scale), 1), _WARP_SAMPLES) if interpolation == "area" else 1
     flags = {
         "area": cv2.INTER_LINEAR,
         "linear": cv2.INTER_LINEAR,
@@ -167,25 +171,28 @@ def _warp_into(
         "nearest": cv2.INTER_NEAREST,
     }
     borders = {"constant": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101}
+    height, width = out.shape[:2]
+    fine = out if samples == 1 else np.empty((height * samples, width * samples, *out.shape[2:]), dtype=out.dtype)
     cv2.warpAffine(
-        part,
-        m,
-        (out.shape[1], out.shape[0]),
-        dst=out,
+        image,
+        # The middle of a pixel's samples is the pixel: hence the shift by (samples - 1) / 2.
+        np.column_stack([m[:, :2] * samples, m[:, 2] * samples + (samples - 1) / 2]),
+        (width * samples, height * samples),
+        dst=fine,
         flags=flags[interpolation],
         borderMode=borders[border],
         borderValue=(value,) * 4,
     )
+    if samples > 1:
+        cv2.resize(fine, (width, height), dst=out, interpolation=cv2.INTER_AREA)
 
 
-def _footprint(
-    m: NDArray[np.float64], crop: tuple[int, ...], picture: tuple[int, ...], margin: int
-) -> tuple[int, int, int, int]:
+def _footprint(m: NDArray[np.float64], crop: tuple[int, ...], picture: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Part of the picture that the crop shows, with a margin for the interpolation; never empty."""
     h, w = crop[:2]
     corners = np.array([(-0.5, -0.5), (w - 0.5, -0.5), (-0.5, h - 0.5), (w - 0.5, h - 0.5)])
     seen = (corners - m[:, 2]) @ np.linalg.inv(m[:, :2]).T
     limit = np.array([picture[1], picture[0]])
-    low = np.clip(np.floor(seen.min(axis=0)) - margin, 0, limit - 1).astype(int)
-    high = np.clip(np.ceil(seen.max(axis=0)) + margin + 1, low + 1, limit).astype(int)
+    low = np.clip(np.floor(seen.min(axis=0)) - 3, 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(seen.max(axis=0)) + 4, low + 1, limit).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
