@@ -3,61 +3,67 @@
 from __future__ import annotations
 
 import functools
+import json
 import queue
 import sys
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ModelError, ShapeMismatch
+from mien.core.errors import ModelError, UsageError
 from mien.models.card import ImageInput, Precision
-from mien.runtime.session import Device, SessionInfo, SessionOptions
+from mien.runtime.batching import cuts
+from mien.runtime.cache import CompileCache, digest
+from mien.runtime.mending import free_batch, read_network
+from mien.runtime.session import Device, SessionInfo, SessionOptions, Signature
 
-__all__ = ["OpenVinoSession", "library"]
+__all__ = ["OpenVinoSession", "core", "library"]
 
-# How many picture sizes stay compiled in one session: a folder of photos has a few aspect ratios.
-_SIZES_KEPT = 8
+# Compiled networks are kept for so many shapes at a time: a folder of photos has a few aspect ratios.
+_SHAPES_KEPT = 16
+# Part of the key of everything kept on disk: count up when the way a network is read or mended changes.
+_CACHE_VERSION = 1
+
+Rows = tuple[tuple[int, ...], ...]
 
 
 @functools.cache
 def library() -> ModuleType:
-    """Import OpenVINO without its telemetry.
+    """Import OpenVINO, without letting it report that to its makers.
 
-    The package reports its own import to its makers over the network unless the telemetry module is absent. It is made
-    to look absent for the time of the import only.
+    The package sends a message over the network on import, unless its telemetry module is missing. So it is hidden
+    for as long as the import takes.
     """
-    with _import_lock:
-        hidden = sys.modules.get("openvino_telemetry")
-        if "openvino" not in sys.modules:
-            sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    name = "openvino_telemetry"
+    if "openvino" in sys.modules or name in sys.modules:
+        import openvino
+    else:
+        sys.modules[name] = None  # type: ignore[assignment]  # makes "import" of it fail
         try:
             import openvino
         finally:
-            if hidden is not None:
-                sys.modules["openvino_telemetry"] = hidden
-            elif sys.modules.get("openvino_telemetry", hidden) is None:
-                sys.modules.pop("openvino_telemetry", None)
-    result: ModuleType = openvino
-    return result
-
-
-_import_lock = threading.Lock()
+            del sys.modules[name]
+    return cast("ModuleType", openvino)
 
 
 @functools.cache
 def core() -> Any:
-    """Return the one OpenVINO core of this process (plugins are loaded once per core)."""
+    """Return the OpenVINO core of this process: each core loads its plugins anew."""
     return library().Core()
 
 
 class OpenVinoSession:
     """A network on an OpenVINO device (see `mien.runtime.session.Session`).
+
+    On the CPU rows are computed one by one: batches of small networks are slower there, and one row alone cannot
+    depend on its neighbours. Each shape of picture is compiled for itself, which takes milliseconds once it is in the
+    cache, and runs faster than a network that takes any shape.
 
     Parameters
     ----------
@@ -91,31 +97,43 @@ class OpenVinoSession:
         self._path = path
         self._weights = weights
         self._picture = picture
-        self._target = device.target
+        self._device = device
         self._options = options
         self._on_cpu = device.target == "CPU"
-        self._precision = _hint(options.precision or precision, device.target)
-        self._streams = options.thread_count if self._on_cpu and options.mode == "throughput" else 1
-        self._buckets = options.buckets or ((1,) if self._on_cpu else (1, 2, 4, 8, 16))
-        self._device = device
-        self._networks: OrderedDict[tuple[tuple[int, ...], ...], _Network] = OrderedDict()
+        self._threads = options.thread_count if self._on_cpu else 0
+        self._lowest = options.precision or precision
+        self._cache = CompileCache(options.cache_dir)
+        self._key = [_CACHE_VERSION, library().__version__, digest(path), weights and digest(weights), repr(picture)]
+        self._networks: OrderedDict[tuple[Rows, int, int], _Network] = OrderedDict()
         self._lock = threading.Lock()
-        model = self._read()
-        self.inputs = tuple(_name(port) for port in model.inputs)
-        self.outputs = tuple(_name(port) for port in model.outputs)
-        # One row of each input, -1 where the network takes any number.
-        self._rows = tuple(_dimensions(port.partial_shape)[1:] for port in model.inputs)
-        self._types = tuple(port.element_type.to_dtype() for port in model.inputs)
+        self._turn = threading.Lock()
+        self._closed = False
+        self._signature = self._read_signature()
+        default = (1,) if self._on_cpu else (1, 2, 4, 8)
+        self._buckets = (options.buckets or default) if self._signature.batches else (1,)
+        if self._signature.rows is not None:
+            self._network(self._signature.rows, min(self._buckets), self._streams(1))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return self._signature.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return self._signature.outputs
 
     @property
     def device(self) -> str:
         """Name of the device that runs it."""
         return self._device.name
 
-    @property
+    @functools.cached_property
     def precision(self) -> str:
-        """Precision of the arithmetic."""
-        return self._precision
+        """Precision of the arithmetic: bf16 where the network bears it and the device would choose it, else f32."""
+        chosen = core().get_property(self._device.target, "INFERENCE_PRECISION_HINT").get_type_name()
+        return "bf16" if self._lowest == "bf16" and chosen == "bf16" else "f32"
 
     def info(self) -> SessionInfo:
         """Say what really runs."""
@@ -123,150 +141,169 @@ class OpenVinoSession:
             backend="openvino",
             version=library().__version__,
             device=self._device.name,
-            device_name=core().get_property(self._target, "FULL_DEVICE_NAME"),
-            precision=self._precision,
-            threads=self._options.thread_count if self._on_cpu else 0,
-            streams=self._streams,
+            device_name=core().get_property(self._device.target, "FULL_DEVICE_NAME"),
+            precision=self.precision,
+            threads=self._threads,
+            streams=self._streams(self._threads),
             buckets=self._buckets,
         )
 
     def run(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Compute every row (see `mien.runtime.session.Session.run`)."""
-        arrays = self._checked(inputs)
-        return self._network(tuple(array.shape[1:] for array in arrays)).run(arrays)
+        arrays = self._signature.check(inputs, self._picture)
+        rows: Rows = tuple(array.shape[1:] for array in arrays)
+        if self._options.mode == "throughput":
+            return self._run(arrays, rows, self._streams(1))
+        with self._turn:
+            return self._run(arrays, rows, self._streams(len(arrays[0])))
 
     def close(self) -> None:
         """Give the memory back."""
         with self._lock:
+            self._closed = True
             self._networks.clear()
 
-    def _checked(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        name = self._path.name
-        if len(inputs) != len(self.inputs):
-            raise ShapeMismatch(f"{name} takes {len(self.inputs)} inputs ({', '.join(self.inputs)}), not {len(inputs)}")
-        arrays = [np.asarray(array) for array in inputs]
-        for index, (array, row, dtype) in enumerate(zip(arrays, self._rows, self._types, strict=True)):
-            shape = array.shape[1:]
-            if array.ndim != len(row) + 1 or any(want not in (-1, have) for want, have in zip(row, shape, strict=True)):
-                wanted = ", ".join("any" if size < 0 else str(size) for size in row)
-                raise ShapeMismatch(f"{name}: {self.inputs[index]} takes rows of ({wanted}), not {shape}")
-            if len(array) != len(arrays[0]):
-                raise ShapeMismatch(f"{name}: inputs of {len(arrays[0])} and {len(array)} rows")
-            if index == 0 and self._picture is not None:
-                if array.dtype != np.uint8:
-                    raise ShapeMismatch(f"{name} takes uint8 pictures, not {array.dtype}")
-                if any(size % self._picture.multiple for size in shape[:2]):
-                    raise ShapeMismatch(
-                        f"{name} takes heights and widths that are multiples of {self._picture.multiple}, "
-                        f"not {shape[0]} x {shape[1]}"
-                    )
-            arrays[index] = array.astype(dtype, copy=False)
-        return arrays
+    def _run(self, arrays: list[NDArray[Any]], rows: Rows, streams: int) -> tuple[NDArray[Any], ...]:
+        together = self._options.mode == "latency"
+        parts = []
+        for bucket, start, stop in cuts(len(arrays[0]), self._buckets):
+            network = self._network(rows, bucket, streams)
+            parts.append(network.run([array[start:stop] for array in arrays], together=together))
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
-    def _network(self, rows: tuple[tuple[int, ...], ...]) -> _Network:
-        """Return the network compiled for rows of these shapes; the ones not used for longest are dropped."""
+    def _streams(self, rows: int) -> int:
+        """Return how many requests share the threads.
+
+        Many calls, or many rows: one thread for each of them, since small networks gain little from a second one.
+        A few rows alone: all threads on one.
+        """
+        if not self._on_cpu:
+            return 1
+        many = self._options.mode == "throughput" or rows >= self._threads
+        return self._threads if many else 1
+
+    def _network(self, rows: Rows, bucket: int, streams: int) -> _Network:
+        """Return the network compiled for these shapes; those not used for longest are dropped."""
+        key = (rows, bucket, streams)
         with self._lock:
-            network = self._networks.get(rows)
-            if network is None:
-                network = _Network(self._compile(rows, 1), self._streams)
-                self._networks[rows] = network
-                if len(self._networks) > _SIZES_KEPT:
+            if self._closed:
+                raise UsageError(f"the session of {self._path.name} is closed")
+            if key not in self._networks:
+                self._networks[key] = _Network(self._compile(rows, bucket, streams), bucket, streams)
+                if len(self._networks) > _SHAPES_KEPT:
                     self._networks.popitem(last=False)
-            self._networks.move_to_end(rows)
-        return network
+            self._networks.move_to_end(key)
+            return self._networks[key]
+
+    def _compile(self, rows: Rows, bucket: int, streams: int) -> Any:
+        target = self._device.target
+        config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
+        if self._on_cpu:
+            # Pinned threads of two sessions would share a core while another stands idle.
+            config |= {
+                "INFERENCE_NUM_THREADS": self._threads,
+                "NUM_STREAMS": streams,
+                "ENABLE_CPU_PINNING": False,
+            }
+        abilities = core().get_property(target, "OPTIMIZATION_CAPABILITIES")
+        name = core().get_property(target, "FULL_DEVICE_NAME")
+        key = [*self._key, target, name, sorted(abilities), config, rows, bucket]
+        try:
+            if entry := self._cache.get(key):
+                return core().import_model(entry, target, config)
+            model = self._read()
+            model.reshape({port: [bucket, *row] for port, row in zip(model.inputs, rows, strict=True)})
+            compiled = core().compile_model(model, target, config)
+        except RuntimeError as error:
+            raise ModelError(f"{self._path.name} cannot run on rows of {rows}: {_reason(error)}") from error
+        if any(port.partial_shape.is_dynamic for port in compiled.outputs):
+            raise ModelError(f"{self._path.name} has outputs whose size depends on what is in the input")
+        if self._options.cache_dir is not None and "EXPORT_IMPORT" in abilities:
+            self._cache.put(key, compiled.export_model().getvalue())
+        return compiled
 
     def _read(self) -> Any:
-        """Read the file; pictures are prepared inside the graph, and outputs leave it as float32."""
+        """Read the file as a graph that prepares pictures itself, gives float32, and takes any number of rows."""
         ov = library()
         from openvino.preprocess import ColorFormat, PrePostProcessor
 
-        try:
-            if self._weights is not None:
-                model = core().read_model(self._path, self._weights)
-            else:
-                model = core().read_model(self._path)
-            steps = PrePostProcessor(model)
-            if (picture := self._picture) is not None:
-                entry = steps.input(0)
-                entry.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-                entry.tensor().set_color_format(ColorFormat.RGB)
-                entry.model().set_layout(ov.Layout(picture.layout))
-                entry.preprocess().convert_element_type(ov.Type.f32)
-                if picture.color != "RGB":
-                    entry.preprocess().convert_color(getattr(ColorFormat, picture.color))
-                if any(picture.mean):
-                    entry.preprocess().mean(list(picture.mean))
-                if any(value != 1.0 for value in picture.std):
-                    entry.preprocess().scale(list(picture.std))
-            for index in range(len(model.outputs)):
-                steps.output(index).tensor().set_element_type(ov.Type.f32)
-            model = steps.build()
-            if picture is not None:
-                height, width = picture.size or (-1, -1)
-                model.reshape({model.inputs[0]: [1, height, width, 3]})
-        except RuntimeError as error:
-            raise ModelError(f"{self._path.name} cannot be read: {_sentence(error)}") from error
-        return model
+        model = read_network(core(), self._path, self._weights)
+        sizes = [_sizes(port) for port in model.inputs]
+        if (picture := self._picture) is not None:
+            height, width = picture.size or (-1, -1)
+            channels = 1 if picture.color == "GRAY" else 3
+            sizes[0] = [0, channels, height, width] if picture.layout == "NCHW" else [0, height, width, channels]
+        # Scalars and shapes without rows stay as they are and fail at the first run, with the shape named.
+        model.reshape({port: [1, *row[1:]] for port, row in zip(model.inputs, sizes, strict=True)})
+        free_batch(model)
+        steps = PrePostProcessor(model)
+        if picture is not None:
+            entry = steps.input(0)
+            entry.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+            entry.tensor().set_color_format(ColorFormat.RGB)
+            entry.model().set_layout(ov.Layout(picture.layout))
+            entry.preprocess().convert_element_type(ov.Type.f32)
+            if picture.color != "RGB":
+                entry.preprocess().convert_color(getattr(ColorFormat, picture.color))
+            if any(picture.mean):
+                entry.preprocess().mean(list(picture.mean))
+            if any(value != 1.0 for value in picture.std):
+                entry.preprocess().scale(list(picture.std))
+        for index in range(len(model.outputs)):
+            steps.output(index).tensor().set_element_type(ov.Type.f32)
+        return steps.build()
 
-    def _compile(self, rows: tuple[tuple[int, ...], ...], count: int) -> Any:
-        """Compile for `count` rows of these shapes at a time."""
-        config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
-        if self._on_cpu:
-            # Pinned threads of two sessions would share one core while another idles.
-            config |= {
-                "INFERENCE_NUM_THREADS": self._options.thread_count,
-                "NUM_STREAMS": self._streams,
-                "ENABLE_CPU_PINNING": False,
-            }
-        model = self._read()
+    def _read_signature(self) -> Signature:
+        if entry := self._cache.get(self._key):
+            return Signature.from_json(json.loads(entry))
         try:
-            model.reshape({port: [count, *row] for port, row in zip(model.inputs, rows, strict=True)})
-            return core().compile_model(model, self._target, config)
+            model = self._read()
         except RuntimeError as error:
-            raise ModelError(f"{self._path.name} cannot be compiled for {rows}: {_sentence(error)}") from error
+            raise ModelError(f"{self._path.name} cannot be read as a network: {_reason(error)}") from error
+        signature = Signature(
+            name=self._path.name,
+            inputs=tuple(_name(port) for port in model.inputs),
+            shapes=tuple(tuple(_sizes(port)[1:]) for port in model.inputs),
+            types=tuple(np.dtype(port.element_type.to_dtype()).name for port in model.inputs),
+            outputs=tuple(_name(port) for port in model.outputs),
+            batches=_takes_batches(model),
+        )
+        self._cache.put(self._key, json.dumps(signature.to_json()).encode())
+        return signature
 
 
 class _Network:
-    """A compiled network of one row, and as many requests as it has streams."""
+    """A network compiled for `bucket` rows at a time, with one request per stream; for many threads."""
 
-    def __init__(self, compiled: Any, streams: int) -> None:
-        self._idle: queue.LifoQueue[_Request] = queue.LifoQueue()
-        for _ in range(streams):
-            self._idle.put(_Request(compiled.create_infer_request()))
+    def __init__(self, compiled: Any, bucket: int, streams: int) -> None:
+        self._bucket = bucket
+        self._requests = [_Request(compiled.create_infer_request()) for _ in range(streams)]
+        self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        for request in self._requests:
+            self._idle.put(request)
         # Some exports leave the row axis out of an output.
         shapes = [tuple(port.shape) for port in compiled.outputs]
-        self._shapes = [shape[1:] if shape[:1] == (1,) else shape for shape in shapes]
+        self._shapes = [shape[1:] if shape[:1] == (bucket,) else shape for shape in shapes]
 
-    def run(self, inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    def run(self, inputs: Sequence[NDArray[Any]], *, together: bool) -> tuple[NDArray[Any], ...]:
+        """Compute all rows: on all requests together (one caller at a time), or on one that is idle."""
         rows = len(inputs[0])
         results = tuple(np.empty((rows, *shape), np.float32) for shape in self._shapes)
-        running: deque[tuple[_Request, int]] = deque()
+        requests = self._requests if together else [self._idle.get()]
+        steps = range(0, rows, self._bucket)
         try:
-            for row in range(rows):
-                request = self._free(running, results)
-                running.append((request, row))
-                request.start(inputs, row)
-            while running:
-                self._collect(running, results)
+            for turn, start in enumerate(steps):
+                request = requests[turn % len(requests)]
+                request.finish(results)
+                request.start(inputs, start, min(start + self._bucket, rows))
+            for request in requests:
+                request.finish(results)
         finally:
-            for request, _ in running:  # only after an error
-                self._idle.put(request)
+            for request in requests:
+                request.cancel()
+            if not together:
+                self._idle.put(requests[0])
         return results
-
-    def _free(self, running: deque[tuple[_Request, int]], results: tuple[NDArray[Any], ...]) -> _Request:
-        """Take an idle request. Waits for another caller's only while holding none, or two callers could deadlock."""
-        while True:
-            try:
-                return self._idle.get(block=not running)
-            except queue.Empty:
-                self._collect(running, results)
-
-    def _collect(self, running: deque[tuple[_Request, int]], results: tuple[NDArray[Any], ...]) -> None:
-        request, row = running.popleft()
-        try:
-            request.finish(results, row)
-        finally:
-            self._idle.put(request)
 
 
 class _Request:
@@ -276,34 +313,55 @@ class _Request:
         self._request = request
         self._inputs = [tensor.data for tensor in request.input_tensors]
         self._outputs = [tensor.data for tensor in request.output_tensors]
+        self._running: tuple[int, int] | None = None
+        for memory in self._inputs:
+            memory[...] = 0
 
-    def start(self, inputs: Sequence[NDArray[Any]], row: int) -> None:
+    def start(self, inputs: Sequence[NDArray[Any]], start: int, stop: int) -> None:
+        """Begin to compute these rows. What is left in the memory behind them is computed too, and not looked at."""
         for memory, array in zip(self._inputs, inputs, strict=True):
-            memory[0] = array[row]
+            memory[: stop - start] = array[start:stop]
         self._request.start_async()
+        self._running = start, stop
 
-    def finish(self, results: tuple[NDArray[Any], ...], row: int) -> None:
+    def finish(self, results: tuple[NDArray[Any], ...]) -> None:
+        """Wait for what was begun, if anything was, and copy it to its rows."""
+        if self._running is None:
+            return
+        start, stop = self._running
+        self._running = None
         self._request.wait()
         for result, memory in zip(results, self._outputs, strict=True):
-            result[row] = memory.reshape(result.shape[1:])
+            result[start:stop] = memory.reshape(-1, *result.shape[1:])[: stop - start]
+
+    def cancel(self) -> None:
+        """Forget what still runs, which happens only after an error."""
+        if self._running is not None:
+            self._running = None
+            self._request.cancel()
 
 
-def _hint(lowest: str, target: str) -> str:
-    """Choose the precision: bf16 where the network bears it and the device prefers it, else f32."""
-    preferred = str(core().get_property(target, "INFERENCE_PRECISION_HINT").to_string())
-    return "bf16" if lowest == "bf16" and preferred == "bf16" else "f32"
-
-
-def _dimensions(shape: Any) -> tuple[int, ...]:
-    return tuple(size.get_length() if size.is_static else -1 for size in shape)
+def _sizes(port: Any) -> list[int]:
+    """Return the sizes of a port's axes, -1 for any."""
+    return [size.get_length() if size.is_static else -1 for size in port.partial_shape]
 
 
 def _name(port: Any) -> str:
-    """Return one name of a port, the same in each process."""
+    """Return the name of a port; of several, always the same one."""
     return min(port.names, default="")
 
 
-def _sentence(error: Exception) -> str:
-    """Return the last line that says something: OpenVINO's messages end in the reason."""
+def _takes_batches(model: Any) -> bool:
+    """Try whether two rows go in and come out of a graph that stands at one."""
+    twin = model.clone()
+    try:
+        twin.reshape({port: [2, *_sizes(port)[1:]] for port in twin.inputs})
+    except RuntimeError:
+        return False
+    return all(_sizes(port)[:1] == [2] for port in twin.outputs)
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of an OpenVINO error that says most: the last one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:300] if lines else "no reason given"

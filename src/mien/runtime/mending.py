@@ -1,0 +1,112 @@
+"""Making exported networks take any number of rows, and reading those that OpenVINO refuses.
+
+What is mended, by pattern and never by a model's name:
+
+- inputs that nothing uses (weights that were declared as inputs and then replaced) are dropped;
+- a ``Reshape`` that names the batch of 1 it was exported with copies the batch of its input instead;
+- ``DequantizeLinear`` in blocks along one axis, which OpenVINO's reader knows only for matrices, is written out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["drop_unused_inputs", "free_batch", "read_network"]
+
+
+def read_network(core: Any, path: Path, weights: Path | None) -> Any:
+    """Read a network file as an ``openvino.Model``, mended.
+
+    Parameters
+    ----------
+    core
+        The ``openvino.Core`` to read with.
+    path, weights
+        The network, and the weights of one in two files.
+
+    Raises
+    ------
+    RuntimeError
+        OpenVINO cannot read it.
+    """
+    files = [path] if weights is None else [path, weights]
+    try:
+        model = core.read_model(*files)
+    except RuntimeError as error:
+        if "DequantizeLinear" not in str(error):
+            raise
+        model = _core_with_dequantization().read_model(*files)
+    drop_unused_inputs(model)
+    return model
+
+
+def drop_unused_inputs(model: Any) -> None:
+    """Drop the inputs of an ``openvino.Model`` that no operation reads."""
+    for parameter in model.get_parameters():
+        if not any(output.get_target_inputs() for output in parameter.outputs()):
+            model.remove_parameter(parameter)
+
+
+def free_batch(model: Any) -> None:
+    """Let every ``Reshape`` of an ``openvino.Model``, which stands at one row, follow the number of rows.
+
+    Where both the data and the constant target start with 1, the target's 1 becomes "as in the data", which changes
+    nothing for one row.
+    """
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "Reshape":
+            continue
+        data, target = node.input_value(0), node.input_value(1)
+        shape = data.get_partial_shape()
+        if target.get_node().get_type_name() != "Constant" or shape.rank.is_dynamic or not len(shape):
+            continue
+        sizes = target.get_node().get_data().astype(np.int64)
+        # With the special zero off, a 0 is a size; such a target is left alone.
+        keeps_zero = node.get_attributes()["special_zero"] or 0 not in sizes
+        if shape[0] == ov.Dimension(1) and sizes.size and sizes[0] == 1 and keeps_zero:
+            sizes[0] = 0
+            mended = ops.reshape(data, ops.constant(sizes), special_zero=True)
+            mended.set_friendly_name(node.get_friendly_name())
+            node.output(0).replace(mended.output(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _core_with_dequantization() -> Any:
+    import openvino as ov
+    from openvino.frontend.onnx import ConversionExtension
+
+    core = ov.Core()
+    core.add_extension(ConversionExtension("DequantizeLinear", _dequantize))
+    return core
+
+
+def _dequantize(node: Any) -> list[Any]:
+    """Write out ONNX's ``(x - zero_point) * scale``, with one scale for all, per slice of an axis, or per block."""
+    from openvino import opset13 as ops
+
+    x, scale = node.get_input(0), node.get_input(1)
+    shape = x.get_partial_shape()
+    axis = node.get_attribute("axis", 1) % max(len(shape), 1)
+    block = node.get_attribute("block_size", 0)
+
+    def spread(values: Any) -> Any:
+        if block:
+            length = shape[axis].get_length()
+            return ops.gather(values, ops.constant(np.arange(length) // block), ops.constant(np.int64(axis)))
+        if len(values.get_partial_shape()) == 1:
+            sizes = np.ones(len(shape), np.int64)
+            sizes[axis] = -1
+            return ops.reshape(values, ops.constant(sizes), special_zero=False)
+        return values
+
+    result = ops.convert(x, "f32")
+    if node.get_input_size() > 2:
+        result = ops.subtract(result, ops.convert(spread(node.get_input(2)), "f32"))
+    outputs: list[Any] = ops.multiply(result, spread(scale)).outputs()
+    return outputs
