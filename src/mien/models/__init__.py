@@ -1,1 +1,4 @@
-"""TODO."""
+"""Models as files and facts: cards, licenses, where weights come from, and the store that keeps them.
+
+Nothing here runs a model; `mien.runtime` does.
+"""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, cast, get_args
 
 from mien.core.errors import CardError
+from mien.models.sources import Source
 
 __all__ = ["Card", "Color", "DataTerms", "ImageInput", "Layout", "Precision", "WeightFile"]
 
@@ -28,7 +29,6 @@ _ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _RUNNER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SOURCE = re.compile(r"(?:pypi|git|url|file):\S.*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
@@ -195,12 +195,16 @@ class Card:
 
 
 def _weight_file(table: _Table) -> WeightFile:
-    source = table.text("source", _SOURCE)
+    text = table.text("source")
+    try:
+        source = Source.parse(text)
+    except ValueError as error:
+        table.refuse("source", str(error))
     file = WeightFile(
-        source=source,
+        source=text,
         sha256=table.text("sha256", _SHA256),
         bytes=table.integer("bytes", low=1),
-        name=table.text("name", _FILE_NAME, default=re.split("[!/]", source)[-1]),
+        name=table.text("name", _FILE_NAME, default=source.file_name),
         input=_image_input(table.table("input")) if table.has("input") else None,
     )
     table.finish()
