@@ -76,7 +76,8 @@ class Column:
     def abstained(self) -> NDArray[np.bool_]:
         """True where there is no value: shape (N,), or () for one face."""
         own = tuple(range(1 - self.single, self.values.ndim))
-        return cast("NDArray[np.bool_]", np.isnan(self.values).any(axis=own))
+        none_at_all = 0 in self.values.shape[1 - self.single :]  # read from JSON in which every face abstained
+        return cast("NDArray[np.bool_]", np.isnan(self.values).any(axis=own) | none_at_all)
 
     def __len__(self) -> int:
         if self.single:
@@ -122,7 +123,18 @@ class Column:
             reasons = tuple(r for c in columns for r in (c.reasons or (None,) * len(c)))
         return replace(first, values=np.concatenate([column.values for column in columns]), reasons=reasons)
 
-    # -- JSON --------------------------------------------------------------------------------------------------------
+    # -- other forms -------------------------------------------------------------------------------------------------
+
+    def flat(self) -> dict[str, Any]:
+        """Table columns of a batch, by the name to append to the field's: one number (or list) a face."""
+        return {"": self.values if self.values.ndim == 1 else list(self.values)}
+
+    def brief(self) -> str:
+        """One face's value in a few characters, for tables and drawings."""
+        return "-" if bool(self.abstained) else self._brief()
+
+    def _brief(self) -> str:
+        return f"{self.values.size} numbers"
 
     def to_json(self) -> dict[str, Any]:
         """One face's value as JSON types; ``{"reason": ...}`` where it abstained."""
@@ -182,6 +194,9 @@ class Scalar(Column):
     def __float__(self) -> float:
         return float(self.values)
 
+    def _brief(self) -> str:
+        return f"{float(self.values):.2f}"
+
     def _encode(self) -> dict[str, Any]:
         return {"value": _round(self.values)}
 
@@ -225,6 +240,13 @@ class _Named(Column):
         if name not in self.names:
             raise UsageError(f"no {name!r} here; there are {', '.join(self.names)}.")
         return self.values[..., self.names.index(name)]
+
+    def flat(self) -> dict[str, Any]:
+        return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
+
+    def _brief(self) -> str:
+        best = int(self.values.argmax())
+        return f"{self.names[best]} {self.values[best]:.2f}"
 
     def _encode(self) -> dict[str, Any]:
         return {"values": dict(zip(self.names, _round(self.values), strict=True))}
@@ -296,7 +318,7 @@ class Distribution(Column):
     @property
     def mean(self) -> Floats:
         """Expected value, (N,)."""
-        return cast("Floats", self.values @ np.asarray(self.support, np.float32))
+        return self.values @ np.asarray(self.support, np.float32)
 
     @property
     def interval(self) -> Floats:
@@ -307,6 +329,14 @@ class Distribution(Column):
         ends = [(cumulative < q).sum(axis=-1).clip(0, len(support) - 1) for q in (tail, 1 - tail)]
         interval = np.stack([support[end] for end in ends], axis=-1)
         return np.where(np.asarray(self.abstained)[..., None], np.float32(np.nan), interval)
+
+    def flat(self) -> dict[str, Any]:
+        """Mean and interval ends, each (N,)."""
+        return {".mean": self.mean, ".low": self.interval[:, 0], ".high": self.interval[:, 1]}
+
+    def _brief(self) -> str:
+        low, high = self.interval
+        return f"{float(self.mean):.0f} ({low:.0f}-{high:.0f})"
 
     def _encode(self) -> dict[str, Any]:
         return {
@@ -355,12 +385,23 @@ class Angles(Column):
 
         return rotation_matrix(self.values)
 
+    def flat(self) -> dict[str, Any]:
+        """One table column per angle, each (N,)."""
+        return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
+
+    def _brief(self) -> str:
+        return f"{self.yaw:+.0f} {self.pitch:+.0f} {self.roll:+.0f}"
+
     def _encode(self) -> dict[str, Any]:
         return dict(zip(self.names, _round(self.values, 2), strict=True))
 
     @classmethod
     def _decode(cls, row: Mapping[str, Any]) -> tuple[Floats, dict[str, Any]]:
         return np.asarray([row[name] for name in cls.names], np.float32), {}
+
+    @classmethod
+    def _blank(cls) -> tuple[Floats, dict[str, Any]]:
+        return np.zeros(3, np.float32), {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -425,7 +466,7 @@ class Vectors(Column):
                 f"embeddings of {self.space!r} cannot be compared with those of {other.space!r}: "
                 "compute both with one model."
             )
-        return cast("Floats", self.values @ other.values.T)
+        return self.values @ other.values.T
 
     def _encode(self) -> dict[str, Any]:
         return {"vector": _round(self.values, 7), "space": self.space}

@@ -17,15 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from mien.core.columns import Column, Points
 from mien.core.errors import FieldNotComputed, ImageNotKept, ShapeMismatch, UsageError
 from mien.core.fields import SCHEMA_VERSION, all_fields
+from mien.core.image import Image
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mien.core.columns import Angles, Distribution, Scalar, Scores, Vectors
 
-__all__ = ["ALIGNMENT_NAMES", "Face", "Faces", "Image"]
+__all__ = ["ALIGNMENT_NAMES", "Face", "Faces"]
 
-Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 #: The five points that crops are aligned by. Left and right are the subject's: the right eye is on the picture's left.
@@ -262,7 +262,7 @@ class Faces(_Fields):
     @property
     def centers(self) -> Floats:
         """Box centres, (N, 2)."""
-        return (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        return (self.boxes[:, :2] + self.boxes[:, 2:]) / np.float32(2)
 
     def _column(self, name: str) -> Column:
         try:
@@ -390,8 +390,18 @@ class Faces(_Fields):
         models = {n: dicts[0][n]["model"] for n in given if "model" in dicts[0][n]}
         return replace(boxed, columns=columns, models=models)
 
+    def to_columns(self) -> dict[str, Any]:
+        """The result as a flat table: column name to N values; fields of several numbers become ``field.name``."""
+        data: dict[str, Any] = {name: self.boxes[:, i] for i, name in enumerate(("x1", "y1", "x2", "y2"))}
+        data["score"] = self.scores
+        for i, name in enumerate(self.keypoint_names):
+            data[f"{name}.x"], data[f"{name}.y"] = self.keypoints[:, i, 0], self.keypoints[:, i, 1]
+        for name, column in self.columns.items():
+            data |= {f"{name}{suffix}": values for suffix, values in column.flat().items()}
+        return data
+
     def to_pandas(self) -> pd.DataFrame:
-        """One row per face; wide fields are flattened to ``field.name`` columns.
+        """The table of `to_columns` as a data frame, one row per face.
 
         Raises
         ------
@@ -402,20 +412,7 @@ class Faces(_Fields):
             import pandas as pd
         except ImportError:
             raise UsageError("to_pandas needs pandas: pip install pandas.") from None
-        data: dict[str, Any] = {n: self.boxes[:, i] for i, n in enumerate(("x1", "y1", "x2", "y2"))}
-        data["score"] = self.scores
-        for i, n in enumerate(self.keypoint_names):
-            data[f"{n}.x"], data[f"{n}.y"] = self.keypoints[:, i, 0], self.keypoints[:, i, 1]
-        for name, column in self.columns.items():
-            if column.values.ndim == 1:
-                data[name] = column.values
-            elif hasattr(column, "mean"):
-                data[f"{name}.mean"] = column.mean
-            elif column.values.ndim == 2 and getattr(column, "names", ()):
-                data |= {f"{name}.{n}": column.values[:, i] for i, n in enumerate(column.names)}
-            else:
-                data[name] = list(column.values)
-        return pd.DataFrame(data)
+        return pd.DataFrame(self.to_columns())
 
     def __getstate__(self) -> dict[str, Any]:
         # Pixels stay behind: a result that travels between processes or onto disk is small and holds no picture.
@@ -483,23 +480,23 @@ class Face(_Fields):
             If the picture is gone.
         FieldNotComputed
             If a template is given and there are no alignment points.
+        UsageError
+            If there is no such template.
         """
-        from mien.core import geometry
+        from mien.core.geometry import TEMPLATES, similarity, square_crops
+        from mien.core.warping import warp
 
         image = self.faces.require_image()
         if template is not None:
-            chosen = geometry.template(template)
+            if template not in TEMPLATES:
+                raise UsageError(f"no template is called {template!r}; there are {', '.join(TEMPLATES)}.")
+            chosen = TEMPLATES[template]
             side = size or chosen.size
-            matrix = geometry.similarity(self.alignment.values[None], chosen.points_at(side))[0]
-            return geometry.warp(image, matrix, side)
+            return warp(image, similarity(self.alignment.values[None], chosen.points_at(side))[0], side)
         x1, y1, x2, y2 = self.box.tolist()
-        side_in_picture = max(x2 - x1, y2 - y1, 1.0) * (1 + 2 * margin)
-        side = size or max(1, round(side_in_picture))
-        center = np.array([[(x1 + x2) / 2, (y1 + y2) / 2]], np.float32)
-        matrix = geometry.square_crops(center, np.array([side_in_picture], np.float32), np.zeros(1, np.float32), side)[
-            0
-        ]
-        return geometry.warp(image, matrix, side)
+        extent = max(x2 - x1, y2 - y1, 1.0) * (1 + 2 * margin)
+        side = size or max(1, round(extent))
+        return warp(image, square_crops([[(x1 + x2) / 2, (y1 + y2) / 2]], [extent], [0.0], side)[0], side)
 
     def to_dict(self) -> dict[str, Any]:
         """The face as JSON types."""

@@ -47,10 +47,11 @@ def _table() -> Mapping[str, Any]:
 def all_fields() -> Mapping[str, Field]:
     """Every field by name, in the order of the list."""
     rows: dict[str, dict[str, Any]] = _table()["fields"]
-    return {
-        name: Field(name=name, **{k: tuple(v) if k == "range" else v for k, v in row.items()})
-        for name, row in rows.items()
-    }
+    return {name: _field(name, **row) for name, row in rows.items()}
+
+
+def _field(name: str, *, range: list[float] | None = None, **row: Any) -> Field:  # noqa: A002 - the list's own word
+    return Field(name=name, range=None if range is None else (range[0], range[1]), **row)
 
 
 @cache

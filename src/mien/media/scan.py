@@ -12,7 +12,8 @@ __all__ = ["PICTURE_SUFFIXES", "find_pictures"]
 
 #: Suffixes taken from folders and globs; a file that is named outright is opened whatever it is called.
 PICTURE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .heic .heif .jfif .jp2 .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
+    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm"}
+    | {".tif", ".tiff", ".webp"}
 )
 
 
@@ -28,7 +29,7 @@ def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     Raises
     ------
     SourceError
-        If a path does not exist, or a folder or pattern holds no picture.
+        If a folder cannot be read, or a folder or pattern holds no picture.
     """
     if not isinstance(source, str | os.PathLike):
         for one in source:
@@ -37,12 +38,10 @@ def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     path = Path(source).expanduser()
     if path.is_dir():
         yield from _some(_walk(path), f"no pictures in the folder {path}.")
-    elif path.exists():
-        yield path
-    elif any(sign in str(path) for sign in "*?["):
+    elif any(sign in str(path) for sign in "*?[") and not path.exists():
         yield from _some(_glob(path), f"no picture matches {path}.")
     else:
-        raise SourceError(f"{path} does not exist.")
+        yield path  # a file that is missing fails where it is opened, so that the others of a list are still read
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -59,7 +58,7 @@ def _glob(pattern: Path) -> Iterator[Path]:
 
 def _is_picture(name: str) -> bool:
     # Names that begin with a dot are other programs' private files (._IMG_1.jpg is a resource fork, not a picture).
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
+    return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _refuse(error: OSError) -> None:

@@ -1,0 +1,50 @@
+# Everything here runs in .venv, which `make setup` makes from pyproject.toml and constraints.txt.
+PYTHON ?= python3.11
+BIN := .venv/bin
+OUT ?= out
+JOBS ?= auto
+
+.PHONY: help setup demo test test-fast test-all lint format bench docs clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.done ## make .venv with mien and what its tests need
+
+.venv/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup ## the main job on the shipped photos, or on yours: make demo PHOTOS=folder
+	$(BIN)/mien demo --out $(OUT) $(if $(PHOTOS),--photos '$(PHOTOS)')
+
+test: setup ## all tests but the slow ones; fetches the weights they need, once
+	$(BIN)/pytest -n $(JOBS) -m 'not slow'
+
+test-fast: setup ## the tests that need neither weights nor the network (under a minute)
+	$(BIN)/pytest -n $(JOBS) -m 'not slow and not weights and not network'
+
+test-all: setup ## everything
+	$(BIN)/pytest -n $(JOBS)
+
+lint: setup ## style, types and the order of the rooms
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## put the code in the project's form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## speed and accuracy, side by side with the peers; prints ratios
+	$(BIN)/python -m benchmarks
+
+docs: setup ## the manual in docs/_build/html; a warning is an error
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
+
+clean: ## remove what was made here (not the weights)
+	rm -rf .venv $(OUT) docs/_build dist build

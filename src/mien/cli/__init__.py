@@ -1,0 +1,26 @@
+"""The ``mien`` command: the verbs, one command each, and the rooms that have several.
+
+Exit codes: 0 all went well, 1 something failed (the rest was done), 2 the command was called wrongly.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mien.cli.app import app
+from mien.core.errors import MienError, UsageError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one line and an exit code, never a traceback."""
+    try:
+        app()
+    except MienError as error:
+        print(f"mien: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        # The reader of our output went away (`mien analyze ... | head`): not an error, but nothing more to say.
+        sys.stderr.close()
+        sys.exit(0)

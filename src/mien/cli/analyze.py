@@ -1,0 +1,153 @@
+"""``mien detect`` and ``mien analyze``: pictures, folders and globs to a table, JSON, files and drawings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.options import parse_want, print_json, progress_bar, takes_engine
+
+if TYPE_CHECKING:
+    from mien.engine import Engine, Item
+
+Sources = Annotated[list[Path], typer.Argument(help="Pictures, folders, globs.", show_default=False)]
+Out = Annotated[Path | None, typer.Option(help="Write results here: .jsonl, .json or .csv.")]
+Draw = Annotated[Path | None, typer.Option(help="Write the pictures here, with what was found drawn on them.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture, on a terminal too.")]
+MinScore = Annotated[float | None, typer.Option(help="Lowest confidence that counts as a face.", min=0, max=1)]
+MinSize = Annotated[float, typer.Option(help="Lowest face height in pixels.", min=0)]
+MaxFaces = Annotated[int | None, typer.Option(help="Keep the surest N faces of each picture.", min=0)]
+Check = Annotated[bool, typer.Option("--check", help="Drop faces that the mesh network does not confirm.")]
+
+
+@takes_engine
+def detect(
+    sources: Sources,
+    out: Out = None,
+    draw: Draw = None,
+    json: AsJson = False,
+    min_score: MinScore = None,
+    min_size: MinSize = 0.0,
+    max_faces: MaxFaces = None,
+    check: Check = False,
+    *,
+    engine: Engine,
+) -> None:
+    """Find the faces in pictures."""
+    items = engine.scan(
+        sources,
+        min_score=min_score,
+        min_size=min_size,
+        max_faces=max_faces,
+        check=check,
+        keep_images=draw is not None,
+    )
+    _report(items, sources, out=out, draw=draw, as_json=json)
+
+
+@takes_engine
+def analyze(
+    sources: Sources,
+    want: Annotated[str, typer.Option(help='Fields, comma-separated; "all" for every one.')] = "pose",
+    out: Out = None,
+    draw: Draw = None,
+    json: AsJson = False,
+    min_score: MinScore = None,
+    min_size: MinSize = 0.0,
+    max_faces: MaxFaces = None,
+    check: Check = False,
+    *,
+    engine: Engine,
+) -> None:
+    """Find the faces in pictures and compute fields about them."""
+    items = engine.scan(
+        sources,
+        want=parse_want(want),
+        min_score=min_score,
+        min_size=min_size,
+        max_faces=max_faces,
+        check=check,
+        keep_images=draw is not None,
+    )
+    _report(items, sources, out=out, draw=draw, as_json=json)
+
+
+def _report(items: Iterable[Item], sources: list[Path], *, out: Path | None, draw: Path | None, as_json: bool) -> None:
+    """Send each item where it was asked to go; exit with 1 if any failed."""
+    from mien.media.sinks import open_sink
+
+    as_table = sys.stdout.isatty() and not as_json
+    pictures = faces = failures = 0
+    with ExitStack() as stack:
+        sink = stack.enter_context(open_sink(out)) if out else None
+        advance = stack.enter_context(progress_bar("pictures"))
+        for item in items:
+            pictures += 1
+            advance(1)
+            if item.failure:
+                failures += 1
+                print(f"mien: {item.failure.message}", file=sys.stderr)
+            if item.faces is not None:
+                faces += len(item.faces)
+                if draw:
+                    _write_drawing(item, draw, sources)
+            if sink:
+                sink.write(item.to_dict(), item.faces)
+            elif not as_table:
+                print_json(item.to_dict())
+            elif item.faces is not None:
+                _print_table(item)
+    if out or draw:
+        where = " and ".join(str(place) for place in (out, draw) if place)
+        print(f"{pictures} pictures, {faces} faces, {failures} failed: {where}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _print_table(item: Item) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mien.core.fields import all_fields
+
+    faces = item.faces
+    assert faces is not None  # noqa: S101 - for the type checker: the caller printed failures elsewhere
+    width, height = faces.image_size
+    known = all_fields()
+    brief = [name for name in faces.fields if known[name].brief]
+    count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+    console = Console()
+    console.print(f"[bold]{item.source}[/bold]  {width}x{height}, {count}", highlight=False)
+    if not len(faces):
+        return
+    table = Table(box=None, header_style="dim", padding=(0, 2))
+    for title in ("face", "score", "left", "top", "width", "height"):
+        table.add_column(title, justify="right")
+    for name in brief:
+        table.add_column(" ".join([name, *getattr(getattr(faces, name), "names", ())]))
+    for row, face in enumerate(faces):
+        x1, y1, x2, y2 = face.box.tolist()
+        place = (f"{value:.0f}" for value in (x1, y1, x2 - x1, y2 - y1))
+        table.add_row(str(row), f"{face.score:.2f}", *place, *(getattr(face, name).brief() for name in brief))
+    console.print(table)
+    wide = [f"{name} ({getattr(faces, name).values[0].size} numbers)" for name in faces.fields if name not in brief]
+    if wide:
+        console.print(f"  also: {', '.join(wide)}; see --json or --out", style="dim", highlight=False)
+
+
+def _write_drawing(item: Item, folder: Path, sources: list[Path]) -> None:
+    from mien.core.image import save_image
+
+    assert item.faces is not None  # noqa: S101 - for the type checker: the caller has looked
+    path = Path(item.source)
+    # Below a folder that was named, a picture keeps its place, so that equal names in two folders do not meet.
+    roots = [source.expanduser() for source in sources if source.expanduser() in path.parents]
+    relative = path.relative_to(roots[0]) if roots else Path(path.name)
+    target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}.jpg")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_image(item.faces.draw(), target, quality=90)

@@ -1,0 +1,44 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mien.cli import analyze, demo, doctor, evaluate, generate, models, provenance, verify
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="mien",
+    help="Everything a program does with faces in pictures and video.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(analyze.detect)
+app.command()(analyze.analyze)
+app.command()(verify.verify)
+app.command()(generate.generate)
+app.command()(provenance.provenance)
+app.command()(doctor.doctor)
+app.command()(demo.demo)
+app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        import mien
+
+        print(mien.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,136 @@
+"""What several commands share: the engine's options, progress on a terminal, and how values are split and printed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mien.core.errors import UsageError
+from mien.core.fields import check_want
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from mien.engine import Engine
+
+__all__ = ["DownloadProgress", "parse_want", "print_json", "progress_bar", "takes_engine"]
+
+ENGINE_PANEL = "Engine"
+
+
+def _engine_options(
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, gpu, npu ...", envvar="MIEN_DEVICE", rich_help_panel=ENGINE_PANEL)
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads in all.", min=1, envvar="MIEN_THREADS", rich_help_panel=ENGINE_PANEL)
+    ] = None,
+    licenses: Annotated[
+        Literal["any", "commercial", "strict"],
+        typer.Option(
+            help="Models to allow: any; weights that permit commercial use; training data too.",
+            envvar="MIEN_LICENSES",
+            rich_help_panel=ENGINE_PANEL,
+        ),
+    ] = "any",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="No network.", envvar="MIEN_OFFLINE", rich_help_panel=ENGINE_PANEL)
+    ] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Use this model: FIELD=ID, such as embedding=sface. Repeatable.", rich_help_panel=ENGINE_PANEL
+        ),
+    ] = None,
+) -> Engine:
+    from mien.engine import Engine
+
+    chosen = {}
+    for pair in model or []:
+        field, equals, model_id = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--model takes FIELD=ID, such as detect=scrfd-500m; got {pair!r}.")
+        chosen[field] = model_id
+    return Engine(
+        device=device, threads=threads, licenses=licenses, offline=offline, models=chosen, progress=DownloadProgress()
+    )
+
+
+def takes_engine(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the engine's options; it receives the engine that they describe as `engine`."""
+    own = inspect.signature(command, eval_str=True)
+    options = inspect.signature(_engine_options, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        with _engine_options(**{name: values.pop(name) for name in options}) as engine:
+            command(**values, engine=engine)
+
+    kept = [parameter for name, parameter in own.parameters.items() if name != "engine"]
+    signature = own.replace(parameters=[*kept, *options.values()])
+    run.__signature__ = signature  # type: ignore[attr-defined] # typer reads the options from here
+    run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    return run
+
+
+def parse_want(text: str) -> frozenset[str]:
+    """Field names of a comma-separated list; "all" is every field."""
+    from mien.core.fields import all_fields
+
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if names == {"all"}:
+        names = set(all_fields())
+    return check_want(names)
+
+
+def print_json(value: Any) -> None:
+    """Print one value as one line of JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+class DownloadProgress:
+    """Draws a bar for each file that is being fetched, on a terminal; says nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """Show `done` of `total` bytes of a file (total 0: not known)."""
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        if self._bars is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bars.start()
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total or None)
+        self._bars.update(self._tasks[name], completed=done, total=total or None)
+        if self._bars.finished:
+            self._bars.stop()
+            self._bars, self._tasks = None, {}
+
+
+@contextmanager
+def progress_bar(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show progress on a terminal's stderr, nothing elsewhere; the value is told how much more is done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda amount: progress.advance(task, amount)

@@ -1,0 +1,19 @@
+"""``mien provenance``: what a file says about how it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.options import print_json
+
+
+def provenance(
+    path: Annotated[Path, typer.Argument(help="A picture.", show_default=False)],
+) -> None:
+    """Read the mark of synthetic media from a picture; a file without one is unknown, not real."""
+    from mien.media.provenance import provenance as read
+
+    print_json(read(path).to_dict())

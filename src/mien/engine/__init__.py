@@ -1,0 +1,21 @@
+"""The engine: from the fields that a caller wants to the models that give them, loaded once and run in batches."""
+
+from mien.engine.engine import Engine
+from mien.engine.scanning import Failure, Item
+from mien.engine.steps import Batch, Detector, Step, TemporalStep
+from mien.engine.verbs import analyze, default_engine, detect, scan, set_default_engine
+
+__all__ = [
+    "Batch",
+    "Detector",
+    "Engine",
+    "Failure",
+    "Item",
+    "Step",
+    "TemporalStep",
+    "analyze",
+    "default_engine",
+    "detect",
+    "scan",
+    "set_default_engine",
+]

@@ -1,0 +1,430 @@
+"""`Engine`: chooses models by field, orders them into a plan, loads each once and runs them on faces in batches.
+
+It knows no model by name. A card says what its model gives and needs and which class runs it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast, get_args
+
+import numpy as np
+
+from mien.core.errors import CardError, LicenseRefused, MienError, ShapeMismatch, UsageError
+from mien.core.faces import ALIGNMENT_NAMES, Faces
+from mien.core.fields import all_fields, all_jobs, check_want
+from mien.core.geometry import TEMPLATES
+from mien.core.image import Image, ImageSource, load_image
+from mien.engine.scanning import Failure, Item, chunks, in_order
+from mien.engine.steps import Batch, Detector, Step
+from mien.media.scan import find_pictures
+from mien.models.card import Card
+from mien.models.catalogue import Catalogue
+from mien.models.license import Policy, notice, refusal
+from mien.models.store import Progress, Store
+from mien.runtime.bundle import Bundle
+from mien.runtime.session import Mode, PrecisionName, SessionOptions, resolve_device
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger("mien")
+
+PRESENCE_MINIMUM = 0.5  # below it the mesh says that its crop holds no face
+
+
+@dataclass
+class _Loaded:
+    runner: Any
+    bundle: Bundle
+    used: float
+
+
+class Engine:
+    """Models on a device, loaded when first needed and shared by all threads.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda" and the other names of `mien.runtime.session`; one that is not there raises.
+    threads : int, optional
+        CPU threads in all; by default the cores this process may use.
+    licenses : {"any", "commercial", "strict"}
+        Which models may be used: any; those whose weights permit commercial use; those whose training data does too.
+    offline : bool
+        Never use the network: weights that are not in the cache raise `WeightsUnavailable`.
+    models : mapping, optional
+        Model id to use for a field or job instead of the best one allowed, such as ``{"embedding": "sface"}``.
+    idle_unload : float, optional
+        Drop models that were not used for this many seconds; by default they stay.
+    catalogue : Catalogue, optional
+        Cards to choose from; by default the built-in ones, the plug-ins' and the user's.
+    cache : path, optional
+        Folder of weights and compiled models.
+    precision : {"bf16", "f32"}, optional
+        Overrides the precision that the cards allow.
+    progress : callable, optional
+        Told about downloads; see `mien.models.store.Progress`.
+
+    Raises
+    ------
+    DeviceUnavailable
+        If the device is not there.
+    UnknownModel, UsageError
+        If `models` names a model that is unknown or does not give that field.
+
+    Examples
+    --------
+    >>> with Engine(licenses="commercial") as engine:  # doctest: +SKIP
+    ...     faces = engine.analyze("photo.jpg", want={"embedding"})
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        licenses: Policy = "any",
+        offline: bool = False,
+        models: Mapping[str, str] | None = None,
+        idle_unload: float | None = None,
+        catalogue: Catalogue | None = None,
+        cache: Path | None = None,
+        precision: PrecisionName | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise UsageError("threads must be 1 or more.")
+        self.threads = threads or SessionOptions().thread_count
+        self._device = resolve_device(device)
+        if licenses not in get_args(Policy):
+            raise UsageError(f"licenses is one of {', '.join(get_args(Policy))}, not {licenses!r}.")
+        self.licenses = licenses
+        self.catalogue = catalogue or Catalogue.load()
+        self.store = Store(cache, offline=offline, progress=progress or (lambda *_: None))
+        self._precision = precision
+        self._chosen = self._check_models(models or {})
+        self._idle_unload = idle_unload
+        self._loaded: dict[tuple[str, Mode], _Loaded] = {}
+        self._making: dict[tuple[str, Mode], threading.Lock] = {}
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._closed = False
+
+    def _check_models(self, models: Mapping[str, str]) -> dict[str, Card]:
+        chosen = {}
+        for name, model_id in models.items():
+            card = self.catalogue[model_id]
+            if name not in card.gives:
+                raise UsageError(f"model {model_id!r} does not give {name!r} but {', '.join(card.gives)}.")
+            chosen[name] = card
+        return chosen
+
+    # -- choosing and planning ---------------------------------------------------------------------------------------
+
+    def choose(self, name: str) -> Card:
+        """The model for a field or job: the one asked for, else the best that the license policy permits.
+
+        Raises
+        ------
+        LicenseRefused
+            If the policy permits none.
+        UsageError
+            If nothing gives it.
+        """
+        cards = [self._chosen[name]] if name in self._chosen else self.catalogue.giving(name)
+        if not cards:
+            known = [*all_jobs(), *(field for field, row in all_fields().items() if not row.always)]
+            raise UsageError(f"no model gives {name!r}; there are {', '.join(known)}.")
+        refusals = [refusal(card, self.licenses) for card in cards]
+        if None not in refusals:
+            raise LicenseRefused(f"no model for {name} is allowed: {'; '.join(map(str, refusals))}.")
+        return cards[refusals.index(None)]
+
+    def plan(self, want: Iterable[str], *, available: Iterable[str] = ()) -> tuple[Card, ...]:
+        """The steps that compute the fields of `want` from those `available`, in the order to run them.
+
+        Raises
+        ------
+        UnknownField
+            If a name is not in the list.
+        CardError
+            If cards need each other in a circle.
+        """
+        done, order, open_ = set(available), list[Card](), set[str]()
+
+        def resolve(name: str) -> None:
+            if name in done:
+                return
+            if name in open_:
+                raise CardError(f"models need each other in a circle: {' -> '.join(sorted(open_))}.")
+            open_.add(name)
+            card = self.choose(name)
+            for need in card.needs:
+                resolve(need)
+            open_.discard(name)
+            if card not in order:
+                order.append(card)
+            done.update(card.gives)
+
+        for name in sorted(check_want(want)):
+            resolve(name)
+        return tuple(order)
+
+    # -- loading -----------------------------------------------------------------------------------------------------
+
+    def runner(self, name: str, *, mode: Mode = "latency") -> Any:
+        """The loaded runner that gives a field or job."""
+        return self._load(self.choose(name), mode)
+
+    def _load(self, card: Card, mode: Mode) -> Any:
+        key = (card.id, mode)
+        with self._lock:
+            if self._closed:
+                raise UsageError("this engine is closed.")
+            making = self._making.setdefault(key, threading.Lock())
+        with making:  # a long download of one model does not stop calls that use another
+            loaded = self._loaded.get(key) or self._make(card, mode)
+            loaded.used = time.monotonic()
+            with self._lock:
+                self._loaded[key] = loaded
+                self._arm_timer()
+        return loaded.runner
+
+    def _make(self, card: Card, mode: Mode) -> _Loaded:
+        missing = [file for file in card.files.values() if not self.store.has(file)]
+        if missing and (note := notice(card)):
+            logger.warning(note)
+        options = SessionOptions(
+            device=self._device.name,
+            threads=self.threads,
+            mode=mode,
+            cache_dir=self.store.cache / "compiled",
+            precision=self._precision,
+        )
+        bundle = Bundle(card, self.store.pull(card), options)
+        module, _, name = card.runner.partition(":")
+        try:
+            make = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise CardError(f"the card of {card.id!r} names a runner that cannot be loaded: {error}.") from error
+        return _Loaded(make(bundle), bundle, time.monotonic())
+
+    def preload(self, *names: str, mode: Mode = "latency") -> None:
+        """Fetch and load the models for these fields and jobs now, so that the first picture does not wait."""
+        jobs = [name for name in names if name in all_jobs()]
+        fields = [name for name in names if name not in all_jobs()]
+        for card in [*map(self.choose, jobs), *self._plan_with_detection(fields)]:
+            self._load(card, mode)
+
+    def _plan_with_detection(self, want: Iterable[str]) -> tuple[Card, ...]:
+        return self.plan(want, available=self.choose("detect").gives)
+
+    def info(self) -> dict[str, Any]:
+        """What really runs: device, threads, policy, and each loaded model with its sessions."""
+        with self._lock:
+            models = [
+                {"id": model_id, "mode": mode, "sessions": loaded.bundle.info()}
+                for (model_id, mode), loaded in self._loaded.items()
+            ]
+        return {"device": self._device.name, "threads": self.threads, "licenses": self.licenses, "models": models}
+
+    def _arm_timer(self) -> None:
+        if self._idle_unload is None or self._timer is not None:
+            return
+        self._timer = threading.Timer(self._idle_unload, self._unload_idle)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _unload_idle(self) -> None:
+        with self._lock:
+            self._timer = None
+            if self._idle_unload is None or self._closed:
+                return
+            # Runners that are at work are held by the calls that use them: dropping our reference is safe.
+            oldest = time.monotonic() - self._idle_unload
+            self._loaded = {key: loaded for key, loaded in self._loaded.items() if loaded.used > oldest}
+            if self._loaded:
+                self._arm_timer()
+
+    def close(self) -> None:
+        """Drop all models. The engine cannot be used afterwards."""
+        with self._lock:
+            self._closed = True
+            self._loaded.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- verbs -------------------------------------------------------------------------------------------------------
+
+    def detect(
+        self,
+        image: ImageSource,
+        *,
+        min_score: float | None = None,
+        min_size: float = 0.0,
+        max_faces: int | None = None,
+        check: bool = False,
+    ) -> Faces:
+        """Find the faces of one picture; see `mien.detect`."""
+        return self.analyze(image, min_score=min_score, min_size=min_size, max_faces=max_faces, check=check)
+
+    def analyze(
+        self,
+        image: ImageSource | Sequence[Image],
+        *,
+        want: Iterable[str] = (),
+        faces: Faces | None = None,
+        aligned: bool = False,
+        min_score: float | None = None,
+        min_size: float = 0.0,
+        max_faces: int | None = None,
+        check: bool = False,
+    ) -> Faces:
+        """Find the faces of one picture and compute fields; see `mien.analyze`."""
+        wanted = check_want(want)
+        if aligned:
+            return self._analyze_crops(image, wanted)
+        picture = load_image(cast("ImageSource", image))
+        if faces is not None:
+            found, keep = faces.with_image(picture), wanted.union(faces.columns)
+        else:
+            limits = _Limits(min_score, min_size, max_faces, check)
+            found, keep = self._locate([picture], limits, "latency")[0], wanted
+        return self._describe([picture], [found], wanted, keep, "latency")[0].with_image(picture)
+
+    def _analyze_crops(self, crops: ImageSource | Sequence[Image], wanted: frozenset[str]) -> Faces:
+        many = isinstance(crops, Sequence) and not isinstance(crops, str | bytes)
+        stacked = isinstance(crops, np.ndarray) and crops.ndim == 4
+        pictures = [load_image(crop) for crop in cast("Any", crops if many or stacked else [crops])]
+        found = []
+        for picture in pictures:
+            height, width = picture.shape[:2]
+            if height != width:
+                raise ShapeMismatch(f"an aligned crop is square, got {width}x{height}.")
+            points = TEMPLATES["arcface112"].points_at(width)
+            found.append(
+                Faces.from_boxes(
+                    [[0, 0, width, height]],
+                    keypoints=points[None],
+                    keypoint_names=ALIGNMENT_NAMES,
+                    image_size=(width, height),
+                )
+            )
+        return Faces.concat(self._describe(pictures, found, wanted, wanted, "latency"))
+
+    def scan(
+        self,
+        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        want: Iterable[str] = (),
+        min_score: float | None = None,
+        min_size: float = 0.0,
+        max_faces: int | None = None,
+        check: bool = False,
+        keep_images: bool = False,
+    ) -> Iterator[Item]:
+        """Analyze many pictures; see `mien.scan`."""
+        wanted = check_want(want)
+        # A refused license, missing weights or a wrong device is the caller's to hear now, not once per picture.
+        self.preload("detect", *wanted, mode="throughput")
+        limits = _Limits(min_score, min_size, max_faces, check)
+        work = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep_images)
+        parts = in_order(work, chunks(find_pictures(source), self._pictures_at_once), workers=self.threads)
+        return (item for part in parts for item in part)
+
+    @property
+    def _pictures_at_once(self) -> int:
+        # A CPU gains nothing from pictures in one batch (its workers each take one); an accelerator does.
+        return 1 if self._device.target.startswith("CPU") else 8
+
+    def _scan_chunk(self, paths: Sequence[Path], *, wanted: frozenset[str], limits: _Limits, keep: bool) -> list[Item]:
+        items: dict[Path, Item] = {}
+        pictures: dict[Path, Image] = {}
+        for path in paths:
+            try:
+                pictures[path] = load_image(path)
+            except (MienError, MemoryError) as error:
+                items[path] = Item(str(path), failure=Failure.of(error))
+        if not pictures:
+            return [items[path] for path in paths]
+        try:
+            images = list(pictures.values())
+            found = self._describe(images, self._locate(images, limits, "throughput"), wanted, wanted, "throughput")
+        except (MienError, MemoryError) as error:
+            if len(pictures) > 1:  # one picture must not take the others of its batch with it
+                again = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep)
+                return [item for path in paths for item in again([path])]
+            return [Item(str(path), failure=Failure.of(error)) for path in paths]
+        for (path, picture), faces in zip(pictures.items(), found, strict=True):
+            items[path] = Item(str(path), faces.with_image(picture) if keep else faces)
+        return [items[path] for path in paths]
+
+    # -- the work ----------------------------------------------------------------------------------------------------
+
+    def _locate(self, images: Sequence[Image], limits: _Limits, mode: Mode) -> list[Faces]:
+        card = self.choose("detect")
+        detector = cast("Detector", self._load(card, mode))
+        found = [
+            replace(faces, image_size=(image.shape[1], image.shape[0]), models={**faces.models, "detect": card.id})
+            for image, faces in zip(images, detector.detect(images, min_score=limits.min_score), strict=True)
+        ]
+        found = [
+            replace(f, models={**f.models, **dict.fromkeys(f.columns, card.id)})[f.heights >= limits.min_size]
+            for f in found
+        ]
+        if limits.check:
+            checked = self._describe(images, found, frozenset({"presence"}), frozenset({"presence"}), mode)
+            found = [
+                faces[np.nan_to_num(seen.presence.values) >= PRESENCE_MINIMUM]
+                for faces, seen in zip(found, checked, strict=True)
+            ]
+        return found if limits.max_faces is None else [f.top(limits.max_faces, by="score") for f in found]
+
+    def _describe(
+        self,
+        images: Sequence[Image],
+        found: Sequence[Faces],
+        wanted: frozenset[str],
+        keep: frozenset[str],
+        mode: Mode,
+    ) -> list[Faces]:
+        """Compute the wanted fields for the faces of all pictures together; fields outside `keep` are dropped."""
+        joined = Faces.concat(found)
+        owner = np.repeat(np.arange(len(found)), [len(faces) for faces in found])
+        for card in self.plan(wanted, available=joined.columns):
+            step = cast("Step", self._load(card, mode))
+            columns = step.describe(Batch(images, owner, joined))
+            new = {name: column for name, column in columns.items() if name not in joined.columns}
+            joined = joined.with_columns(new, model=card.id)
+        joined = joined.only(keep)
+        return [
+            replace(joined[owner == place], image_size=faces.image_size, image=None)
+            for place, faces in enumerate(found)
+        ]
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Which detections count."""
+
+    min_score: float | None = None
+    min_size: float = 0.0
+    max_faces: int | None = None
+    check: bool = False

@@ -1,0 +1,156 @@
+"""Columns: one class reads alike on a batch and on one face, joins, abstains, and survives JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.core.columns import (
+    COLUMNS,
+    Angles,
+    Column,
+    Distribution,
+    Flag,
+    Labels,
+    Points,
+    Scalar,
+    Scores,
+    Vectors,
+)
+from mien.core.errors import EmbeddingSpaceMismatch, ShapeMismatch, UsageError
+
+
+def _random(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def _simplex(count: int, classes: int, seed: int) -> np.ndarray:
+    return _random(seed).dirichlet(np.ones(classes), count).reshape(count, classes)
+
+
+MAKERS: dict[str, Callable[[int, int], Column]] = {
+    "scalar": lambda n, seed: Scalar(_random(seed).normal(size=n)),
+    "flag": lambda n, seed: Flag(_random(seed).random(n)),
+    "scores": lambda n, seed: Scores(_random(seed).random((n, 3)), names=("a", "b", "c")),
+    "labels": lambda n, seed: Labels(_simplex(n, 3, seed), names=("sad", "calm", "glad")),
+    "distribution": lambda n, seed: Distribution(_simplex(n, 4, seed), support=(10, 20, 30, 40)),
+    "angles": lambda n, seed: Angles(_random(seed).uniform(-90, 90, (n, 3))),
+    "points": lambda n, seed: Points(_random(seed).uniform(0, 500, (n, 2, 3)), names=("tip", "chin")),
+    "vectors": lambda n, seed: Vectors(_random(seed).normal(size=(n, 5)), space="toy/1"),
+}
+
+
+def test_every_type_is_covered() -> None:
+    assert MAKERS.keys() == COLUMNS.keys()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@given(count=st.integers(0, 5), seed=st.integers(0, 2**16))
+def test_rows_and_batches_read_alike(name: str, count: int, seed: int) -> None:
+    column = MAKERS[name](count, seed)
+    assert len(column) == count
+    for row in range(count):
+        np.testing.assert_array_equal(column[row].values, column.values[row])
+        assert column[row].meta == column.meta
+    np.testing.assert_array_equal(column[::-1].values, column.values[::-1])
+    np.testing.assert_array_equal(column[np.ones(count, bool)].values, column.values)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@given(counts=st.lists(st.integers(0, 3), min_size=1, max_size=4), seed=st.integers(0, 2**16))
+def test_joining_then_slicing_gives_the_parts(name: str, counts: list[int], seed: int) -> None:
+    parts = [MAKERS[name](count, seed + place) for place, count in enumerate(counts)]
+    whole = type(parts[0]).concat(parts)
+    start = 0
+    for part in parts:
+        np.testing.assert_array_equal(whole[start : start + len(part)].values, part.values)
+        start += len(part)
+    assert start == len(whole)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@given(count=st.integers(1, 4), seed=st.integers(0, 2**16), holes=st.sets(st.integers(0, 3)))
+def test_json_round_trip_with_abstained_rows(name: str, count: int, seed: int, holes: set[int]) -> None:
+    full = MAKERS[name](count, seed)
+    values = full.values.copy()
+    values[[h for h in holes if h < count]] = np.nan
+    reasons = tuple("hidden" if row in holes else None for row in range(count))
+    column = type(full)(values, reasons=reasons, **full.meta)
+    text = json.dumps([column[row].to_json() for row in range(count)])
+    assert "NaN" not in text
+    back = type(full).from_json(json.loads(text))
+    np.testing.assert_array_equal(back.abstained, column.abstained)
+    assert back.abstained.tolist() == [row in holes for row in range(count)]
+    if not back.abstained.all():
+        np.testing.assert_allclose(back.values, column.values, atol=0.0051)
+        assert back.meta == column.meta
+
+
+def test_an_abstained_face_says_why() -> None:
+    column = Scalar([0.5, np.nan], reasons=(None, "the face is too small"))
+    assert column[0].reason is None
+    assert column[1].reason == "the face is too small"
+    assert column[1].brief() == "-"
+    assert column[1].to_json() == {"reason": "the face is too small"}
+
+
+def test_joining_keeps_reasons_in_place() -> None:
+    first, second = Scalar([1.0]), Scalar([np.nan], reasons=("dark",))
+    assert Scalar.concat([first, second]).reasons == (None, "dark")
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: Scalar([[1.0]]), ShapeMismatch),
+        (lambda: Scalar([1.0], reasons=("a", "b")), ShapeMismatch),
+        (lambda: Scores([[1.0, 2.0]], names=("one",)), ShapeMismatch),
+        (lambda: Points(np.zeros((1, 2, 4))), ShapeMismatch),
+        (lambda: Points(np.zeros((1, 2, 2)), names=("one",)), ShapeMismatch),
+        (lambda: Distribution([[1.0]], support=(1, 2)), ShapeMismatch),
+        (lambda: Angles([1.0, 2.0, 3.0]), ShapeMismatch),
+        (lambda: Scalar.concat([]), UsageError),
+        (lambda: Column.concat([MAKERS["scores"](1, 0), Scores([[1.0]], names=("x",))]), UsageError),
+        (lambda: MAKERS["scores"](1, 0).named("smile"), UsageError),  # type: ignore[attr-defined]
+    ],
+)
+def test_what_does_not_fit_is_refused(make: Callable[[], object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        make()
+
+
+def test_labels_name_the_most_probable_class() -> None:
+    column = Labels([[0.1, 0.7, 0.2], [np.nan] * 3], names=("sad", "calm", "glad"), reasons=(None, "covered"))
+    assert column.labels.tolist() == ["calm", None]
+    assert column[0].labels == "calm"
+    assert column[0].to_json()["label"] == "calm"
+
+
+def test_distribution_mean_and_interval_by_hand() -> None:
+    column = Distribution([[0.05, 0.15, 0.5, 0.3]], support=(10, 20, 30, 40))
+    assert column[0].mean == pytest.approx(0.5 + 3 + 15 + 12)
+    assert column.interval.tolist() == [[20.0, 40.0]]  # 5 % lies below 20, and 30 % at 40
+    assert np.isnan(Distribution([[np.nan] * 2], support=(1, 2)).interval).all()
+
+
+def test_similarity_checks_the_space() -> None:
+    one = Vectors(np.eye(3, dtype=np.float32), space="a/1")
+    np.testing.assert_array_equal(one @ one, np.eye(3))
+    assert float(one[0] @ one[0]) == 1.0
+    np.testing.assert_array_equal(one @ one[1], [0, 1, 0])
+    with pytest.raises(EmbeddingSpaceMismatch, match="'a/1' cannot be compared with those of 'b/1'"):
+        one @ Vectors(np.eye(3), space="b/1")
+
+
+def test_a_column_is_an_array_where_one_is_expected() -> None:
+    column = Scalar([1.0, 2.0])
+    assert np.asarray(column).tolist() == [1.0, 2.0]
+    assert float(column[1]) == 2.0
+    assert column.shape == (2,)
+    with pytest.raises(TypeError, match="one face"):
+        len(column[0])
