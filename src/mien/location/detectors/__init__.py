@@ -1,0 +1,1 @@
+"""Face detectors, one module for each family of networks; what they share is in `base` and `looks`."""
