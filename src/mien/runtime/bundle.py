@@ -77,18 +77,25 @@ class Bundle:
 
     def _open(self, name: str) -> Session:
         path = self.path(name)
-        spec = self.card.files[name]
-        is_onnx = path.suffix == ".onnx"
+        picture = self.card.files[name].input
+        kind = path.suffix.lower()
         wanted = self.options.device
-        device = resolve_device("cpu" if wanted == "auto" and not is_onnx else wanted)
+        # ONNX Runtime reads nothing but ONNX, so of a free choice only the CPU is left for other files.
+        device = resolve_device("cpu" if wanted == "auto" and kind != ".onnx" else wanted)
         if device.backend == "onnxruntime":
-            raise DeviceUnavailable(f"device {device.name!r} cannot run {path.name} yet; use device='cpu'")
+            if kind != ".onnx":
+                raise DeviceUnavailable(
+                    f"device {wanted!r} cannot run {path.name}: it is no ONNX file; use device='cpu'"
+                )
+            from mien.runtime.onnx import OnnxSession
+
+            return OnnxSession(path, picture=picture, device=device, options=self.options)
         from mien.runtime.openvino import OpenVinoSession
 
         return OpenVinoSession(
             path,
-            weights=self.path(f"{name}_weights") if path.suffix == ".xml" else None,
-            picture=spec.input,
+            weights=self.path(f"{name}_weights") if kind == ".xml" else None,
+            picture=picture,
             precision=self.card.precision,
             device=device,
             options=self.options,

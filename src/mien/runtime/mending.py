@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["drop_unused_inputs", "free_batch", "read_network"]
+from mien.core.errors import ModelError
+from mien.models.card import ImageInput
+
+__all__ = ["drop_unused_inputs", "free_batch", "mended_onnx", "read_network"]
 
 
 def read_network(core: Any, path: Path, weights: Path | None) -> Any:
@@ -75,6 +78,74 @@ def free_batch(model: Any) -> None:
             mended.set_friendly_name(node.get_friendly_name())
             node.output(0).replace(mended.output(0))
     model.validate_nodes_and_infer_types()
+
+
+def mended_onnx(path: Path, picture: ImageInput | None) -> bytes:
+    """Mend an ONNX file for ONNX Runtime, by the same rules.
+
+    Parameters
+    ----------
+    path
+        The file.
+    picture
+        How the first input takes its picture, if it takes one.
+
+    Raises
+    ------
+    ModelError
+        It is not an ONNX file.
+    ImportError
+        The package ``onnx`` is missing.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+    from onnx import numpy_helper
+
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except DecodeError as error:
+        raise ModelError(f"{path.name} is not an ONNX file") from error
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = node.attribute[0].t
+    used = {name for node in graph.node for name in node.input}
+    for entry in list(graph.input):
+        if entry.name in constants or entry.name not in used:
+            graph.input.remove(entry)
+    one_row = _names_with_one_row(model, picture)
+    for node in graph.node:
+        if node.op_type != "Reshape" or node.input[0] not in one_row or node.input[1] not in constants:
+            continue
+        sizes = numpy_helper.to_array(constants[node.input[1]]).copy()
+        if sizes.size and sizes[0] == 1 and not any(item.name == "allowzero" and item.i for item in node.attribute):
+            sizes[0] = 0
+            node.input[1] = f"{node.output[0]}/rows"
+            graph.initializer.append(numpy_helper.from_array(sizes, node.input[1]))
+    for entry in graph.input:
+        entry.type.tensor_type.shape.dim[0].dim_param = "rows"
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _names_with_one_row(model: Any, picture: ImageInput | None) -> set[str]:
+    """Set an ONNX model to one row (and any size of picture); return the names of all values with 1 on axis 0."""
+    import onnx
+
+    graph = model.graph
+    for entry in graph.input:
+        entry.type.tensor_type.shape.dim[0].dim_value = 1
+    if picture is not None and picture.size is None:
+        for axis in (2, 3) if picture.layout == "NCHW" else (1, 2):
+            graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"side{axis}"
+    # What the export wrote about sizes is no longer true.
+    del graph.value_info[:]
+    for entry in graph.output:
+        entry.type.tensor_type.ClearField("shape")
+    known = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {entry.name: entry.type.tensor_type.shape.dim for entry in (*known.value_info, *known.input)}
+    return {name for name, sizes in shapes.items() if sizes and sizes[0].dim_value == 1}
 
 
 def _core_with_dequantization() -> Any:
