@@ -108,7 +108,7 @@ def weighted_nms(
         raise ShapeMismatch(f"points must have the shape ({len(boxes)}, K, 2) to fit the boxes, not {points.shape}.")
     order = _best_first(scores, len(boxes))
     weights = np.asarray(scores, dtype=np.float64)
-    values = np.concatenate([boxes, points.reshape(len(boxes), -1)], axis=1)
+    values = np.concatenate([boxes, points.reshape(len(boxes), 2 * points.shape[1])], axis=1)
     best, blended = [], []
     while len(order):
         overlap = iou(boxes[order[:1]], boxes[order])[0]

@@ -152,7 +152,8 @@ def similarity(source: ArrayLike, target: ArrayLike) -> NDArray[np.float32]:
     spread = (z.real**2 + z.imag**2).sum(axis=-1)
     # Rounding alone leaves a spread of about (1e-16 × coordinate)²: below that the points are one point.
     coincide = spread <= 1e-24 * (1 + np.abs(middle_z) ** 2)
-    turn = np.where(coincide, 1, (z.conj() * w).sum(axis=-1) / np.where(coincide, 1, spread))
+    with np.errstate(invalid="ignore"):  # NaN in, NaN out
+        turn = np.where(coincide, 1, (z.conj() * w).sum(axis=-1) / np.where(coincide, 1, spread))
     shift = middle_w - turn * middle_z
     rows = np.stack([turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag], axis=-1)
     return rows.reshape(-1, 2, 3).astype(np.float32)
