@@ -42,7 +42,7 @@ class SCRFD(FaceDetector):
             score, box, points = rows[level::count]
             kept = np.flatnonzero(score[:, 0] >= min_score)
             cells, columns = kept // self._anchors, size[1] // stride
-            corners = np.stack((cells % columns, cells // columns), axis=1) * np.float32(stride)
+            corners = (np.stack((cells % columns, cells // columns), axis=1) * stride).astype(np.float32)
             distances = box[kept] * stride
             boxes = np.hstack((corners - distances[:, :2], corners + distances[:, 2:]))
             where = corners[:, None] + points[kept].reshape(-1, 5, 2) * stride
