@@ -1,0 +1,1 @@
+"""Features of a face: what it shows, whether it fits a purpose, whether it is genuine."""

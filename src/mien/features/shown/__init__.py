@@ -1,0 +1,1 @@
+"""What a face shows to an onlooker."""

@@ -1,0 +1,75 @@
+"""``Edit``: a picture that was made or changed, with the record of how."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mien.core.faces import Faces
+from mien.core.image import Image, save_image
+from mien.media.provenance import Provenance
+
+__all__ = ["Edit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """A picture that was made or changed.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+        The result.
+    provenance : Provenance
+        What is written into each file of it. There is no way to save an edit without.
+    faces : Faces
+        The faces of the result, in its pixels.
+    report : mapping
+        How it came about: settings, numbers, what was refused. JSON types.
+    layers : mapping of str to (H, W, ...) arrays
+        Intermediate pictures and masks by name, where the verb has some.
+    """
+
+    image: Image
+    provenance: Provenance
+    faces: Faces
+    report: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, Image] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "report", MappingProxyType(dict(self.report)))
+        object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"Edit({width}x{height}, {len(self.faces)} faces, {self.provenance.source_type})"
+
+    def save(self, path: str | os.PathLike[str], *, quality: int = 95) -> Path:
+        """Write the picture, marked as synthetic.
+
+        Parameters
+        ----------
+        path : path
+            Its suffix says the format: JPEG, PNG, WebP or TIFF.
+        quality : int
+            Of JPEG and WebP, 1 to 100.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        UsageError
+            If the format cannot carry the mark.
+        StorageError
+            If it cannot be written.
+        """
+        target = Path(path)
+        save_image(self.image, target, quality=quality, xmp=self.provenance.to_xmp())
+        return target

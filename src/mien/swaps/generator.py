@@ -1,0 +1,316 @@
+"""People who do not exist: portraits from a seed, one clean adult face in each, and distinct people on demand.
+
+A seed opens a stream of latents. Each is drawn and then looked at by the engine's own models; the first picture that
+passes is the seed's person. So a seed means the same person wherever the same models judge.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.columns import Points
+from mien.core.errors import UsageError
+from mien.core.faces import Faces
+from mien.core.geometry import TEMPLATES
+from mien.core.image import Image
+from mien.embeddings.calibration import Traits, load_calibration
+from mien.media.provenance import Provenance
+from mien.swaps.edit import Edit
+
+if TYPE_CHECKING:
+    from mien.engine import Engine
+    from mien.runtime.bundle import Bundle
+
+__all__ = ["Checks", "Generator", "MobileStyleGAN", "distinct_people", "generate", "latents"]
+
+Floats = NDArray[np.float32]
+
+STYLES_AVERAGED = 1024  # latents whose mean style is the face that truncation pulls towards
+PATIENCE = 100  # latents that may fail in a row
+
+
+class Generator(Protocol):
+    """Draws portraits from latents: what gives the job "generate". Made with one `Bundle`."""
+
+    def styles(self, latents: Floats, *, truncation: float) -> Floats:
+        """Styles (N, D) of latents (N, D), pulled towards the mean style: 0 is the mean face, 1 is no pull."""
+        ...
+
+    def draw(self, styles: Floats) -> NDArray[np.uint8]:
+        """Pictures (N, H, W, 3) of styles (N, D)."""
+        ...
+
+
+class MobileStyleGAN:
+    """MobileStyleGAN: StyleGAN2 for FFHQ faces, distilled into a network a tenth its size.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Card with the files ``mapping`` (latent to style) and ``synthesis`` (style to picture).
+
+    References
+    ----------
+    Belousov, *MobileStyleGAN: A Lightweight Convolutional Neural Network for High-Fidelity Image Synthesis*, 2021.
+    Truncation: Karras, Laine & Aila, *A Style-Based Generator Architecture for GANs*, CVPR 2019, appendix B.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._mapping = bundle.session("mapping")
+        self._synthesis = bundle.session("synthesis")
+        stream = latents(0)
+        sample = np.stack([next(stream) for _ in range(STYLES_AVERAGED)])
+        self._mean: Floats = self._mapping.run(sample)[0].mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def styles(self, latents: Floats, *, truncation: float) -> Floats:
+        """See `Generator.styles`; D is 512."""
+        return self._mean + np.float32(truncation) * (self._mapping.run(latents)[0] - self._mean)
+
+    def draw(self, styles: Floats) -> NDArray[np.uint8]:
+        """See `Generator.draw`; H and W are 1024."""
+        pictures = self._synthesis.run(styles)[0]  # (N, 3, H, W), RGB in [-1, 1] with some overshoot
+        levels = np.clip(pictures * np.float32(127.5) + np.float32(128), 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
+
+
+def latents(seed: int) -> Iterator[Floats]:
+    """Endless normal latents (512,) of a seed, the same everywhere.
+
+    numpy keeps the bits of PCG64 for good, but not what its `Generator` makes of them; so the normal numbers are made
+    here (Box & Muller, 1958).
+    """
+    bits = np.random.PCG64(seed)
+    while True:
+        raw = bits.random_raw(512).reshape(2, 256) >> np.uint64(11)
+        uniform = (raw + 0.5) * 2.0**-53  # in (0, 1), never either end
+        radius, angle = np.sqrt(-2 * np.log(uniform[0])), 2 * np.pi * uniform[1]
+        yield np.concatenate([radius * np.cos(angle), radius * np.sin(angle)]).astype(np.float32)
+
+
+# --- which pictures pass --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What a picture must show to be given out: one clean face, of an adult.
+
+    The age model errs by 6 years on average, so its limit stands far above 18. On UTKFace it keeps out all of 162
+    minors and a quarter of 238 adults, two thirds of those under 25 among them.
+
+    Parameters
+    ----------
+    score : float
+        Least detector score of the face.
+    presence : float
+        Least probability of the mesh that it is a face.
+    second : float
+        Detector score from which on anything else counts as a second face: low, as heads cut by the edge score low.
+    displacement : float
+        Furthest that the five points may stand from where the network puts them (the crop of FFHQ), as root mean
+        square in parts of the picture's side: a melted face has its features elsewhere.
+    age, minor : float
+        Least mean age, in years, and most probability of an age under 18.
+    """
+
+    score: float = 0.8
+    presence: float = 0.9
+    second: float = 0.2
+    displacement: float = 0.06
+    age: float = 28.0
+    minor: float = 0.01
+
+    def refusal(self, faces: Faces) -> str | None:
+        """Why the picture of these faces is not given out; None where it is.
+
+        Parameters
+        ----------
+        faces : Faces
+            All that score `second` or more, best first, with ``alignment``, ``presence`` and ``age``.
+        """
+        if not len(faces) or faces.scores[0] < self.score or not faces.presence.values[0] >= self.presence:
+            return "no clear face"
+        if len(faces) > 1:
+            return "more than one face"
+        if not _displacement(faces) <= self.displacement:
+            return "face out of place"
+        under_age = faces.age.probabilities[0, np.asarray(faces.age.support) < 18].sum()
+        if not (faces.age.mean[0] >= self.age and under_age <= self.minor):  # an age that abstained is refused too
+            return "may be a minor"
+        return None
+
+
+def _displacement(faces: Faces) -> float:
+    """How far the first face's points are from FFHQ's, root mean square, in parts of the picture's width."""
+    points = faces.alignment.values[0] / np.asarray(faces.image_size, np.float32)
+    return float(np.sqrt(((points - TEMPLATES["ffhq"].points_at(1)) ** 2).sum(axis=1).mean()))
+
+
+# --- verbs ----------------------------------------------------------------------------------------
+
+
+def generate(
+    *,
+    seed: int,
+    truncation: float = 0.7,
+    size: int | None = None,
+    checks: Checks | None = None,
+    engine: Engine | None = None,
+) -> Edit:
+    """Draw the portrait of a person who does not exist.
+
+    Parameters
+    ----------
+    seed : int
+        Which person, 0 or more. The same seed gives the same picture: bit for bit on one machine, and up to rounding
+        (a few of 255 levels in a few pixels) on others.
+    truncation : float
+        0 is the mean face, 1 all that the network knows, with its failures. Low values look cleaner and more alike.
+    size : int, optional
+        Side of the picture in pixels, 64 to 1024; default 1024.
+    checks : Checks, optional
+        What a picture must pass. Those that fail are skipped; ``report["refused"]`` counts them by reason.
+    engine : Engine, optional
+        Default: `mien.default_engine()`.
+
+    Returns
+    -------
+    Edit
+        Whatever it saves is marked as made by a model.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range, or no picture passes in 100 draws.
+    ModelError
+        If the models cannot be had.
+    """
+    _check_options(seed, truncation, size)
+    return next(_people(seed, truncation, size, checks, engine, frozenset(), lambda _: None))
+
+
+def distinct_people(
+    count: int | None = None,
+    *,
+    seed: int,
+    truncation: float = 0.7,
+    size: int | None = None,
+    similarity: float | None = None,
+    checks: Checks | None = None,
+    engine: Engine | None = None,
+) -> Iterator[Edit]:
+    """Draw people of whom no two look like the same person to the engine's embedder.
+
+    Each is compared with all given out before. The first is ``generate(seed=seed)``.
+
+    Parameters
+    ----------
+    count : int, optional
+        How many; default: as long as there are any.
+    similarity : float, optional
+        Cosine from which on two are the same person; default: the embedder's threshold at a false accept rate of 1e-3.
+    seed, truncation, size, checks, engine
+        As for `generate`.
+
+    Yields
+    ------
+    Edit
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range, or 100 draws in a row give nobody new: the truncation holds no more people.
+    NotCalibrated
+        If `similarity` is not given and no calibration of the embedder has this rate.
+    """
+    _check_options(seed, truncation, size)
+    if count is not None and count < 0:
+        raise UsageError(f"count must be 0 or more, not {count}.")
+    engine = engine or _default_engine()
+    limit = _same_person(engine) if similarity is None else similarity
+    known: list[Floats] = []
+
+    def stranger(faces: Faces) -> str | None:
+        vector = faces.embedding.values[0]
+        if known and not (np.stack(known) @ vector).max() < limit:
+            return "like one given out before"
+        known.append(vector)
+        return None
+
+    return islice(_people(seed, truncation, size, checks, engine, frozenset({"embedding"}), stranger), count)
+
+
+def _check_options(seed: int, truncation: float, size: int | None) -> None:
+    if seed < 0:
+        raise UsageError(f"seed must be 0 or more, not {seed}.")
+    if not 0 <= truncation <= 1:
+        raise UsageError(f"truncation must be between 0 and 1, not {truncation}.")
+    if size is not None and not 64 <= size <= 1024:
+        raise UsageError(f"size must be between 64 and 1024 pixels, not {size}.")
+
+
+def _people(
+    seed: int,
+    truncation: float,
+    size: int | None,
+    checks: Checks | None,
+    engine: Engine | None,
+    extra: frozenset[str],
+    accept: Callable[[Faces], str | None],
+) -> Iterator[Edit]:
+    """Pictures of a seed that pass the checks and `accept`, which says why one does not."""
+    engine, checks = engine or _default_engine(), checks or Checks()
+    generator = cast("Generator", engine.runner("generate"))
+    provenance = Provenance.generated(engine.choose("generate").id, seed=seed)
+    want = {"alignment", "presence", "age"} | extra
+    refused: Counter[str] = Counter()
+    for draw, latent in enumerate(latents(seed), start=1):
+        image = generator.draw(generator.styles(latent[None], truncation=truncation))[0]
+        found = engine.analyze(image, want=want, min_score=checks.second)
+        faces = found.top(len(found), by="score")
+        if reason := checks.refusal(faces) or accept(faces):
+            refused[reason] += 1
+            if refused.total() == PATIENCE:
+                reasons = ", ".join(f"{number} {why}" for why, number in refused.most_common())
+                raise UsageError(f"seed {seed} at truncation {truncation} gives no other person: {reasons}.")
+            continue
+        report = {"seed": seed, "truncation": truncation, "draw": draw, "refused": dict(refused)}
+        yield _scaled(Edit(image, provenance, faces, report), size or image.shape[1])
+        refused.clear()
+
+
+def _scaled(edit: Edit, size: int) -> Edit:
+    """The same picture at another size, with its face in the new pixels."""
+    factor = size / edit.image.shape[1]
+    if factor == 1:
+        return edit
+    import cv2
+
+    image = cast("Image", cv2.resize(edit.image, (size, size), interpolation=cv2.INTER_AREA))
+    faces, points = edit.faces, edit.faces.alignment
+    moved = replace(
+        faces,
+        boxes=faces.boxes * np.float32(factor),
+        keypoints=(faces.keypoints + 0.5) * np.float32(factor) - 0.5,  # a point counts from its pixel's centre
+        columns={**faces.columns, "alignment": Points((points.values + 0.5) * factor - 0.5, names=points.names)},
+    ).with_image(image)
+    return replace(edit, image=image, faces=moved)
+
+
+def _default_engine() -> Engine:
+    from mien.engine import default_engine
+
+    return default_engine()
+
+
+def _same_person(engine: Engine) -> float:
+    """Cosine that two strangers reach once in a thousand pairs: adults, as large as the network draws them."""
+    calibration = load_calibration(engine.choose("embedding").space or "")
+    adult = Traits(ages=(18.0, 150.0), size=(300.0, 1024.0))
+    return calibration.threshold(1e-3, calibration.strata_of(adult, adult))[0]
