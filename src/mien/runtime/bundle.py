@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mien.core.errors import CardError, DeviceUnavailable, UsageError
 from mien.models.card import Card
-from mien.runtime.session import Session, SessionOptions, resolve_device
+from mien.runtime.session import Session, SessionInfo, SessionOptions, resolve_device
 
 __all__ = ["Bundle"]
 
@@ -66,6 +66,11 @@ class Bundle:
             if name not in self._sessions:
                 self._sessions[name] = self._open(name)
             return self._sessions[name]
+
+    def info(self) -> dict[str, SessionInfo]:
+        """Say what really runs: by file name, the sessions that have been made."""
+        with self._lock:
+            return {name: session.info() for name, session in self._sessions.items()}
 
     def close(self) -> None:
         """Give back the memory of all sessions."""

@@ -276,6 +276,7 @@ class _Network:
     """A network compiled for `bucket` rows at a time, with one request per stream; for many threads."""
 
     def __init__(self, compiled: Any, bucket: int, streams: int) -> None:
+        self.compiled = compiled
         self._bucket = bucket
         self._requests = [_Request(compiled.create_infer_request()) for _ in range(streams)]
         self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
