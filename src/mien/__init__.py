@@ -42,56 +42,81 @@ if TYPE_CHECKING:
     from mien.swaps.edit import Edit
     from mien.swaps.generator import generate
 
-# Where each public name lives. `__version__` is read from the installed package's metadata.
-_HOMES = {
-    "mien.core.clip": ("Clip", "Event", "Events", "Track"),
-    "mien.core.errors": (
-        "CardError",
-        "DeviceUnavailable",
-        "EmbeddingSpaceMismatch",
-        "FieldNotComputed",
-        "HashMismatch",
-        "ImageError",
-        "ImageNotKept",
-        "ImageTooLarge",
-        "InputError",
-        "LicenseRefused",
-        "MienError",
-        "ModelError",
-        "NoFace",
-        "NotCalibrated",
-        "ShapeMismatch",
-        "SourceError",
-        "StorageError",
-        "UnknownField",
-        "UnknownModel",
-        "UnsafeFile",
-        "UsageError",
-        "WeightsUnavailable",
-    ),
-    "mien.core.faces": ("Face", "Faces"),
-    "mien.core.image": ("load_image", "save_image"),
-    "mien.embeddings.comparison": ("Verification", "verify"),
-    "mien.engine": (
-        "Engine",
-        "Failure",
-        "Item",
-        "analyze",
-        "default_engine",
-        "detect",
-        "scan",
-        "set_default_engine",
-    ),
-    "mien.media.provenance": ("Provenance", "provenance"),
-    "mien.swaps.edit": ("Edit",),
-    "mien.swaps.generator": ("generate",),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+    __version__: str
 
-__all__ = [  # noqa: PLE0604, PLE0605 - the names are the keys of the table above
+__all__ = [
+    "CardError",
+    "Clip",
+    "DeviceUnavailable",
+    "Edit",
+    "EmbeddingSpaceMismatch",
+    "Engine",
+    "Event",
+    "Events",
+    "Face",
+    "Faces",
+    "Failure",
+    "FieldNotComputed",
+    "HashMismatch",
+    "ImageError",
+    "ImageNotKept",
+    "ImageTooLarge",
+    "InputError",
+    "Item",
+    "LicenseRefused",
+    "MienError",
+    "ModelError",
+    "NoFace",
+    "NotCalibrated",
+    "Provenance",
+    "ShapeMismatch",
+    "SourceError",
+    "StorageError",
+    "Track",
+    "UnknownField",
+    "UnknownModel",
+    "UnsafeFile",
+    "UsageError",
+    "Verification",
+    "WeightsUnavailable",
     "__version__",
-    *_HOME,
+    "analyze",
+    "default_engine",
+    "detect",
+    "generate",
+    "load_image",
+    "provenance",
+    "save_image",
+    "scan",
+    "set_default_engine",
+    "verify",
 ]
+
+# Where each name lives that is no error.
+_HOMES = {
+    "Clip": "mien.core.clip",
+    "Edit": "mien.swaps.edit",
+    "Engine": "mien.engine",
+    "Event": "mien.core.clip",
+    "Events": "mien.core.clip",
+    "Face": "mien.core.faces",
+    "Faces": "mien.core.faces",
+    "Failure": "mien.engine",
+    "Item": "mien.engine",
+    "Provenance": "mien.media.provenance",
+    "Track": "mien.core.clip",
+    "Verification": "mien.embeddings.comparison",
+    "analyze": "mien.engine",
+    "default_engine": "mien.engine",
+    "detect": "mien.engine",
+    "generate": "mien.swaps.generator",
+    "load_image": "mien.core.image",
+    "provenance": "mien.media.provenance",
+    "save_image": "mien.core.image",
+    "scan": "mien.engine",
+    "set_default_engine": "mien.engine",
+    "verify": "mien.embeddings.comparison",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -99,9 +124,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mien")
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module 'mien' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    value = getattr(importlib.import_module(_HOMES.get(name, "mien.core.errors")), name)
     globals()[name] = value  # the next use finds it without coming here
     return value
 

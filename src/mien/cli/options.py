@@ -65,19 +65,26 @@ def _engine_options(
 
 def takes_engine(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the engine's options; it receives the engine that they describe as `engine`."""
-    own = inspect.signature(command, eval_str=True)
-    options = inspect.signature(_engine_options, eval_str=True).parameters
+    own = _signature(command)
+    options = _signature(_engine_options).parameters
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
         with _engine_options(**{name: values.pop(name) for name in options}) as engine:
             command(**values, engine=engine)
 
+    # Engine options stand last in the help, and all are keywords: the order of parameters is typer's own business.
     kept = [parameter for name, parameter in own.parameters.items() if name != "engine"]
     signature = own.replace(parameters=[*kept, *options.values()])
     run.__signature__ = signature  # type: ignore[attr-defined] # typer reads the options from here
     run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     return run
+
+
+def _signature(function: Callable[..., object]) -> inspect.Signature:
+    # `Engine` is a name for type checkers only here: evaluating it would import all of the engine for a --help.
+    function.__annotations__ = {k: v for k, v in function.__annotations__.items() if v != "Engine"}
+    return inspect.signature(function, eval_str=True)
 
 
 def parse_want(text: str) -> frozenset[str]:

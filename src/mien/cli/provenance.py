@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,4 +17,5 @@ def provenance(
     """Read the mark of synthetic media from a picture; a file without one is unknown, not real."""
     from mien.media.provenance import provenance as read
 
-    print_json(read(path).to_dict())
+    found = read(path)
+    print_json({"path": str(path), "synthetic": found.synthetic, **asdict(found)})

@@ -108,7 +108,7 @@ class Engine:
         if licenses not in get_args(Policy):
             raise UsageError(f"licenses is one of {', '.join(get_args(Policy))}, not {licenses!r}.")
         self.licenses = licenses
-        self.catalogue = catalogue or Catalogue.load()
+        self.catalogue = Catalogue.load() if catalogue is None else catalogue
         self.store = Store(cache, offline=offline, progress=progress or (lambda *_: None))
         self._precision = precision
         self._chosen = self._check_models(models or {})

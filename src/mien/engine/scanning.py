@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -58,7 +58,9 @@ def chunks(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
         yield chunk
 
 
-def in_order(work: Callable[[Source], Result], sources: Iterator[Source], *, workers: int) -> Iterator[Result]:
+def in_order(
+    work: Callable[[Source], Result], sources: Iterator[Source], *, workers: int
+) -> Generator[Result, None, None]:
     """Results in the order of their sources.
 
     At most two sources a worker are read ahead, so that memory does not grow with the number of sources. An error of

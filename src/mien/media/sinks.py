@@ -18,7 +18,7 @@ import numpy as np
 from mien.core.errors import StorageError, UsageError
 from mien.core.faces import Faces
 
-__all__ = ["FileSink", "open_sink"]
+__all__ = ["FileSink", "open_sink", "write_text"]
 
 
 class _Format(Protocol):
@@ -70,6 +70,7 @@ class _Csv:
             if self._names is None:
                 self._names = list(table)
                 self._writer.writerow(["source", "face", "failure", *self._names])
+                self._flush()
             for row in range(len(faces)):
                 cells = [_cell(table[name][row]) if name in table else "" for name in self._names]
                 self._writer.writerow([record["source"], row, "", *cells])
@@ -163,3 +164,20 @@ def open_sink(path: Path) -> FileSink:
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot write {path.name}: results are written as {', '.join(FORMATS)}.")
     return FileSink(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that appears complete or not at all.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {path}: {error.strerror}.") from error

@@ -1,0 +1,131 @@
+"""``mien demo``: the main job on the shipped photos, or on yours: find, describe and recognise; a report to open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.options import progress_bar, takes_engine
+
+if TYPE_CHECKING:
+    from mien.core.faces import Face
+    from mien.engine import Engine
+
+WANT = frozenset({"pose", "age", "presence", "landmarks", "embedding"})
+FAR = 1e-3  # two strangers are called one person this often, in one comparison
+MOST_PAIRS = 60  # that a report shows
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One face of the report: where it was, its thumbnail, and the face itself."""
+
+    picture: str
+    thumbnail: str
+    face: Face
+
+
+@takes_engine
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for pictures and report.")] = Path("out"),
+    photos: Annotated[Path | None, typer.Option(help="Your photos instead of the shipped ones.")] = None,
+    *,
+    engine: Engine,
+) -> None:
+    """Run the main job on the shipped photos of people who do not exist, or on yours."""
+    from mien import assets
+    from mien.core.image import save_image
+    from mien.media.sinks import open_sink, write_text
+
+    start = time.perf_counter()
+    seen: list[_Seen] = []
+    sections: list[str] = []
+    out.mkdir(parents=True, exist_ok=True)
+    items = engine.scan(photos or assets.folder(), want=WANT, keep_images=True)
+    with open_sink(out / "faces.jsonl") as sink, progress_bar("pictures") as advance:
+        for place, item in enumerate(items):
+            advance(1)
+            sink.write(item.to_dict(), item.faces)
+            name = Path(item.source).name
+            if item.faces is None:
+                sections.append(f"<h2>{escape(name)}</h2><p class=bad>{escape(str(item.failure))}</p>")
+                print(f"{name}: {item.failure.message if item.failure else ''}")
+                continue
+            drawing = f"{place:04d}-{Path(name).stem}.jpg"
+            save_image(item.faces.draw(fields=["pose", "age", "landmarks"]), out / drawing, quality=88)
+            for row, face in enumerate(item.faces):
+                thumbnail = f"{place:04d}-{Path(name).stem}-{row}.jpg"
+                save_image(face.crop(size=112), out / thumbnail, quality=88)
+                seen.append(_Seen(f"{name} #{row}", thumbnail, _light(face)))
+            sections.append(_section(name, drawing, list(item.faces)))
+            print(f"{name}: {len(item.faces)} faces")
+    pairs, verdict = _alike(seen)
+    took = time.perf_counter() - start
+    summary = f"{len(sections)} pictures, {len(seen)} faces, {len(pairs)} pairs of one person, {took:.1f} s"
+    write_text(out / "report.html", _page(summary, sections, pairs, verdict))
+    print(f"{summary}\nopen {out / 'report.html'}")
+
+
+def _light(face: Face) -> Face:
+    """The face without its picture: a report over many pictures does not keep them all."""
+    return face.faces[[face.row]].with_image(None)[0]
+
+
+def _alike(seen: Sequence[_Seen]) -> tuple[list[tuple[_Seen, _Seen, float]], str]:
+    """Pairs of faces over the threshold at `FAR`, the surest first, and a sentence on what the threshold means."""
+    import numpy as np
+
+    from mien.core.columns import Vectors
+    from mien.core.errors import NotCalibrated
+    from mien.embeddings.calibration import load_calibration
+
+    known = [one for one in seen if not bool(one.face.embedding.abstained)]
+    if len(known) < 2:
+        return [], "Fewer than two faces: nobody to compare."
+    space = known[0].face.embedding.space
+    try:
+        threshold, extrapolated = load_calibration(space).threshold(FAR)
+    except NotCalibrated as error:
+        return [], str(error)
+    vectors = Vectors(np.stack([one.face.embedding.values for one in known]), space=space)
+    similarity = np.triu(vectors @ vectors, k=1)
+    rows, columns = np.nonzero(similarity >= threshold)
+    order = np.argsort(-similarity[rows, columns])
+    pairs = [(known[rows[i]], known[columns[i]], float(similarity[rows[i], columns[i]])) for i in order]
+    how = "extrapolated" if extrapolated else "measured"
+    return pairs, (
+        f"Two faces are called one person from a similarity of {threshold:.3f} on: two strangers reach it in "
+        f"{FAR:g} of comparisons ({how}, {space}, in the worst group of people that was measured)."
+    )
+
+
+def _section(name: str, drawing: str, faces: Sequence[Face]) -> str:
+    rows = "".join(
+        f"<tr><td>{row}<td>{face.score:.2f}<td>{face.presence.brief()}<td>{face.pose.brief()}<td>{face.age.brief()}"
+        for row, face in enumerate(faces)
+    )
+    table = f"<table><tr><th>face<th>score<th>presence<th>yaw pitch roll<th>apparent age{rows}</table>" if faces else ""
+    return f"<h2>{escape(name)}</h2><img src='{escape(drawing)}' alt=''>{table or '<p>no face</p>'}"
+
+
+def _page(summary: str, sections: Sequence[str], pairs: Sequence[tuple[_Seen, _Seen, float]], verdict: str) -> str:
+    alike = "".join(
+        f"<figure><img class=t src='{escape(a.thumbnail)}' alt=''><img class=t src='{escape(b.thumbnail)}' alt=''>"
+        f"<figcaption>{score:.2f}<br>{escape(a.picture)}<br>{escape(b.picture)}</figcaption></figure>"
+        for a, b, score in pairs[:MOST_PAIRS]
+    )
+    return f"""<!doctype html><meta charset=utf-8><title>mien report</title><style>
+body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
+img{{max-width:100%;border-radius:6px}}img.t{{width:96px}}table{{border-collapse:collapse;margin:.5rem 0}}
+td,th{{padding:.15rem .9rem .15rem 0;text-align:left;font-variant-numeric:tabular-nums}}th{{color:#777;font-weight:400}}
+figure{{display:inline-block;margin:0 1.2rem 1rem 0;font-size:13px}}.bad{{color:#b00}}</style>
+<h1>mien</h1><p>{escape(summary)}</p>
+<h2>Who is who</h2><p>{escape(verdict)}</p>{alike or "<p>No two faces are called one person.</p>"}
+{"".join(sections)}
+"""

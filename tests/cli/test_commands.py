@@ -1,0 +1,154 @@
+"""Commands on fake models: what is printed and written, and the exit codes 0, 1 and 2 without a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import mien
+from mien.cli import main
+from mien.models.catalogue import Catalogue
+from tests.engine import fakes
+from tests.engine.test_engine import picture
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.setattr(Catalogue, "load", staticmethod(fakes.catalogue))
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MIEN_DEVICE", "cpu")
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["mien", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        code = exit_.value.code
+        return Result(code if isinstance(code, int) else int(code is not None), out, err)
+
+    return call
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name, greys in {"a.png": (200, 250), "sub/a.png": (200,), "empty.png": ()}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        mien.save_image(picture(*greys), folder / name)
+    return folder
+
+
+def test_a_pipe_gets_one_line_of_json_per_picture(run: Run, photos: Path) -> None:
+    result = run("analyze", photos, "--want", "pose,embedding")
+    records = [json.loads(line) for line in result.out.splitlines()]
+    assert result.code == 0
+    assert [len(record["faces"]) for record in records] == [2, 0, 1]
+    assert {"pose", "embedding", "box"} <= records[0]["faces"][0].keys()
+    assert "alignment" not in records[0]["faces"][0]
+
+
+def test_a_terminal_gets_a_table(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")
+    result = run("analyze", photos / "a.png", photos / "empty.png", "--want", "pose,embedding")
+    assert "2 faces" in result.out
+    assert "pose yaw pitch roll" in result.out
+    assert "+250 +250 +250" in result.out
+    assert "embedding (4 numbers)" in result.out
+    assert "0 faces" in result.out
+
+
+def test_detect_asks_for_nothing_more(run: Run, photos: Path) -> None:
+    fakes.made.clear()
+    result = run("detect", photos / "a.png", "--min-score", "0.9")
+    assert len(json.loads(result.out)["faces"]) == 1
+    assert fakes.made == ["squares"]
+
+
+def test_files_and_drawings(run: Run, photos: Path, tmp_path: Path) -> None:
+    result = run("analyze", photos, "--out", tmp_path / "faces.jsonl", "--draw", tmp_path / "drawn")
+    assert result.code == 0
+    assert result.out == ""
+    assert "3 pictures, 3 faces, 0 failed" in result.err
+    assert len((tmp_path / "faces.jsonl").read_text().splitlines()) == 3
+    drawn = sorted(path.relative_to(tmp_path / "drawn") for path in (tmp_path / "drawn").rglob("*.jpg"))
+    assert [str(path) for path in drawn] == ["a-png.jpg", "empty-png.jpg", "sub/a-png.jpg"]
+
+
+def test_all_fields(run: Run, photos: Path) -> None:
+    catalogue = {name for card in fakes.catalogue() for name in card.gives} - {"detect"}
+    result = run("analyze", photos / "a.png", "--want", ",".join(sorted(catalogue)))
+    assert catalogue <= json.loads(result.out)["faces"][0].keys()
+
+
+def test_one_broken_picture_is_a_record_and_exit_code_1(run: Run, photos: Path) -> None:
+    (photos / "b.jpg").write_bytes(b"no picture")
+    result = run("analyze", photos)
+    assert result.code == 1
+    assert [("failure" in json.loads(line)) for line in result.out.splitlines()] == [False, True, False, False]
+    assert len(result.err.splitlines()) == 1
+    assert "b.jpg" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["analyze"], 2, "Missing argument"),
+        (["analyze", "{photos}", "--want", "mood"], 2, "no field is called 'mood'"),
+        (["analyze", "{photos}", "--out", "faces.xlsx"], 2, "faces.xlsx"),
+        (["analyze", "{photos}", "--model", "sface"], 2, "FIELD=ID"),
+        (["analyze", "{photos}", "--model", "embedding=nothing"], 2, "no model is called 'nothing'"),
+        (["analyze", "{photos}", "--threads", "0"], 2, "threads"),
+        (["analyze", "{photos}", "--device", "abacus"], 2, "abacus"),
+        (["analyze", "{photos}", "--device", "npu"], 1, "npu"),
+        (["analyze", "{photos}", "--licenses", "strict"], 1, "strict"),
+        (["analyze", "{photos}/nowhere"], 1, "nowhere does not exist"),
+        (["analyze", "{photos}/*.gif"], 1, "no picture matches"),
+        (["generate", "--count", "3", "--out", "people.png"], 2, "is a folder"),
+        (["models", "pull", "nothing"], 2, "no model is called 'nothing'"),
+        (["dance"], 2, "dance"),
+    ],
+)
+def test_wrong_calls_and_bad_input_end_in_one_line(
+    run: Run, photos: Path, arguments: list[str], code: int, says: str
+) -> None:
+    result = run(*[argument.replace("{photos}", str(photos)) for argument in arguments])
+    assert result.code == code
+    assert says in result.err
+
+
+def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("analyze", tmp_path / "empty", "--out", tmp_path / "faces.jsonl")
+    assert result.code == 1
+    assert "no pictures in the folder" in result.err
+    assert not (tmp_path / "faces.jsonl").exists()
+    assert not (tmp_path / "faces.jsonl.part").exists()
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version").out.strip() == mien.__version__
+    assert "analyze" in run("--help").out
+    assert "--licenses" in run("analyze", "--help").out
+
+
+def test_models_list_and_licenses(run: Run) -> None:
+    rows = [json.loads(line) for line in run("models", "list").out.splitlines()]
+    assert {row["id"] for row in rows} == {card.id for card in fakes.catalogue()}
+    assert {row["id"] for row in rows if not row["commercial"]} == {"squares"}
+    assert "| squares |" in run("models", "licenses").out

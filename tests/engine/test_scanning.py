@@ -1,0 +1,135 @@
+"""Scanning folders: in order, with failures as records, bounded memory, and errors of the call at once."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mien
+from mien.core.errors import LicenseRefused, SourceError, UnknownField
+from mien.engine.scanning import chunks, in_order
+from tests.engine import fakes
+from tests.engine.test_engine import make, picture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sub").mkdir()
+    for place, greys in enumerate([(200,), (), (250, 100)]):
+        mien.save_image(picture(*greys), tmp_path / f"{place}.png")
+    mien.save_image(np.full((20, 20, 3), fakes.HOSTILE, np.uint8), tmp_path / "3-hostile.png")
+    (tmp_path / "4-broken.jpg").write_bytes(b"\xff\xd8 this is no picture")
+    (tmp_path / "notes.txt").write_text("not a picture, and not looked at")
+    (tmp_path / "._0.png").write_bytes(b"another program's")
+    mien.save_image(picture(100), tmp_path / "sub" / "5.png")
+    return tmp_path
+
+
+def test_every_picture_gives_faces_or_a_failure_in_order(folder: Path) -> None:
+    with make() as engine:
+        items = list(mien.scan(folder, want={"pose"}, engine=engine))
+    assert [Path(item.source).name for item in items] == [
+        "0.png", "1.png", "2.png", "3-hostile.png", "4-broken.jpg", "5.png",
+    ]  # fmt: skip
+    assert [len(item.faces) if item.faces is not None else None for item in items] == [1, 0, 2, None, None, 1]
+    assert items[2].faces is not None
+    assert items[2].faces.pose.yaw.tolist() == [250, 100]
+    assert items[2].faces.image is None
+    kinds = [item.failure.kind for item in items if item.failure]
+    assert kinds == ["ImageError", "ImageError"]
+    assert "4-broken.jpg" in str(items[4].to_dict()["failure"]["message"])
+    assert items[0].to_dict()["width"] == 100
+
+
+def test_pictures_are_kept_on_request(folder: Path) -> None:
+    with make() as engine:
+        item = next(iter(engine.scan(folder / "0.png", keep_images=True)))
+    assert item.faces is not None
+    assert item.faces.draw().shape == (100, 100, 3)
+
+
+def test_batches_across_pictures_give_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with make() as engine:
+        alone = [item.to_dict() for item in engine.scan(folder, want={"pose", "embedding"})]
+        monkeypatch.setattr(type(engine), "_pictures_at_once", 4)
+        together = [item.to_dict() for item in engine.scan(folder, want={"pose", "embedding"})]
+    assert together == alone
+
+
+def test_a_missing_file_is_a_record_and_the_rest_goes_on(folder: Path) -> None:
+    with make() as engine:
+        items = list(engine.scan([folder / "gone.png", folder / "0.png"]))
+    assert items[0].failure is not None
+    assert items[0].failure.kind == "SourceError"
+    assert items[1].faces is not None
+
+
+def test_globs(folder: Path) -> None:
+    with make() as engine:
+        assert len(list(engine.scan(str(folder / "**" / "*.png")))) == 5
+        assert len(list(engine.scan(str(folder / "[01].png")))) == 2
+        with pytest.raises(SourceError, match="no picture matches"):
+            list(engine.scan(str(folder / "*.gif")))
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with make() as engine, pytest.raises(SourceError, match="no pictures in the folder"):
+        list(engine.scan(tmp_path))
+
+
+def test_errors_of_the_call_come_before_the_first_picture(folder: Path) -> None:
+    with make(licenses="strict") as engine, pytest.raises(LicenseRefused):
+        engine.scan(folder)
+    with make() as engine, pytest.raises(UnknownField):
+        engine.scan(folder, want={"aura"})
+
+
+def test_chunks() -> None:
+    assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(chunks([], 2)) == []
+
+
+def test_results_come_in_order_with_a_bounded_number_ahead() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.002 if number % 3 else 0.01)
+        return number
+
+    results = in_order(work, itertools.count(), workers=3)
+    assert list(itertools.islice(results, 30)) == list(range(30))
+    results.close()
+    assert len(begun) <= 30 + 2 * 3
+
+
+def test_leaving_early_stops_the_work() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.001)
+        return number
+
+    results = in_order(work, itertools.count(), workers=2)
+    assert next(results) == 0
+    results.close()
+    count = len(begun)
+    time.sleep(0.05)
+    assert len(begun) == count <= 4
+
+
+def test_an_unexpected_error_is_raised_at_its_place() -> None:
+    def work(number: int) -> int:
+        if number == 2:
+            raise ZeroDivisionError
+        return number
+
+    results = in_order(work, iter(range(5)), workers=2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
