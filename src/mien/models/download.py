@@ -27,7 +27,6 @@ __all__ = ["NotThere", "RangedFile", "RangesRefused", "Report", "Web", "download
 
 ATTEMPTS = 4
 _PAUSE = 0.25  # seconds before the first new attempt; doubles with each
-_CHUNK = 1 << 18
 _TAIL = 1 << 16  # a wheel's directory nearly always fits in its last 64 KiB
 
 Report = Callable[[int, int], None]
@@ -227,7 +226,7 @@ def _append(
         if max(total, have) > limit:
             raise UnsafeFile(f"{redacted(url)}: {total} bytes, more than the {limit} that it may have")
         with part.open("ab" if have else "wb") as out:
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():
                 have += len(chunk)
                 if have > limit:
                     raise UnsafeFile(f"{redacted(url)}: more than the {limit} bytes that it may have")

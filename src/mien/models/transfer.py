@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from mien.core.errors import WeightsUnavailable
 from mien.models.archive import extract, is_tar, member_span
@@ -65,7 +64,8 @@ def transfer(
             span = _span(remote, members[0], redacted(address))
             with _downloaded(web, address, parts, _ARCHIVE_LIMIT, report, span) as stream:
                 remote.overlay(*span, stream)
-                extract(io.BufferedReader(remote), name, members, out, limit)
+                # A raw file, but one that fills buffers as others do; a buffer around it would read beyond the member.
+                extract(cast("IO[bytes]", remote), name, members, out, limit)
             return
     with _downloaded(web, address, parts, _ARCHIVE_LIMIT if members else limit, report) as stream:
         extract(stream, name, members, out, limit)
