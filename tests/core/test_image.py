@@ -326,7 +326,7 @@ def test_arrays_of_no_known_range(dtype: Any) -> None:
 # --- animations and HEIC -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "AVIF", "MPO"])  # MPO: JPEGs of phones with depth
 def test_the_first_frame_is_taken(kind: str) -> None:
     frames = [PIL.Image.new("RGB", (32, 24), color) for color in ("red", "lime", "blue")]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
@@ -424,6 +424,7 @@ def check_one_sentence(error: BaseException, name: str) -> None:
     message = str(error)
     assert message.startswith(name)
     assert message.endswith(".")
+    assert not message.endswith("..")
     assert "\n" not in message
 
 
@@ -518,7 +519,8 @@ def test_damaged_files_give_a_picture_or_our_error(data: bytes, edits: list[tupl
         damaged[at : at + len(new)] = new
     try:
         picture = load_image(bytes(damaged[:length]), max_pixels=1_000_000)
-    except InputError:
+    except InputError as error:
+        check_one_sentence(error, "the picture given as bytes")
         return
     assert picture.dtype == np.uint8
     assert picture.ndim == 3

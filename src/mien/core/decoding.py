@@ -114,7 +114,8 @@ def decode_pil(picture: PILImage, name: str, limit: int) -> Image:
     except PIL.Image.DecompressionBombError as error:
         raise ImageTooLarge(f"{name} has more pixels than Pillow takes in {picture.format}.") from error
     except _BROKEN as error:
-        raise ImageError(f"{name} is broken, cut short or of a kind that cannot be decoded: {error}.") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ImageError(f"{name} is broken, cut short or of a kind that cannot be decoded: {reason}.") from error
     return _upright(pixels, _orientation(picture))
 
 
