@@ -207,6 +207,8 @@ def test_fit(height: int, width: int, side: int, multiple: int) -> None:
         ({"min_score": 0.5, "max_overlap": 0.3, "looks": [{"sides": 640}]}, "is not a look"),
         ({"min_score": 0.5, "max_overlap": 0.3, "looks": [{"side": 640, "faces": [3]}]}, "is not a look"),
         ({"min_score": 0.5, "max_overlap": 0.3, "looks": [640]}, "is not a look"),
+        ({"min_score": 0.5, "max_overlap": 0.3, "looks": [{"faces": [0, 9]}]}, "is not a look"),
+        ({"min_score": 0.5, "max_overlap": 0.3, "looks": [{"side": 0}]}, "is none"),
     ],
 )
 def test_incomplete_card(params: dict[str, Any], message: str) -> None:

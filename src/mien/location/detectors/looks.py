@@ -87,9 +87,12 @@ class Look:
         """
         try:
             low, high = entry.get("faces", (0.0, math.inf))
-            return cls(**{**entry, "faces": (float(low), float(high))})
-        except (TypeError, ValueError, AttributeError) as error:
-            raise CardError(f"the card of {card}: params.looks: {entry!r} is not a look: {error}") from error
+            look = cls(**{**entry, "side": int(entry["side"]), "faces": (float(low), float(high))})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CardError(f"the card of {card}: params.looks: {entry!r} is not a look ({error})") from error
+        if look.side < 1:
+            raise CardError(f"the card of {card}: params.looks: a side of {look.side} pixels is none")
+        return look
 
     def fit(self, image: Image, spec: ImageInput) -> Fit:
         """Place a picture in the network's input.
