@@ -121,7 +121,7 @@ class Checks:
 
     score: float = 0.8
     presence: float = 0.9
-    second: float = 0.2
+    second: float = 0.15
     displacement: float = 0.06
     age: float = 28.0
     minor: float = 0.01
@@ -278,7 +278,7 @@ def _people(
             refused[reason] += 1
             if refused.total() == PATIENCE:
                 reasons = ", ".join(f"{number} {why}" for why, number in refused.most_common())
-                raise UsageError(f"seed {seed} at truncation {truncation} gives no other person: {reasons}.")
+                raise UsageError(f"seed {seed} at truncation {truncation} gives no further person: {reasons}.")
             continue
         report = {"seed": seed, "truncation": truncation, "draw": draw, "refused": dict(refused)}
         yield _scaled(Edit(image, provenance, faces, report), size or image.shape[1])

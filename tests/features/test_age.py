@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien.core.columns import Distribution, Points
+from mien.core.errors import CardError, WeightsUnavailable
+from mien.core.faces import ALIGNMENT_NAMES, Faces
+from mien.core.geometry import TEMPLATES
+from mien.core.image import load_image
+from mien.engine import Batch, Engine
+from mien.features.shown.age import AgeDlib
+from mien.runtime.bundle import Bundle
+
+MANIFEST = {
+    "models": {"age": {"age_weights": [0.25, 1, 2], "input": {"shape": ["N", 3, 64, 64]}}},
+    "preprocessing": {"face_chip_padding": 0.2},
+}
+
+
+class Net:
+    """A bundle and a session whose three classes are how red, green and blue the left half of a crop is."""
+
+    def __init__(self, folder: Path, manifest: object) -> None:
+        self._path = folder / "manifest.json"
+        self._path.write_text(json.dumps(manifest))
+        self.card = type("Card", (), {"id": "made-up"})
+        self.crops = np.empty((0, 64, 64, 3), np.uint8)
+
+    def session(self, _name: str) -> Net:
+        return self
+
+    def path(self, _name: str) -> Path:
+        return self._path
+
+    def run(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32]]:
+        self.crops = crops
+        sums = crops[:, :, :32].sum(axis=(1, 2), dtype=np.float32) + 1e-6
+        return (sums / sums.sum(axis=1, keepdims=True),)
+
+    @property
+    def bundle(self) -> Bundle:
+        return cast("Bundle", self)
+
+
+def batch(points: NDArray[np.float32], owner: list[int], *images: NDArray[np.uint8]) -> Batch:
+    faces = Faces.from_boxes(
+        [[0, 0, 64, 64]] * len(points), keypoints=points, keypoint_names=ALIGNMENT_NAMES, image_size=(64, 64)
+    )
+    return Batch(images, np.asarray(owner, np.intp), faces)
+
+
+PLACE = TEMPLATES["dlib"].points_at(64, 0.2)
+
+
+def half(left: tuple[int, int, int], right: tuple[int, int, int]) -> NDArray[np.uint8]:
+    image = np.empty((64, 64, 3), np.uint8)
+    image[:, :32], image[:, 32:] = left, right
+    return image
+
+
+def test_each_face_is_judged_with_its_mirror_image_in_its_own_picture(tmp_path: Path) -> None:
+    step = AgeDlib(Net(tmp_path, MANIFEST).bundle)
+    images = half((100, 0, 0), (0, 100, 0)), half((0, 0, 200), (0, 0, 200))
+    age = step.describe(batch(np.stack([PLACE, PLACE, PLACE]), [1, 0, 1], *images))["age"]
+    np.testing.assert_allclose(age.support, (0.25, 1, 2))
+    np.testing.assert_allclose(age.probabilities, [[0, 0, 1], [0.5, 0.5, 0], [0, 0, 1]], atol=0.01)
+
+
+def test_crops_are_aligned(tmp_path: Path) -> None:
+    net = Net(tmp_path, MANIFEST)
+    image = np.zeros((256, 256, 3), np.uint8)
+    image[100:228, 60:188] = np.random.default_rng(1).integers(0, 255, (4, 4, 3), np.uint8).repeat(32, 0).repeat(32, 1)
+    AgeDlib(net.bundle).describe(batch((PLACE[None] + 0.5) * 2 - 0.5 + (60, 100), [0], image))
+    np.testing.assert_allclose(net.crops[0, 8::16, 8::16], image[116:228:32, 76:188:32], atol=1)
+    np.testing.assert_array_equal(net.crops[1], net.crops[0][:, ::-1])
+
+
+def test_no_faces_and_one(tmp_path: Path) -> None:
+    step = AgeDlib(Net(tmp_path, MANIFEST).bundle)
+    assert step.describe(batch(np.empty((0, 5, 2), np.float32), []))["age"].shape == (0, 3)
+    assert step.describe(batch(PLACE[None], [0], half((1, 1, 1), (1, 1, 1))))["age"].shape == (1, 3)
+
+
+def test_without_alignment_there_is_no_age_but_its_reason(tmp_path: Path) -> None:
+    points = np.stack([PLACE, np.full_like(PLACE, np.nan)])
+    given = batch(points, [0, 0], half((1, 1, 1), (1, 1, 1)))
+    column = Points(points, names=ALIGNMENT_NAMES, reasons=(None, "no mesh"))
+    given = Batch(given.images, given.owner, given.faces.with_columns({"alignment": column}))
+    age = AgeDlib(Net(tmp_path, MANIFEST).bundle).describe(given)["age"]
+    assert age.abstained.tolist() == [False, True]
+    assert age[1].reason == "no mesh"
+
+
+@pytest.mark.parametrize("manifest", [{}, {"models": {"age": 3}}, [], {**MANIFEST, "preprocessing": {}}])
+def test_a_manifest_that_says_nothing(tmp_path: Path, manifest: object) -> None:
+    with pytest.raises(CardError, match="made-up"):
+        AgeDlib(Net(tmp_path, manifest).bundle)
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_ages_of_real_people(shared_data: Path) -> None:
+    """UTKFace. Measured on all 400 crops: see `mien.features.shown.age`; here every fourth."""
+    files = sorted((shared_data / "age_gender").glob("*.jpg"))[::4]
+    truth, columns = [], []
+    with Engine(threads=1) as engine:
+        try:
+            engine.preload("detect", "age")
+        except WeightsUnavailable as error:
+            pytest.skip(str(error))
+        for file in files:
+            crop = np.pad(load_image(file), ((60, 60), (60, 60), (0, 0)), mode="symmetric")
+            faces = engine.analyze(crop, want={"age"}, max_faces=1)
+            if len(faces):
+                truth.append(int(file.name.split("_")[0]))
+                columns.append(faces.age)
+    age, years = Distribution.concat(columns), np.array(truth)
+    assert len(years) >= 98
+    np.testing.assert_allclose(age.probabilities.sum(axis=1), 1, atol=1e-3)
+    assert np.abs(age.mean - years).mean() < 7.5
+    inside = (age.interval[:, 0] <= years) & (years <= age.interval[:, 1])
+    assert inside.mean() > 0.4
+    minors, adults = age.mean[years < 18], age.mean[years >= 18]
+    assert (minors[:, None] < adults).mean() > 0.95  # area under the curve

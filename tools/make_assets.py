@@ -1,0 +1,231 @@
+"""Makes the pictures in src/mien/assets; run it again and the same pictures come out, up to rounding.
+
+    .venv/bin/python tools/make_assets.py [FOLDER]
+
+Every face is drawn by the generator: nobody in these pictures exists. The second picture of a person is the same
+latent moved along two directions of the style space, fitted here to the turn of the head and to the smile, then
+relit, turned and cropped. It takes about five minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PILImage
+
+from mien.core.image import Image, save_image
+from mien.core.warping import warp
+from mien.engine import Engine
+from mien.media.provenance import Provenance
+from mien.swaps.generator import MobileStyleGAN, generate, latents
+
+SIDE = 512
+QUALITY = 90
+SAMPLES = 400  # pictures that the directions are fitted to
+
+# Looked at one by one, at full size. Seed and truncation of each person, in the order of person1.jpg, person2.jpg ...
+PEOPLE = ((56, 0.7), (39, 0.7), (22, 0.7), (51, 0.7), (53, 0.7), (226, 0.85), (244, 0.85), (10, 0.7))
+AGAIN = {3: (-3.0, -1.0), 4: (3.0, -1.0)}  # person: how far to move along turn and smile
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A print on the table: whose, how varied, where its middle is, how wide, turned by how much."""
+
+    person: int
+    turn: float
+    smile: float
+    center: tuple[int, int]
+    width: int
+    angle: float
+
+
+TABLE = (1280, 860)
+SNAPSHOTS = (
+    Snapshot(1, 2.0, 0.0, (190, 215), 300, -7.0),
+    Snapshot(5, -2.0, 0.0, (490, 190), 240, 5.0),
+    Snapshot(2, -2.0, -0.5, (775, 205), 290, -3.0),
+    Snapshot(8, 2.0, 0.0, (1095, 215), 310, 8.0),
+    Snapshot(4, -2.0, 0.0, (170, 615), 250, 10.0),
+    Snapshot(6, 1.5, 0.0, (470, 590), 330, -5.0),
+    Snapshot(7, -2.0, -0.5, (800, 620), 220, 4.0),
+    Snapshot(3, 2.0, 0.0, (1085, 625), 280, -9.0),
+)
+
+
+# --- faces ----------------------------------------------------------------------------------------
+
+
+class People:
+    """The persons' styles, and the directions in which they are varied."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._runner: MobileStyleGAN = engine.runner("generate")
+        self.styles = []
+        for seed, truncation in PEOPLE:
+            draw = generate(seed=seed, truncation=truncation, engine=engine).report["draw"]
+            latent = next(islice(latents(seed), draw - 1, None))
+            self.styles.append(self._runner.styles(latent[None], truncation=truncation)[0])
+        self._turn, self._smile = self._directions(engine)
+
+    def picture(self, person: int, turn: float = 0.0, smile: float = 0.0) -> Image:
+        """Person 1, 2 ... as 1024 x 1024 pixels."""
+        style = self.styles[person - 1] + np.float32(turn) * self._turn + np.float32(smile) * self._smile
+        picture: Image = self._runner.draw(style[None])[0]
+        return picture
+
+    def _directions(self, engine: Engine) -> tuple[Floats, Floats]:
+        """Unit vectors of the style space along which heads turn to the picture's right, and smiles widen."""
+        kept, turns, smiles = [], [], []
+        for latent in islice(latents(777), SAMPLES):
+            style = self._runner.styles(latent[None], truncation=0.7)
+            faces = engine.analyze(self._runner.draw(style)[0], want={"alignment"}, max_faces=1)
+            if not len(faces):
+                continue
+            right_eye, left_eye, nose, right_mouth, left_mouth = faces.alignment.values[0]
+            eyes = np.linalg.norm(left_eye - right_eye)
+            middle = (right_eye + left_eye + right_mouth + left_mouth)[0] / 4
+            kept.append(style[0])
+            turns.append((nose[0] - middle) / eyes)
+            smiles.append(np.linalg.norm(left_mouth - right_mouth) / eyes)
+        return _regress(np.stack(kept), np.array(turns)), _regress(np.stack(kept), np.array(smiles))
+
+
+def _regress(styles: Floats, values: NDArray[np.float64]) -> Floats:
+    """Direction of the ridge regression of `values` on `styles`, of length 1."""
+    x = (styles - styles.mean(axis=0)).astype(np.float64)
+    y = (values - values.mean()) / values.std()
+    covariance = x.T @ x / len(x)
+    damping = 3 * np.trace(covariance) / len(covariance)
+    slope = np.linalg.solve(covariance + damping * np.eye(len(covariance)), x.T @ y / len(x))
+    return np.asarray(slope / np.linalg.norm(slope), np.float32)
+
+
+def fit(picture: Image, side: int) -> Image:
+    """A square picture at another size."""
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def relight(picture: Image, gains: tuple[float, float, float], gamma: float) -> Image:
+    """Another lamp: gains of red, green and blue, and a gamma."""
+    light = (picture / 255.0) ** gamma * np.array(gains)
+    return np.asarray(np.clip(light * 255 + 0.5, 0, 255), np.uint8)
+
+
+def another_shot(picture: Image, angle: float, zoom: float) -> Image:
+    """Turned clockwise by `angle` degrees and cropped, so that no border shows."""
+    side = picture.shape[0]
+    m = cv2.getRotationMatrix2D((side / 2 - 0.5, side / 2 - 0.5), -angle, zoom * SIDE / side)
+    m[:, 2] = m[:, 2] + (SIDE - side) / 2
+    return warp(picture, m, SIDE, border="reflect")
+
+
+# --- drawings -------------------------------------------------------------------------------------
+
+
+def noise(shape: tuple[int, int], cells: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Smooth noise in [0, 1] with about so many cells down and across."""
+    coarse = rng.random(cells).astype(np.float32)
+    return np.clip(cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1).astype(np.float64)
+
+
+def table() -> NDArray[np.float64]:
+    """Wooden boards seen from above, (H, W, 3) in [0, 255]."""
+    rng = np.random.default_rng(1)
+    width, height = TABLE
+    picture = np.empty((height, width, 3))
+    boards = 5
+    for board in range(boards):
+        top, bottom = height * board // boards, height * (board + 1) // boards
+        shape = (bottom - top, width)
+        grain = 0.6 * noise(shape, (60, 6), rng) + 0.4 * noise(shape, (130, 24), rng)
+        tone = np.array([134, 98, 66]) * (0.9 + 0.2 * rng.random())
+        picture[top:bottom] = tone * (0.78 + 0.4 * grain)[..., None]
+        picture[top : top + 3] *= 0.55  # the gap
+    return picture
+
+
+def lay(canvas: NDArray[np.float64], photo: Image, shot: Snapshot) -> None:
+    """Put a print with a white border on the table, with its shadow."""
+    border = max(8, shot.width // 18)
+    card = np.full((shot.width + 4 * border, shot.width + 2 * border, 3), 246, np.uint8)
+    card[border : border + shot.width, border : border + shot.width] = fit(photo, shot.width)
+    h, w = card.shape[:2]
+    m = cv2.getRotationMatrix2D((w / 2 - 0.5, h / 2 - 0.5), -shot.angle, 1)
+    m[:, 2] = m[:, 2] + np.array(shot.center) - (w / 2, h / 2)
+    size = (canvas.shape[0], canvas.shape[1])
+    cover = warp(np.full((h, w), 255, np.uint8), m, size) / 255.0
+    shadow = cv2.GaussianBlur(np.roll(cover, (7, 5), axis=(0, 1)), (0, 0), 7)
+    shaded = canvas * (1 - 0.5 * shadow[..., None])
+    canvas[:] = shaded + cover[..., None] * (warp(card, m, size, border="replicate") - shaded)
+
+
+def landscape() -> Image:
+    """Hills in the evening: a picture without anybody."""
+    rng = np.random.default_rng(3)
+    width, height = 768, 512
+    y = np.linspace(0, 1, height)[:, None, None]
+    picture = np.array([96, 140, 196]) * (1 - y) + np.array([250, 214, 170]) * y + np.zeros((1, width, 1))
+    picture = picture + (noise((height, width), (9, 5), rng)[..., None] - 0.5) * 30 * (1 - y)
+    colors = np.linspace((150, 150, 170), (34, 62, 44), 5)
+    for layer, color in enumerate(colors):
+        waves = sum(noise((1, width), (1, 4 * 2**octave), rng)[0] / 2**octave for octave in range(5))
+        ridge = height * (0.42 + 0.13 * layer) - 75 * (waves - 1)
+        depth = np.clip(np.arange(height)[:, None] - ridge + 0.5, 0, 1)[..., None]
+        texture = 0.88 + 0.24 * noise((height, width), (90, 130), rng)[..., None]
+        picture += depth * (color * texture - picture)
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+
+
+# --- the files ------------------------------------------------------------------------------------
+
+
+def save_sideways(picture: Image, path: Path, provenance: Provenance) -> None:
+    """As a phone held upright writes it: pixels lying on their side, and an EXIF tag that says so."""
+    exif = PILImage.Exif()
+    exif[0x0112] = 6  # the file's first row is the picture's right side
+    data = io.BytesIO()
+    lying = np.ascontiguousarray(np.rot90(picture))
+    PILImage.fromarray(lying).save(data, "JPEG", quality=QUALITY, exif=exif, xmp=provenance.to_xmp())
+    path.write_bytes(data.getvalue())
+
+
+def main() -> None:
+    """Write all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    default = Path(__file__).parent.parent / "src" / "mien" / "assets"
+    parser.add_argument("folder", type=Path, nargs="?", default=default)
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with Engine() as engine:
+        people = People(engine)
+        model = engine.choose("generate").id
+    for person, (seed, _) in enumerate(PEOPLE, start=1):
+        mark = Provenance.generated(model, seed=seed)
+        first = fit(people.picture(person), SIDE)
+        save_image(first, folder / f"person{person}.jpg", quality=QUALITY, xmp=mark.to_xmp())
+        if person in AGAIN:
+            varied = relight(people.picture(person, *AGAIN[person]), (0.97, 0.93, 0.86), 0.9)
+            again = another_shot(varied, angle=5 if person % 2 else -6, zoom=1.15)
+            save_image(again, folder / f"person{person}_again.jpg", quality=QUALITY, xmp=mark.to_xmp())
+    save_sideways(fit(people.picture(4), SIDE), folder / "sideways.jpg", Provenance.generated(model, seed=PEOPLE[3][0]))
+    canvas = table()
+    for shot in SNAPSHOTS:
+        lay(canvas, people.picture(shot.person, shot.turn, shot.smile), shot)
+    group = np.asarray(np.clip(canvas, 0, 255), np.uint8)
+    save_image(group, folder / "group.jpg", quality=QUALITY, xmp=Provenance.composite(model).to_xmp())
+    drawn = Provenance("algorithmicMedia", Provenance.generated().tool)
+    save_image(landscape(), folder / "landscape.jpg", quality=QUALITY, xmp=drawn.to_xmp())
+
+
+if __name__ == "__main__":
+    main()
