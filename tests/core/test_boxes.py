@@ -64,6 +64,20 @@ def test_nms_keeps_what_it_should(boxes_scores: tuple[NDArray[np.float32], ...],
     assert nms(boxes[kept], scores[kept], threshold).tolist() == list(range(len(kept)))  # twice changes nothing
 
 
+def test_nms_of_many_boxes_is_that_of_the_definition() -> None:
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 300, (900, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(5, 60, (900, 2))], axis=1)
+    scores = rng.random(900).round(2)
+    queue, kept = np.argsort(-scores, kind="stable").tolist(), []
+    overlaps = iou(boxes, boxes)
+    while queue:
+        kept.append(queue[0])
+        queue = [i for i in queue[1:] if overlaps[kept[-1], i] <= 0.3]
+    assert 256 < len(kept) < 800
+    assert nms(boxes, scores, 0.3).tolist() == kept
+
+
 def test_nms_of_equal_scores_keeps_the_first() -> None:
     boxes = np.tile(np.array([[0, 0, 4, 4]], dtype=np.float32), (3, 1))
     assert nms(boxes, np.full(3, 0.5), 0.5).tolist() == [0]

@@ -34,9 +34,10 @@ def iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
         If either is not of shape (N, 4).
     """
     a, b = _boxes("a", a), _boxes("b", b)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = (high - low).clip(min=0).prod(axis=2)
+    width, height = (
+        (np.minimum(a[:, None, i + 2], b[:, i + 2]) - np.maximum(a[:, None, i], b[:, i])).clip(min=0) for i in (0, 1)
+    )
+    shared = width * height
     union = _areas(a)[:, None] + _areas(b)[None, :] - shared
     ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return ratio.astype(np.float32)
@@ -64,14 +65,9 @@ def nms(boxes: NDArray[Any], scores: NDArray[Any], threshold: float) -> NDArray[
         If the shapes do not fit.
     """
     boxes, order = _boxes("boxes", boxes), _best_first(scores, len(boxes))
-    kept = []
-    while len(order):
-        best = order[0]
-        kept.append(best)
-        overlap = iou(boxes[best : best + 1], boxes[order])[0]
-        overlap[0] = np.inf  # an empty box does not overlap even itself, and must leave the queue all the same
-        order = order[overlap <= threshold]
-    return np.array(kept, dtype=np.intp)
+    leaders = _leaders(boxes[order], threshold)
+    kept: NDArray[np.intp] = order[leaders == np.arange(len(order))]
+    return kept
 
 
 def weighted_nms(
@@ -107,21 +103,40 @@ def weighted_nms(
     if points.ndim != 3 or len(points) != len(boxes) or points.shape[2] != 2:
         raise ShapeMismatch(f"points must have the shape ({len(boxes)}, K, 2) to fit the boxes, not {points.shape}.")
     order = _best_first(scores, len(boxes))
-    weights = np.asarray(scores, dtype=np.float64)
-    values = np.concatenate([boxes, points.reshape(len(boxes), 2 * points.shape[1])], axis=1)
-    best, blended = [], []
-    while len(order):
-        overlap = iou(boxes[order[:1]], boxes[order])[0]
-        overlap[0] = np.inf
-        group = order[overlap > threshold]
-        # Scores of zero weigh nothing; then the members count alike.
-        weight = weights[group] if weights[group].sum() > 0 else np.ones(len(group))
-        best.append(order[0])
-        blended.append(weight @ values[group] / weight.sum())
-        order = order[overlap <= threshold]
-    merged = np.array(blended, dtype=np.float32).reshape(len(best), values.shape[1])
-    kept = weights[np.array(best, dtype=np.intp)].astype(np.float32)
-    return merged[:, :4], kept, merged[:, 4:].reshape(len(best), *points.shape[1:])
+    leaders = _leaders(boxes[order], threshold)
+    heads = np.flatnonzero(leaders == np.arange(len(order)))
+    group = np.searchsorted(heads, leaders)
+    weights = np.asarray(scores, dtype=np.float64)[order]
+    # Where a whole group has scores of zero, its members count alike.
+    weights = np.where(np.bincount(group, weights, len(heads))[group] > 0, weights, 1)
+    values = np.concatenate([boxes, points.reshape(len(boxes), 2 * points.shape[1])], axis=1)[order]
+    merged = np.zeros((len(heads), values.shape[1]))
+    np.add.at(merged, group, weights[:, None] * values)
+    merged /= np.bincount(group, weights, len(heads))[:, None]
+    best = np.asarray(scores, dtype=np.float32)[order[heads]]
+    blended = merged.astype(np.float32)
+    return blended[:, :4], best, blended[:, 4:].reshape(len(heads), *points.shape[1:])
+
+
+def _leaders(boxes: NDArray[np.float64], threshold: float, block: int = 256) -> NDArray[np.intp]:
+    """For each of the boxes, best first, the index of the kept box that it gives way to; its own if it is kept.
+
+    Greedy, as the definition asks, but block by block: of many boxes no N x N matrix is made.
+    """
+    leaders = np.full(len(boxes), -1, dtype=np.intp)
+    for start in range(0, len(boxes), block):
+        here, rest = leaders[start : start + block], leaders[start + block :]
+        overlaps = iou(boxes[start : start + block], boxes[start : start + block]) > threshold
+        for i, overlap in enumerate(overlaps):
+            if here[i] < 0:
+                here[overlap & (here < 0)] = start + i
+                here[i] = start + i  # an empty box does not overlap even itself
+        heads = start + np.flatnonzero(here == np.arange(start, start + len(here)))
+        if len(heads) and len(rest):
+            overlaps = iou(boxes[heads], boxes[start + block :]) > threshold
+            taken = overlaps.any(axis=0) & (rest < 0)
+            rest[taken] = heads[overlaps.argmax(axis=0)[taken]]
+    return leaders
 
 
 def _boxes(name: str, boxes: NDArray[Any]) -> NDArray[np.float64]:
