@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.shared import DATA, WEIGHTS
+
+
+def pytest_configure() -> None:
+    """Take the weights that no package index carries from the folder beside the checkout, where there is one."""
+    if WEIGHTS.is_dir():
+        os.environ.setdefault("MIEN_MIRROR", str(WEIGHTS))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests on real pictures, with a word, where the pictures are not there."""
+    if not DATA.is_dir():
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip(reason=f"no folder of real pictures at {DATA}"))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real pictures with ground truth beside the checkout; the test is skipped where it is absent."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no folder of real pictures at {folder}")
-    return folder
+    """Folder of real pictures with ground truth; the test is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"no folder of real pictures at {DATA}")
+    return DATA

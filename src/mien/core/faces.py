@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,18 +165,14 @@ class Faces(_Fields):
         points = np.zeros(shape, np.float32) if keypoints is None else np.asarray(keypoints, np.float32)
         if points.size == 0 and 0 in shape:
             points = points.reshape(shape)
-        columns: dict[str, Column] = {}
-        if set(ALIGNMENT_NAMES) <= set(names) and points.shape == shape:
-            order = [names.index(name) for name in ALIGNMENT_NAMES]
-            columns["alignment"] = Points(points[:, order], names=ALIGNMENT_NAMES)
-        return cls(
+        faces = cls(
             boxes=corners,
             scores=np.full(count, np.nan, np.float32) if scores is None else np.asarray(scores, np.float32),
             keypoints=points,
             keypoint_names=names,
-            columns=columns,
             image_size=image_size,
         )
+        return faces.with_alignment()
 
     @classmethod
     def empty(cls, *, image_size: tuple[int, int] = (0, 0)) -> Faces:
@@ -217,6 +213,16 @@ class Faces(_Fields):
         """The same faces with more fields, or newer values of them, that `model` made."""
         made = dict.fromkeys(columns, model) if model else {}
         return replace(self, columns={**self.columns, **columns}, models={**self.models, **made})
+
+    def with_alignment(self) -> Faces:
+        """The same faces with the ``alignment`` field, where the keypoints hold its five points."""
+        names = self.keypoint_names
+        if "alignment" in self.columns or not set(ALIGNMENT_NAMES) <= set(names):
+            return self
+        order = [names.index(name) for name in ALIGNMENT_NAMES]
+        made_by = {"alignment": self.models["detect"]} if "detect" in self.models else {}
+        points = Points(self.keypoints[:, order], names=ALIGNMENT_NAMES)
+        return replace(self, columns={**self.columns, "alignment": points}, models={**self.models, **made_by})
 
     def with_image(self, image: Image | None) -> Faces:
         """The same faces with the picture kept, or dropped (None)."""
@@ -446,7 +452,7 @@ class Face(_Fields):
     @property
     def box(self) -> Floats:
         """x1, y1, x2, y2 in pixels, (4,)."""
-        return self.faces.boxes[self.row]
+        return cast("Floats", self.faces.boxes[self.row])
 
     @property
     def score(self) -> float:

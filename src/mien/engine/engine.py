@@ -406,7 +406,7 @@ class Engine:
         mode: Mode,
     ) -> list[Faces]:
         """Compute the wanted fields for the faces of all pictures together; fields outside `keep` are dropped."""
-        joined = Faces.concat(found)
+        joined = Faces.concat(found).with_alignment()  # earlier results have dropped it, but not the points
         owner = np.repeat(np.arange(len(found)), [len(faces) for faces in found])
         for card in self.plan(wanted, available=joined.columns):
             step = cast("Step", self._load(card, mode))

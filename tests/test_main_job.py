@@ -1,0 +1,115 @@
+"""The main job on real photos, through the public verbs: what the README promises."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mien
+from mien.core.boxes import iou
+from mien.core.faces import Faces
+
+pytestmark = [pytest.mark.weights, pytest.mark.data]
+
+TOLERANCE = 45  # pixels between nose and annotation, in a picture 1,000 pixels wide
+
+
+@pytest.fixture(scope="module")
+def found(shared_data: Path) -> dict[str, Faces]:
+    items = list(mien.scan(shared_data / "detect_noses", want={"landmarks", "presence"}))
+    assert [item.failure for item in items] == [None] * 10
+    return {Path(item.source).name: item.faces for item in items if item.faces is not None}
+
+
+def noses(shared_data: Path, found: dict[str, Faces]) -> dict[str, np.ndarray]:
+    annotated = json.loads((shared_data / "detect_noses/annotations.json").read_text())["noses"]
+    return {name: np.asarray(annotated.get(name, []), float).reshape(-1, 2) for name in found}
+
+
+def test_all_28_noses_are_found(shared_data: Path, found: dict[str, Faces]) -> None:
+    truth = noses(shared_data, found)
+    hits = 0
+    for name, faces in found.items():
+        tips = faces.keypoints[:, faces.keypoint_names.index("nose_tip")]
+        for nose in truth[name]:
+            hits += bool((np.linalg.norm(tips - nose, axis=1) * 1000 / faces.image_size[0] < TOLERANCE).any())
+    assert sum(map(len, truth.values())) == 28
+    assert hits == 28
+
+
+def test_nothing_else_is_found(shared_data: Path, found: dict[str, Faces]) -> None:
+    assert {name: len(faces) for name, faces in found.items()} == {
+        name: len(points) for name, points in noses(shared_data, found).items()
+    }
+    assert len(found["017_0.jpg"]) == 0
+    portraits = [faces for faces in found.values() if np.prod(faces.image_size) > 12e6]
+    assert len(portraits) == 3
+    assert all(len(faces) == 1 for faces in portraits)
+
+
+def test_the_mesh_confirms_them(found: dict[str, Faces]) -> None:
+    assert min(float(faces.presence.values.min()) for faces in found.values() if len(faces)) > 0.9
+
+
+def test_no_face_in_the_video_without_faces(shared_data: Path) -> None:
+    import cv2
+
+    video = cv2.VideoCapture(str(shared_data / "video/no_face.mp4"))
+    frames = 0
+    while True:
+        more, frame = video.read()
+        if not more:
+            break
+        frames += 1
+        assert len(mien.detect(np.ascontiguousarray(frame[..., ::-1]))) == 0
+    assert frames > 50
+
+
+def test_annotated_boxes_are_found(shared_data: Path) -> None:
+    folder = shared_data / "landmarks68_boxes"
+    boxes: dict[str, list[list[float]]] = {}
+    for xml in folder.glob("*_with_face_landmarks.xml"):
+        for image in ET.parse(xml).iter("image"):
+            if (folder / image.attrib["file"]).is_file():
+                boxes[image.attrib["file"]] = [
+                    [x := float(b.attrib["left"]), y := float(b.attrib["top"]),
+                     x + float(b.attrib["width"]), y + float(b.attrib["height"])]
+                    for b in image.iter("box")
+                ]  # fmt: skip
+    hits = sum(
+        int((iou(np.asarray(truth, np.float32), mien.detect(folder / name).boxes).max(axis=1, initial=0) > 0.5).sum())
+        for name, truth in boxes.items()
+    )
+    assert sum(map(len, boxes.values())) == 43
+    assert hits >= 41, hits
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_face_is_described_alike_alone_and_with_others(shared_data: Path, degrees: int) -> None:
+    picture = np.rot90(mien.load_image(shared_data / "detect_noses/010_2.jpg"), degrees // 90).copy()
+    faces = mien.analyze(picture, want={"embedding", "pose", "landmarks", "blendshapes", "age"})
+    for row in range(len(faces)):
+        alone = mien.analyze(picture, faces=faces[[row]].only(frozenset()), want={"pose", "embedding", "age"})
+        np.testing.assert_allclose(alone.pose.values[0], faces.pose.values[row], atol=1e-3)
+        np.testing.assert_allclose(alone.embedding.values[0], faces.embedding.values[row], atol=1e-5)
+        np.testing.assert_allclose(alone.age.mean[0], faces.age.mean[row], atol=1e-2)
+    if degrees == 0:
+        assert len(faces) == 2
+
+
+def test_own_boxes_give_nearly_the_same_embedding(shared_data: Path) -> None:
+    picture = shared_data / "detect_noses/010_2.jpg"
+    detected = mien.analyze(picture, want={"embedding"})
+    mine = mien.analyze(picture, faces=Faces.from_boxes(detected.boxes), want={"embedding"})
+    assert np.diag(mine.embedding @ detected.embedding).min() > 0.85
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (700, 2)])
+def test_pictures_too_small_for_a_face(size: tuple[int, int]) -> None:
+    faces = mien.analyze(np.zeros((*size, 3), np.uint8), want={"embedding", "pose", "age", "blendshapes"})
+    assert len(faces) == 0
+    assert faces.embedding.shape[0] == 0
