@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines differ and are shared: no property has to hold within a time.
+settings.register_profile("mien", deadline=None)
+settings.load_profile("mien")
 
 from tests.shared import DATA, WEIGHTS
 

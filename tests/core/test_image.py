@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import ImageOps, ImageSequence
@@ -511,7 +511,7 @@ SEEDS = [
     st.lists(st.tuples(st.integers(0, 600), st.binary(max_size=6)), max_size=4),
     st.integers(20, 2000),
 )
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_files_give_a_picture_or_our_error(data: bytes, edits: list[tuple[int, bytes]], length: int) -> None:
     damaged = bytearray(data)

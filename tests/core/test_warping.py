@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -61,7 +61,6 @@ def test_a_large_face_does_not_alias() -> None:
 
 
 @given(st.integers(-180, 180), st.sampled_from([0.3, 0.6, 1.0, 2.5]), st.sampled_from(["area", "linear", "cubic"]))
-@settings(deadline=None)
 def test_points_and_pixels_move_together(angle: int, scale: float, interpolation: Any) -> None:
     picture = smooth(400, 400)
     m = square_crops([[200, 200]], 60 / scale, angle, 60)[0]
@@ -136,7 +135,6 @@ def test_crops_are_checked() -> None:
 
 
 @given(st.integers(0, 6), st.sampled_from(["constant", "replicate", "reflect"]))
-@settings(deadline=None)
 def test_a_batch_is_its_crops(count: int, border: Any) -> None:
     rng = np.random.default_rng(count)
     pictures = [noise(60, 90, 1), noise(300, 200, 2)]
