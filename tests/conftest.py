@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.shared import DATA, WEIGHTS
+
 # Machines differ and are shared: no property has to hold within a time.
 settings.register_profile("mien", deadline=None)
 settings.load_profile("mien")
-
-from tests.shared import DATA, WEIGHTS
 
 
 def pytest_configure() -> None:
