@@ -1,0 +1,297 @@
+"""Are these two faces the same person? An answer with its error rate, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from mien.core.columns import Vectors
+from mien.core.errors import LicenseRefused, NotCalibrated, UsageError, WeightsUnavailable
+from mien.core.faces import Face, Faces
+from mien.core.image import ImageSource
+from mien.embeddings.calibration import ANY, Calibration, Range, Traits, load_calibration
+from mien.engine import Engine, default_engine
+
+__all__ = ["Verification", "Which", "similarity", "verify"]
+
+Which = Literal["largest", "only"]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """The answer of `verify`. It is true only where ``same`` is True.
+
+    Parameters
+    ----------
+    same : bool or None
+        Whether the faces are of one person; None where that cannot be said at the rate asked for.
+    reason : str
+        Why, in one sentence.
+    score : float or None
+        Cosine similarity of the two faces, in [-1, 1].
+    threshold : float or None
+        The score from which on `same` is True.
+    far : float or None
+        The false accept rate that the threshold holds: how often two strangers reach it. None: not known.
+    score_far : float or None
+        The rate at which two strangers reach this very score; the table's lowest rate means "at most this".
+    extrapolated : bool
+        Whether the rate is lower than could be counted, and comes from the fitted tail.
+    calibration : str or None
+        Name of the table that the threshold is from.
+    strata : tuple of str
+        The kinds of pairs that the two faces may belong to; the rate holds in the worst of them.
+    space, model : str or None
+        The embedding space, and the model that made the vectors.
+    boxes : two of box or None
+        The face that was used in each picture, xyxy in its pixels.
+    notes : tuple of str
+        What else matters: several faces in a picture, ages that are not known.
+    """
+
+    same: bool | None
+    reason: str
+    score: float | None = None
+    threshold: float | None = None
+    far: float | None = None
+    score_far: float | None = None
+    extrapolated: bool = False
+    calibration: str | None = None
+    strata: tuple[str, ...] = ()
+    space: str | None = None
+    model: str | None = None
+    boxes: tuple[Box | None, Box | None] = (None, None)
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.same is True
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        values = asdict(self)
+        boxes = [list(box) if box else None for box in self.boxes]
+        return values | {"boxes": boxes, "strata": list(self.strata), "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Verification:
+        """Read what `to_dict` wrote."""
+        one, two = (tuple(box) if box else None for box in values["boxes"])
+        tuples = {"boxes": (one, two), "strata": tuple(values["strata"]), "notes": tuple(values["notes"])}
+        return cls(**{**values, **tuples})
+
+
+def similarity(x: Vectors | Face | Faces, y: Vectors | Face | Faces) -> Any:
+    """Cosine similarities.
+
+    Parameters
+    ----------
+    x, y : Vectors, Face or Faces
+        Embeddings, or faces that have them.
+
+    Returns
+    -------
+    float, or float32 array
+        A number for two faces, (N,) for faces and one face, (N, M) for faces and faces. NaN where one abstained.
+
+    Raises
+    ------
+    EmbeddingSpaceMismatch
+        If they were made by models of different spaces.
+    FieldNotComputed
+        If faces have no embedding.
+    """
+    one, two = (value if isinstance(value, Vectors) else value.embedding for value in (x, y))
+    cosines = one @ two
+    return float(cosines) if np.ndim(cosines) == 0 else cosines
+
+
+def verify(
+    a: ImageSource | Face | Faces,
+    b: ImageSource | Face | Faces,
+    *,
+    far: float = 1e-3,
+    threshold: float | None = None,
+    ages: Range | None = None,
+    which: Which = "largest",
+    engine: Engine | None = None,
+) -> Verification:
+    """Compare the faces of two pictures.
+
+    Strangers are accepted at a rate of at most `far`, in the worst of the strata (kinds of pairs by age and size) that
+    the two faces may belong to. Ages are taken from `ages`, else from the field ``age``, which is estimated along the
+    way where the engine has a model for it; else nothing is assumed and the rate holds for infants too, whom these
+    networks confuse far more easily. A score that is enough for some of those strata and not for others gives None.
+
+    Parameters
+    ----------
+    a, b : picture, Face or Faces
+        Anything `mien.load_image` takes, or faces that have an embedding.
+    far : float
+        False accept rate.
+    threshold : float, optional
+        A score of your own to accept from; `far` and the calibration then play no part in the answer.
+    ages : (low, high), optional
+        Years between which both people are known to be, such as ``(18, 120)``.
+    which : {"largest", "only"}
+        The face to use where a picture has several; with "only" the answer is then None.
+    engine : Engine, optional
+        By default `mien.default_engine()`.
+
+    Returns
+    -------
+    Verification
+        Its `reason` says why where there is no answer: no face, an abstained vector, no calibration, a rate that the
+        calibration does not carry.
+
+    Raises
+    ------
+    EmbeddingSpaceMismatch
+        If the two sides' vectors are of different spaces.
+    UsageError
+        If an option is out of range.
+    InputError, ModelError
+        If a picture cannot be read, or a model cannot be had.
+
+    Examples
+    --------
+    >>> answer = verify("passport.jpg", "selfie.jpg", far=1e-4, ages=(18, 120))  # doctest: +SKIP
+    >>> answer.same, answer.score, answer.reason  # doctest: +SKIP
+    """
+    if not 0 < far < 1:
+        raise UsageError(f"far is a rate between 0 and 1, such as 1e-3; got {far!r}.")
+    if which not in get_args(Which):
+        raise UsageError(f"which is one of {', '.join(get_args(Which))}; got {which!r}.")
+    if ages is not None and not ages[0] <= ages[1]:
+        raise UsageError(f"ages is (low, high) in years; got {ages!r}.")
+    sides = [_Side.of(source, name, which, engine) for source, name in ((a, "first"), (b, "second"))]
+    known: dict[str, Any] = {
+        "notes": tuple(note for side in sides for note in side.notes),
+        "boxes": tuple(side.box for side in sides),
+        "space": next((side.face.embedding.space for side in sides if side.face), None),
+        "model": next((side.face.faces.models.get("embedding") for side in sides if side.face), None),
+    }
+    one, two = sides
+    missing = one.missing or two.missing
+    if one.face is None or two.face is None or missing:
+        return Verification(same=None, reason=missing, **known)
+    known["score"] = similarity(one.face, two.face)
+    calibration, refusal = _calibration(one.face.embedding.space, engine)
+    if threshold is not None:
+        return _against(threshold, calibration, **known)
+    if calibration is None:
+        return Verification(same=None, reason=refusal, **known)
+    return _answer(calibration, far, _traits(one.face, ages), _traits(two.face, ages), **known)
+
+
+def _against(threshold: float, calibration: Calibration | None, *, score: float, **known: Any) -> Verification:
+    """The answer at a threshold that the caller chose."""
+    same = score >= threshold
+    relation = "reaches" if same else "is below"
+    return Verification(
+        same=same,
+        reason=f"the score {score:.3f} {relation} the threshold {threshold:.3f} that was given.",
+        score=score,
+        threshold=threshold,
+        far=calibration.far(threshold) if calibration else None,
+        score_far=calibration.far(score) if calibration else None,
+        calibration=calibration.name if calibration else None,
+        **known,
+    )
+
+
+def _answer(
+    calibration: Calibration, far: float, one: Traits, two: Traits, *, score: float, **known: Any
+) -> Verification:
+    """The answer at a false accept rate."""
+    known |= {"score": score, "calibration": calibration.name}
+    try:
+        strata = calibration.strata_of(one, two)
+        threshold, extrapolated = calibration.threshold(far, strata)
+    except NotCalibrated as error:
+        return Verification(same=None, reason=str(error), **known)
+    known |= {"strata": strata, "score_far": calibration.far(score, strata), "extrapolated": extrapolated}
+    known |= {"threshold": threshold, "far": far}
+    if score >= threshold:
+        reason = f"the score {score:.3f} reaches {threshold:.3f}, as at most {far:g} of the pairs of strangers do."
+        return Verification(same=True, reason=reason, **known)
+    needed = {name: calibration.threshold(far, [name])[0] for name in strata}
+    enough = [name for name in strata if score >= needed[name]]
+    if enough:
+        reason = (
+            f"the score {score:.3f} is enough for pairs of the kind {', '.join(enough)}, but the faces may also be of "
+            f"a kind that needs {threshold:.3f}: say how old the people are with ages=."
+        )
+        return Verification(same=None, reason=reason, **known)
+    return Verification(same=False, reason=f"the score {score:.3f} is below {min(needed.values()):.3f}.", **known)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two pictures: the face that is used, or why there is none."""
+
+    face: Face | None
+    missing: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: ImageSource | Face | Faces, name: str, which: Which, engine: Engine | None) -> _Side:
+        notes: tuple[str, ...] = ()
+        if isinstance(source, Face):
+            return cls(source, _abstained(source, name))
+        if not isinstance(source, Faces):
+            source, notes = _analyze(source, engine or default_engine())
+        if not len(source):
+            return cls(None, f"no face in the {name} picture.", notes)
+        if len(source) > 1:
+            if which == "only":
+                return cls(None, f"{len(source)} faces in the {name} picture, where one was expected.", notes)
+            notes = (*notes, f"{len(source)} faces in the {name} picture: the largest was used.")
+        face = source.top(1)[0]
+        return cls(face, _abstained(face, name), notes)
+
+    @property
+    def box(self) -> Box | None:
+        if self.face is None:
+            return None
+        x1, y1, x2, y2 = (round(float(value), 2) for value in self.face.box)
+        return x1, y1, x2, y2
+
+
+def _abstained(face: Face, name: str) -> str:
+    if not face.embedding.abstained:
+        return ""
+    return f"the {name} face has no embedding: {face.embedding.reason or 'no reason was given'}."
+
+
+def _traits(face: Face, ages: Range | None) -> Traits:
+    """What is known of a face for choosing strata."""
+    height = float(face.box[3] - face.box[1])
+    if ages is None and "age" in face.faces.columns and not face.age.abstained:
+        low, high = face.age.interval
+        ages = float(low), float(high)
+    return Traits(ages or ANY.ages, (height, height))
+
+
+def _analyze(source: ImageSource, engine: Engine) -> tuple[Faces, tuple[str, ...]]:
+    """Faces with embedding, and with age where that can be had, and what to note if not."""
+    try:
+        return engine.analyze(source, want={"embedding", "age"}), ()
+    except (LicenseRefused, WeightsUnavailable) as error:
+        # If it is the embedding that cannot be had, this raises the same again.
+        return engine.analyze(source, want={"embedding"}), (f"ages were not estimated: {error}",)
+
+
+def _calibration(space: str, engine: Engine | None) -> tuple[Calibration | None, str]:
+    """The table of a space, or why there is none."""
+    try:
+        calibration = load_calibration(space)
+    except NotCalibrated as error:
+        return None, str(error)
+    if engine is not None and engine.licenses == "strict" and calibration.data_terms != "free":
+        terms = f"{calibration.name} was measured on data whose terms are {calibration.data_terms!r}"
+        return None, f'no calibration under licenses="strict": {terms}.'
+    return calibration, ""

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.core.columns import Column, Distribution, Vectors
+from mien.core.errors import EmbeddingSpaceMismatch, FieldNotComputed, UsageError
+from mien.core.faces import Faces
+from mien.embeddings.calibration import Calibration
+from mien.embeddings.comparison import Verification, similarity, verify
+from tests.embeddings.test_calibration import BY_AGE
+
+# In the table BY_AGE a FAR of 0.05 is at 0.1 for adults, 0.2 mixed, 0.3 minors, 0.4 children, 0.5 small faces.
+FAR = 0.05
+
+
+@pytest.fixture(autouse=True)
+def calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "calibration").mkdir()
+    (tmp_path / "calibration" / "space-1.toml").write_text(BY_AGE.to_toml())
+    monkeypatch.setenv("MIEN_CONFIG", str(tmp_path))
+
+
+def faces(
+    *cosines: float, space: str = "space/1", height: float = 100, ages: list[tuple[int, int]] | None = None
+) -> Faces:
+    """Faces whose vectors have these cosines to (1, 0)."""
+    vectors = np.array([(c, np.sqrt(1 - c * c)) for c in cosines], np.float32).reshape(-1, 2)
+    columns: dict[str, Column] = {"embedding": Vectors(vectors, space=space)}
+    if ages is not None:
+        probabilities = np.array([[low <= year <= high for year in range(100)] for low, high in ages], float)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        columns["age"] = Distribution(probabilities, support=tuple(range(100)))
+    made = Faces.from_boxes([[0, 0, 0.8 * height - i, height - i] for i in range(len(cosines))])
+    return made.with_columns(columns, model="made-up")
+
+
+ADULT = (18.0, 120.0)
+
+
+def test_same_different_and_what_the_answer_carries() -> None:
+    yes = verify(faces(1.0), faces(0.15), far=FAR, ages=ADULT)
+    assert yes.same is True
+    assert yes
+    assert (yes.calibration, yes.space, yes.model, yes.strata) == ("test", "space/1", "made-up", ("adult",))
+    assert yes.score == pytest.approx(0.15, abs=1e-6)
+    assert yes.threshold == pytest.approx(0.1)
+    assert yes.far == FAR
+    assert yes.score_far is not None
+    assert yes.score_far < FAR
+    assert yes.boxes == ((0, 0, 80, 100), (0, 0, 80, 100))
+    assert not yes.extrapolated
+    assert "0.150 reaches 0.100" in yes.reason
+
+    no = verify(faces(1.0), faces(0.05), far=FAR, ages=ADULT)
+    assert no.same is False
+    assert not no
+
+
+def test_with_unknown_ages_the_rate_holds_for_children_too() -> None:
+    assert verify(faces(1.0), faces(0.45), far=FAR).same is True
+    between = verify(faces(1.0), faces(0.25), far=FAR)
+    assert between.same is None
+    assert not between
+    assert "enough for pairs of the kind adult, mixed" in between.reason
+    assert "ages=" in between.reason
+    assert verify(faces(1.0), faces(0.05), far=FAR).same is False, "too low for any kind of pair"
+
+
+def test_ages_come_from_the_faces_or_from_the_caller() -> None:
+    grown, small = {"ages": [(30, 45)]}, {"ages": [(2, 5)]}
+    assert verify(faces(1.0, **grown), faces(0.15, **grown), far=FAR).strata == ("adult",)
+    assert verify(faces(1.0, **grown), faces(0.15, **small), far=FAR).strata == ("mixed",)
+    assert verify(faces(1.0, **small), faces(0.15, **small), far=FAR).strata == ("minor", "child")
+    assert verify(faces(1.0, **small), faces(0.15, **small), far=FAR, ages=ADULT).strata == ("adult",)
+    abstained = faces(1.0).with_columns({"age": Distribution([[np.nan, np.nan]], support=(20, 30), reasons=("blur",))})
+    assert "child" in verify(abstained, faces(0.15), far=FAR).strata
+
+
+def test_two_small_faces_need_more() -> None:
+    assert verify(faces(1.0, height=40), faces(0.15, height=40), far=FAR, ages=ADULT).strata == ("small",)
+    assert verify(faces(1.0, height=40), faces(0.15), far=FAR, ages=ADULT).strata == ("adult",)
+    tiny = verify(faces(1.0, height=20), faces(0.9, height=20), far=FAR)
+    assert tiny.same is None
+    assert "at least 28 pixels" in tiny.reason
+
+
+def test_no_face_and_several() -> None:
+    nobody = verify(faces(1.0), faces(), far=FAR)
+    assert nobody.same is None
+    assert nobody.reason == "no face in the second picture."
+    assert nobody.score is None
+    assert nobody.boxes[1] is None
+
+    group = verify(faces(1.0, 0.0, 0.0), faces(0.45), far=FAR)
+    assert group.same is True, "the first of the three is the largest"
+    assert group.notes == ("3 faces in the first picture: the largest was used.",)
+    assert verify(faces(1.0, 0.0), faces(0.45), far=FAR, which="only").same is None
+
+
+def test_a_face_without_vector() -> None:
+    blank = Vectors([[np.nan, np.nan]], space="space/1", reasons=("no points to align by",))
+    answer = verify(faces(1.0), faces(1.0).with_columns({"embedding": blank}), far=FAR)
+    assert answer.same is None
+    assert answer.reason == "the second face has no embedding: no points to align by."
+
+
+def test_single_faces_are_taken_as_they_are() -> None:
+    assert verify(faces(0.0, 1.0)[1], faces(0.45)[0], far=FAR).same is True
+
+
+def test_without_calibration_there_is_a_score_and_a_reason() -> None:
+    answer = verify(faces(1.0, space="own/1"), faces(0.9, space="own/1"), far=FAR)
+    assert answer.same is None
+    assert answer.score == pytest.approx(0.9, abs=1e-6)
+    assert "no calibration" in answer.reason
+    own = verify(faces(1.0, space="own/1"), faces(0.9, space="own/1"), threshold=0.4)
+    assert own.same is True
+    assert own.far is None
+
+
+def test_a_threshold_of_ones_own_says_what_rate_it_has() -> None:
+    answer = verify(faces(1.0), faces(0.45), threshold=0.45 - 1e-6)
+    assert answer.same is True
+    assert answer.far == pytest.approx(BY_AGE.far(0.45), rel=1e-3)
+    assert verify(faces(1.0), faces(0.45), threshold=0.46).same is False
+
+
+def test_a_rate_that_the_table_does_not_carry() -> None:
+    answer = verify(faces(1.0), faces(1.0), far=1e-9)
+    assert answer.same is None
+    assert "1e-09" in answer.reason
+    assert verify(faces(1.0), faces(1.0), far=1e-4).extrapolated
+
+
+def test_vectors_of_two_spaces() -> None:
+    with pytest.raises(EmbeddingSpaceMismatch, match="other/1"):
+        verify(faces(1.0), faces(1.0, space="other/1"))
+
+
+def test_wrong_options() -> None:
+    for wrong in ({"far": 0.0}, {"far": 1.0}, {"ages": (40, 20)}, {"which": "best"}):
+        with pytest.raises(UsageError):
+            verify(faces(1.0), faces(1.0), **wrong)  # type: ignore[arg-type]
+    with pytest.raises(FieldNotComputed, match="embedding"):
+        verify(Faces.from_boxes([[0, 0, 9, 9]]), faces(1.0))
+
+
+def test_similarity_of_faces_and_vectors() -> None:
+    assert similarity(faces(1.0)[0], faces(0.5)[0]) == pytest.approx(0.5)
+    assert similarity(faces(1.0, 0.0).embedding, faces(0.6)[0]).tolist() == pytest.approx([0.6, 0.8])
+    assert similarity(faces(1.0, 0.0), faces(0.6, 0.8, 1.0)).shape == (2, 3)
+    assert similarity(faces(), faces(0.6)).shape == (0, 1)
+
+
+@given(st.floats(-1, 1, width=32), st.sampled_from([0.05, 1e-3, 1e-9]), st.sampled_from([None, ADULT]))
+def test_the_answer_survives_json(cosine: float, far: float, ages: tuple[float, float] | None) -> None:
+    answer = verify(faces(1.0), faces(cosine, 0.0), far=far, ages=ages)
+    assert Verification.from_dict(json.loads(json.dumps(answer.to_dict()))) == answer
+    assert (answer.same is True) == (answer.threshold is not None and answer.score >= answer.threshold)  # type: ignore[operator]
+
+
+def test_the_table_that_the_tests_use() -> None:
+    assert Calibration.from_toml(BY_AGE.to_toml(), "").threshold(FAR, ["adult"])[0] == pytest.approx(0.1)
