@@ -1,4 +1,4 @@
-"""Crops of pictures: affine warps that do not alias, one for each face, and letterboxes.
+"""Crops of pictures: affine warps that do not alias, one for each face, and whole pictures at another size.
 
 OpenCV is imported when the first crop is made, not with this module.
 """
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.core.errors import ShapeMismatch
 from mien.core.geometry import affine_maps, affine_scales
 
-__all__ = ["Border", "Interpolation", "letterbox", "warp", "warp_batch"]
+__all__ = ["Border", "Interpolation", "resize", "warp", "warp_batch"]
 
 Border: TypeAlias = Literal["constant", "replicate", "reflect"]
 Interpolation: TypeAlias = Literal["area", "linear", "cubic", "nearest"]
@@ -25,7 +25,7 @@ T = TypeVar("T", bound=np.generic)
 # with one sample), for 0.5 ms.
 _WARP_SAMPLES = 3
 # The same for whole pictures: 12 megapixels to 640 in 2 ms; a full average takes ten times as long.
-_LETTERBOX_SAMPLES = 2
+_RESIZE_SAMPLES = 2
 # OpenCV's warp takes no larger picture; of such a one, it gets the part that the crop shows.
 _LONGEST_SIDE = 32_000
 
@@ -100,41 +100,33 @@ def warp_batch(
     return out
 
 
-def letterbox(
-    image: NDArray[np.uint8], size: int | tuple[int, int], *, value: int = 0, enlarge: bool = True
-) -> tuple[NDArray[np.uint8], float]:
-    """Fit a whole picture into a fixed size, keeping its proportions; it stands top left, the rest is `value`.
+def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A whole picture at another size, without aliasing, in the time of its new size rather than of its old one.
 
     Parameters
     ----------
     image : uint8 array of shape (H, W, 3)
-    size : int or (height, width)
-    value : int
-        Of the empty part, every channel.
-    enlarge : bool
-        Whether a small picture is enlarged to fill the size.
+    size : (height, width)
+        At least one pixel each; proportions need not be kept.
 
     Returns
     -------
-    picture : uint8 array of shape (height, width, 3)
-    scale : float
-        Letterbox pixels per pixel of `image`: coordinates found in the letterbox, divided by it, are those in `image`.
+    uint8 array of shape (height, width, 3)
+
+    Raises
+    ------
+    ShapeMismatch
+        If `image` is not such an array, or is empty.
     """
     import cv2
 
     if image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ShapeMismatch(f"a picture must have the shape (H, W, 3), not {image.shape}.")
-    height, width = _size(size)
-    scale = min(height / image.shape[0], width / image.shape[1])
-    if not enlarge:
-        scale = min(scale, 1.0)
-    h, w = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
-    out = np.empty((height, width, 3), dtype=np.uint8)
-    out[h:], out[:h, w:] = value, value
-    samples = min(max(round(1 / scale), 1), _LETTERBOX_SAMPLES)
-    fine = cv2.resize(image, (w * samples, h * samples), interpolation=cv2.INTER_LINEAR)
-    out[:h, :w] = fine if samples == 1 else cv2.resize(fine, (w, h), interpolation=cv2.INTER_AREA)
-    return out, scale
+    height, width = size
+    samples = min(max(round(min(image.shape[0] / height, image.shape[1] / width)), 1), _RESIZE_SAMPLES)
+    fine = cv2.resize(image, (width * samples, height * samples), interpolation=cv2.INTER_LINEAR)
+    small = fine if samples == 1 else cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
 
 
 def _size(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import CardError
 from mien.core.image import Image
+from mien.core.warping import resize
 from mien.models.card import ImageInput
 
 __all__ = ["Fit", "Look"]
@@ -54,7 +55,7 @@ class Fit:
     def draw(self, image: Image, canvas: NDArray[np.uint8]) -> None:
         """Put the picture into an empty canvas."""
         height, width = self.content
-        canvas[:height, :width] = _resized(image, height, width)
+        canvas[:height, :width] = resize(image, self.content)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +116,3 @@ class Look:
 
 def _round_up(value: float, step: float) -> int:
     return math.ceil(math.ceil(value / step) * step)
-
-
-def _resized(image: Image, height: int, width: int) -> NDArray[Any]:
-    import cv2
-
-    if 2 * height <= image.shape[0] and 2 * width <= image.shape[1]:
-        # To average all pixels of a 20 MP photo takes ten times as long as the network does. Four samples of each area
-        # find the same faces.
-        image = np.asarray(cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
