@@ -17,6 +17,7 @@ from mien.core.errors import CardError, DeviceUnavailable, ModelError
 from mien.models.card import ImageInput
 from mien.runtime import openvino as subject
 from mien.runtime.bundle import Bundle
+from mien.runtime.cache import CompileCache
 from mien.runtime.session import SessionOptions, resolve_device
 from tests.runtime.conftest import Open
 from tests.runtime.networks import baked_network, picture_network, sum_network, write
@@ -79,6 +80,31 @@ def test_a_damaged_cache_is_made_anew(
     assert set(cache.iterdir()) == set(entries)
     monkeypatch.setattr(subject, "read_network", None)  # whole again: nothing is read
     np.testing.assert_array_equal(open_session(path, ANY, cache_dir=cache).run(x)[0], want)
+
+
+def test_a_cache_that_cannot_be_loaded_is_made_anew(
+    tmp_path: Path, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, cache = baked_network(tmp_path / "n.onnx"), tmp_path / "cache"
+    want = open_session(path, cache_dir=cache).run(np.ones((1, 2, 3)))[0]
+    get = CompileCache.get
+
+    def get_foreign(self: CompileCache, key: Any) -> bytes | None:
+        entry = get(self, key)
+        return b"of another processor" if entry and not entry.startswith(b"{") else entry
+
+    monkeypatch.setattr(CompileCache, "get", get_foreign)
+    np.testing.assert_array_equal(open_session(path, cache_dir=cache).run(np.ones((1, 2, 3)))[0], want)
+
+
+def test_threads_share_what_is_in_the_cache(tmp_path: Path, open_session: Open) -> None:
+    path, cache = baked_network(tmp_path / "n.onnx"), tmp_path / "cache"
+    results = []
+    for options in ({"threads": 1}, {"threads": 2}, {"threads": 2, "mode": "throughput"}):
+        results.append(open_session(path, cache_dir=cache, **options).run(np.ones((3, 2, 3)))[0])
+        assert len(list(cache.iterdir())) == 2
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
 
 
 def test_another_network_under_the_same_name_is_not_taken_from_the_cache(tmp_path: Path, open_session: Open) -> None:
