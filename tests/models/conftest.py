@@ -139,7 +139,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: 
         monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MIEN_CONFIG", str(tmp_path / "config"))
-    monkeypatch.setattr("mien.models.download._PAUSE", 0.001)
+    monkeypatch.setattr("mien.models.web._PAUSE", 0.001)
 
 
 _watchers: list[list[str]] = []

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mien.core.errors import CardError, SourceError, UnknownModel, UsageError
+from mien.core.errors import CardError, SourceError, UnknownModel, UnsafeFile, UsageError
 from mien.models.catalogue import Card, Catalogue, add_card, user_cards_folder
 from mien.models.store import Store
 from tests.models.test_card import CARD
+from tests.models.test_external_data import external_model
 
 
 def test_defaults_are_first() -> None:
@@ -126,7 +127,16 @@ def test_add_card_refuses(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     with pytest.raises(SourceError, match=r"model\.onnx"):
         add_card(model, like="edgeface-s", id="mine")
+    model.touch()
+    with pytest.raises(SourceError, match="empty"):
+        add_card(model, like="edgeface-s", id="mine")
+    model.write_bytes(external_model("initializer", "weights.data"))
+    with pytest.raises(UnsafeFile, match=r"in another file, 'weights\.data'"):
+        add_card(model, like="edgeface-s", id="mine")
     model.write_bytes(b"x")
+    with pytest.raises(UnsafeFile, match="not an ONNX file"):
+        add_card(model, like="edgeface-s", id="mine")
+    model.write_bytes(b"\x08\x0a")
     with pytest.raises(UsageError, match="already"):
         add_card(model, like="edgeface-s", id="yunet")
     with pytest.raises(UsageError, match="has no file 'graph'; it has model"):

@@ -21,7 +21,7 @@ def _tensor(location: str) -> Any:
     return tensor
 
 
-def _model(where: str, location: str) -> bytes:
+def external_model(where: str, location: str) -> bytes:
     """A model with a tensor outside itself, in one of the places where the format allows one."""
     tensor = _tensor(location)
     helper = onnx.helper
@@ -67,25 +67,25 @@ PLACES = [
 
 @pytest.mark.parametrize("where", PLACES)
 def test_finds_external_data_wherever_it_hides(where: str) -> None:
-    assert list(external_locations(_model(where, "../../etc/passwd"))) == ["../../etc/passwd"]
+    assert list(external_locations(external_model(where, "../../etc/passwd"))) == ["../../etc/passwd"]
 
 
 @given(st.sampled_from(PLACES), st.text(st.characters(exclude_categories=("Cs",))))
 def test_any_location_is_read_as_written(where: str, location: str) -> None:
-    assert list(external_locations(_model(where, location))) == [location]
+    assert list(external_locations(external_model(where, location))) == [location]
 
 
 @pytest.mark.parametrize("location", ["/etc/passwd", "../x", "a/b", "..\\x", "C:x", "..", ""])
 def test_refuses_paths(location: str, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    path.write_bytes(_model("initializer", location))
+    path.write_bytes(external_model("initializer", location))
     with pytest.raises(UnsafeFile, match=r"^m\.onnx: keeps data outside its folder"):
         refuse_external_data(path)
 
 
 def test_a_file_beside_the_graph_is_allowed(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    path.write_bytes(_model("initializer", "m.onnx.data"))
+    path.write_bytes(external_model("initializer", "m.onnx.data"))
     refuse_external_data(path)
 
 
@@ -97,7 +97,7 @@ def test_noise_is_walked_or_refused(data: bytes) -> None:
 
 @given(st.integers(0, 400), st.integers(0, 255))
 def test_a_damaged_graph_is_walked_or_refused(at: int, byte: int) -> None:
-    data = bytearray(_model("constant", "x"))
+    data = bytearray(external_model("constant", "x"))
     data[at % len(data)] = byte
     with contextlib.suppress(UnsafeFile):
         list(external_locations(bytes(data)))

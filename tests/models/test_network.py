@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
-from mien.models import download
+from mien.models import download, ranged, web
 from mien.models.catalogue import Catalogue
 from mien.models.store import Store
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.network
 def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Bytes of each answer that our own requests brought (an index's pages not counted)."""
     counts: list[int] = []
-    real = download._get
+    real = web.get
 
     @contextmanager
     def counting(client: httpx2.Client, url: str, byte_range: str | None) -> Iterator[httpx2.Response]:
@@ -27,7 +27,8 @@ def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             yield response
             counts.append(response.num_bytes_downloaded)
 
-    monkeypatch.setattr(download, "_get", counting)
+    for module in (download, ranged):
+        monkeypatch.setattr(module, "get", counting)
     return counts
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mien.core.errors import WeightsUnavailable
 from mien.models.catalogue import Catalogue
-from mien.models.download import Web, redacted
 from mien.models.sources import Source, find_distribution
+from mien.models.web import Web, redacted
 from tests.models.conftest import Server
 
 WHEEL = "toy-1.0-cp39-cp39-win_arm64.whl"  # for another machine, on purpose
@@ -167,6 +167,13 @@ def test_a_proxy_is_asked_instead_of_the_host(
     assert _find() == f"http://index.invalid/files/{WHEEL}"
     assert set(contacted) == {f"127.0.0.1:{server.port}"}
     assert server.requests[0][0] == "http://index.invalid/simple/toy/"
+
+
+def test_a_host_that_is_not_trusted_is_not_asked(monkeypatch: pytest.MonkeyPatch, contacted: list[str]) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://index.invalid/simple")
+    with pytest.raises(WeightsUnavailable, match="neither https nor one of pip's trusted hosts"):
+        _find()
+    assert contacted == []
 
 
 def test_offline_asks_nobody(monkeypatch: pytest.MonkeyPatch, contacted: list[str]) -> None:

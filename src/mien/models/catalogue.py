@@ -16,8 +16,9 @@ from pathlib import Path
 
 import platformdirs
 
-from mien.core.errors import CardError, SourceError, StorageError, UnknownModel, UsageError
+from mien.core.errors import CardError, SourceError, StorageError, UnknownModel, UnsafeFile, UsageError
 from mien.models.card import Card, ImageInput, WeightFile
+from mien.models.external_data import external_locations
 
 __all__ = ["Card", "Catalogue", "ImageInput", "WeightFile", "add_card", "user_cards_folder"]
 
@@ -147,7 +148,9 @@ def add_card(
     UsageError
         `like` has no such file, or `id` is taken.
     SourceError
-        `path` cannot be read.
+        `path` cannot be read, or is empty.
+    UnsafeFile
+        An ONNX graph that keeps its weights in another file.
     StorageError
         The card cannot be written.
     """
@@ -159,12 +162,15 @@ def add_card(
         raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files)}")
     path = Path(path).expanduser().resolve()
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        size = path.stat().st_size
+        data = path.read_bytes()
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
-    own = replace(known.files[file], source=f"file:{path}", sha256=digest, bytes=size, name=f"{id}{path.suffix}")
+    if not data:
+        raise SourceError(f"{path}: an empty file")
+    if path.suffix == ".onnx" and (outside := next(external_locations(data), None)) is not None:
+        raise UnsafeFile(f"{path}: keeps data in another file, '{outside}'; save the model as one file")
+    digest = hashlib.sha256(data).hexdigest()
+    own = replace(known.files[file], source=f"file:{path}", sha256=digest, bytes=len(data), name=f"{id}{path.suffix}")
     card = replace(
         known,
         id=id,
@@ -184,9 +190,12 @@ def add_card(
     text = card.to_toml()
     target = user_cards_folder() / f"{id}.toml"
     Card.from_toml(text, str(target))  # an id or a license that a card cannot hold is refused before it is written
+    fresh = target.with_suffix(".new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(target)
     except OSError as error:
+        fresh.unlink(missing_ok=True)
         raise StorageError(f"cannot write {target}: {error.strerror}") from error
     return card

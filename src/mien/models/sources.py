@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import quote, urlsplit
 
 from mien.core.errors import WeightsUnavailable
-from mien.models.download import Web, redacted
+from mien.models.web import Web, redacted
 
 if TYPE_CHECKING:
     from unearth.fetchers import Fetcher
@@ -122,22 +122,29 @@ def find_distribution(place: str, web: Web) -> Path | str:
         No index has the file.
     """
     import httpx2
-    from unearth import PackageFinder
+    from unearth import Link, PackageFinder
+    from unearth.collector import is_secure_origin
 
     # Without a handler of its own, what the finder logs about an index that lacks a project lands on standard error.
     logging.getLogger("unearth").addHandler(logging.NullHandler())
     project, _, file_name = place.partition("/")
     settings = web.settings
-    searches: list[tuple[str, list[str], list[str]]] = [(link, [], [link]) for link in settings.find_links]
+    searches: list[tuple[str, list[str], list[str]]] = [
+        (link, [], [str(Path(link).expanduser()) if link.startswith("~") else link]) for link in settings.find_links
+    ]
     if not settings.no_index:
         # A finder without any address asks the public index.
         main = settings.index_url
         searches.append((main or "the public index", [main] if main else [], []))
         searches += [(url, [url], []) for url in settings.extra_index_urls]
     failures = []
+    session = cast("Fetcher", web.client)  # unearth's own client does not type-check as its own protocol
     for name, indexes, links in searches:
+        if "://" in name and not is_secure_origin(session, Link(name)):
+            failures.append(f"{redacted(name)}: not asked, it is neither https nor one of pip's trusted hosts")
+            continue
         finder = PackageFinder(
-            cast("Fetcher", web.client),  # its own client does not type-check as its own protocol
+            session,
             index_urls=indexes,
             find_links=links,
             trusted_hosts=settings.trusted_hosts,

