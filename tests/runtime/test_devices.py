@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import onnxruntime
 import pytest
 
 from mien.core.errors import DeviceUnavailable, UsageError
 from mien.runtime import session
-from mien.runtime.session import DEVICES, SessionOptions, resolve_device
+from mien.runtime.onnx import OnnxSession
+from mien.runtime.session import DEVICES, Device, SessionOptions, resolve_device
+from tests.runtime.networks import sum_network
 
 
 def test_auto_says_what_it_chose() -> None:
@@ -72,3 +78,19 @@ def test_wrong_options(wrong: dict[str, object]) -> None:
 def test_threads_default_to_the_cores_that_are_ours() -> None:
     assert SessionOptions().thread_count >= 1
     assert SessionOptions(threads=3).thread_count == 3
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_a_provider_that_does_not_start_is_not_replaced_by_the_processor(tmp_path: Path) -> None:
+    device = Device("cuda", "onnxruntime", "CUDAExecutionProvider")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("it is there")
+    with pytest.raises(DeviceUnavailable, match="could not start CUDAExecutionProvider here; it offers CPU"):
+        OnnxSession(sum_network(tmp_path / "n.onnx"), device=device, options=SessionOptions(threads=1))
+
+
+def test_onnx_runtime_without_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    device = resolve_device("onnx-cpu")
+    with pytest.raises(DeviceUnavailable, match=r"pip install 'mien\[cuda\]'"):
+        OnnxSession(sum_network(tmp_path / "n.onnx"), device=device, options=SessionOptions(threads=1))

@@ -91,7 +91,7 @@ class SessionInfo:
     device_name
         The device's own full name.
     precision
-        ``"f32"``, ``"bf16"`` or ``"f16"``: the precision of the arithmetic, as the back end reports it.
+        ``"f32"`` or ``"bf16"``: the precision of the arithmetic.
     threads, streams
         CPU threads in use (0: the device has none), and how many rows are computed at the same time.
     buckets
@@ -128,7 +128,7 @@ class Session(Protocol):
 
     @property
     def precision(self) -> str:
-        """``"f32"``, ``"bf16"`` or ``"f16"``."""
+        """``"f32"`` or ``"bf16"``: the precision of the arithmetic."""
         ...
 
     def run(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
