@@ -88,6 +88,24 @@ def test_errors_of_the_call_come_before_the_first_picture(folder: Path) -> None:
         engine.scan(folder, want={"aura"})
 
 
+def test_a_video_gives_an_item_per_frame(tmp_path: Path) -> None:
+    import cv2
+
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (100, 100))  # type: ignore[attr-defined]
+    for greys in ((), (200,), (250, 100)):
+        writer.write(picture(*greys))
+    writer.release()
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with make() as engine:
+        items = list(engine.scan([path, tmp_path / "broken.mp4"]))
+    assert [len(item.faces) for item in items[:3] if item.faces is not None] == [0, 1, 2]
+    assert [item.time for item in items[:3]] == pytest.approx([0.0, 0.1, 0.2])
+    assert items[1].to_dict()["time"] == 0.1
+    assert items[3].failure is not None
+    assert "broken.mp4" in items[3].failure.message
+
+
 def test_chunks() -> None:
     assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
     assert list(chunks([], 2)) == []

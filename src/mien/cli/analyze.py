@@ -15,7 +15,7 @@ from mien.cli.options import parse_want, print_json, progress_bar, takes_engine
 if TYPE_CHECKING:
     from mien.engine import Engine, Item
 
-Sources = Annotated[list[Path], typer.Argument(help="Pictures, folders, globs.", show_default=False)]
+Sources = Annotated[list[Path], typer.Argument(help="Pictures, folders, globs, videos.", show_default=False)]
 Out = Annotated[Path | None, typer.Option(help="Write results here: .jsonl, .json or .csv.")]
 Draw = Annotated[Path | None, typer.Option(help="Write the pictures here, with what was found drawn on them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture, on a terminal too.")]
@@ -122,7 +122,8 @@ def _print_table(item: Item) -> None:
     brief = [name for name in faces.fields if known[name].brief]
     count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
     console = Console()
-    console.print(f"[bold]{item.source}[/bold]  {width}x{height}, {count}", highlight=False)
+    moment = "" if item.time is None else f" {item.time:.2f} s"
+    console.print(f"[bold]{item.source}{moment}[/bold]  {width}x{height}, {count}", highlight=False)
     if not len(faces):
         return
     table = Table(box=None, header_style="dim", padding=(0, 2))
@@ -148,6 +149,7 @@ def _write_drawing(item: Item, folder: Path, sources: list[Path]) -> None:
     # Below a folder that was named, a picture keeps its place, so that equal names in two folders do not meet.
     roots = [source.expanduser() for source in sources if source.expanduser() in path.parents]
     relative = path.relative_to(roots[0]) if roots else Path(path.name)
-    target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}.jpg")
+    moment = "" if item.time is None else f"-{item.time:08.3f}s"
+    target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}{moment}.jpg")
     target.parent.mkdir(parents=True, exist_ok=True)
     save_image(item.faces.draw(), target, quality=90)

@@ -24,9 +24,8 @@ from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.fields import all_fields, all_jobs, check_want
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, ImageSource, load_image
-from mien.engine.scanning import Failure, Item, chunks, in_order
+from mien.engine.scanning import Item, Picture, chunks, find, in_order
 from mien.engine.steps import Batch, Detector, Step
-from mien.media.scan import find_pictures
 from mien.models.card import Card
 from mien.models.catalogue import Catalogue
 from mien.models.license import Policy, notice, refusal
@@ -346,7 +345,7 @@ class Engine:
         self.preload("detect", *wanted, mode="throughput")
         limits = _Limits(min_score, min_size, max_faces, check)
         work = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep_images)
-        parts = in_order(work, chunks(find_pictures(source), self._pictures_at_once), workers=self.threads)
+        parts = in_order(work, chunks(find(source), self._pictures_at_once), workers=self.threads)
         return (item for part in parts for item in part)
 
     @property
@@ -354,27 +353,29 @@ class Engine:
         # A CPU gains nothing from pictures in one batch (its workers each take one); an accelerator does.
         return 1 if self._device.target.startswith("CPU") else 8
 
-    def _scan_chunk(self, paths: Sequence[Path], *, wanted: frozenset[str], limits: _Limits, keep: bool) -> list[Item]:
-        items: dict[Path, Item] = {}
-        pictures: dict[Path, Image] = {}
-        for path in paths:
+    def _scan_chunk(
+        self, pictures: Sequence[Picture], *, wanted: frozenset[str], limits: _Limits, keep: bool
+    ) -> list[Item]:
+        items: dict[int, Item] = {}
+        images: dict[int, Image] = {}
+        for place, picture in enumerate(pictures):
             try:
-                pictures[path] = load_image(path)
+                images[place] = picture.load()
             except (MienError, MemoryError) as error:
-                items[path] = Item(str(path), failure=Failure.of(error))
-        if not pictures:
-            return [items[path] for path in paths]
+                items[place] = picture.item(error=error)
         try:
-            images = list(pictures.values())
-            found = self._describe(images, self._locate(images, limits, "throughput"), wanted, wanted, "throughput")
+            found = self._find(list(images.values()), wanted, limits) if images else []
         except (MienError, MemoryError) as error:
             if len(pictures) > 1:  # one picture must not take the others of its batch with it
                 again = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep)
-                return [item for path in paths for item in again([path])]
-            return [Item(str(path), failure=Failure.of(error)) for path in paths]
-        for (path, picture), faces in zip(pictures.items(), found, strict=True):
-            items[path] = Item(str(path), faces.with_image(picture) if keep else faces)
-        return [items[path] for path in paths]
+                return [item for picture in pictures for item in again([picture])]
+            return [pictures[0].item(error=error)]
+        for (place, image), faces in zip(images.items(), found, strict=True):
+            items[place] = pictures[place].item(faces.with_image(image) if keep else faces)
+        return [items[place] for place in range(len(pictures))]
+
+    def _find(self, images: Sequence[Image], wanted: frozenset[str], limits: _Limits) -> list[Faces]:
+        return self._describe(images, self._locate(images, limits, "throughput"), wanted, wanted, "throughput")
 
     # -- the work ----------------------------------------------------------------------------------------------------
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from mien.core.errors import MienError
 from mien.core.faces import Faces
+from mien.core.image import Image, load_image
+from mien.media.scan import find_pictures
+from mien.media.video import VIDEO_SUFFIXES, read_frames
 
-__all__ = ["Failure", "Item", "chunks", "in_order"]
+__all__ = ["Failure", "Item", "Picture", "chunks", "find", "in_order"]
 
 Source = TypeVar("Source")
 Result = TypeVar("Result")
@@ -37,18 +43,66 @@ class Failure:
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a scan: its faces, or the failure."""
+    """One picture of a scan, or one frame of a video: its faces, or the failure.
+
+    Parameters
+    ----------
+    source : str
+        The file.
+    faces : Faces, optional
+        What was found; None where it failed.
+    failure : Failure, optional
+        Why there is no result.
+    time : float, optional
+        Of a frame, in seconds from the video's start.
+    """
 
     source: str
     faces: Faces | None = None
     failure: Failure | None = None
+    time: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: source, then size and faces, or the failure."""
+        place = {"source": self.source} if self.time is None else {"source": self.source, "time": round(self.time, 4)}
         if self.faces is None:
-            return {"source": self.source, "failure": self.failure.to_dict() if self.failure else None}
+            return {**place, "failure": self.failure.to_dict() if self.failure else None}
         width, height = self.faces.image_size
-        return {"source": self.source, "width": width, "height": height, "faces": self.faces.to_dicts()}
+        return {**place, "width": width, "height": height, "faces": self.faces.to_dicts()}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a scan before it is read, or a frame that is read already."""
+
+    source: str
+    load: Callable[[], Image]
+    time: float | None = None
+
+    def item(self, faces: Faces | None = None, *, error: MienError | MemoryError | None = None) -> Item:
+        """The result for this picture."""
+        return Item(self.source, faces, Failure.of(error) if error else None, self.time)
+
+
+def find(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Picture]:
+    """Pictures of a source as `find_pictures` finds them; of a video that is named outright, each frame."""
+    for path in find_pictures(source):
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            yield from _frames(path)
+        else:
+            yield Picture(str(path), functools.partial(load_image, path))
+
+
+def _frames(path: Path) -> Iterator[Picture]:
+    try:
+        for time, frame in read_frames(path):
+            yield Picture(str(path), functools.partial(load_image, frame), time)
+    except MienError as error:
+        yield Picture(str(path), functools.partial(_raise, error))
+
+
+def _raise(error: MienError) -> NoReturn:
+    raise error
 
 
 def chunks(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:

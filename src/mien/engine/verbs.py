@@ -157,7 +157,7 @@ def scan(
     Parameters
     ----------
     source : path, folder, glob pattern, or iterable of them
-        Folders are walked with their subfolders.
+        Folders are walked with their subfolders. A video that is named outright gives an item per frame.
     want, min_score, min_size, max_faces, check, engine
         See `mien.analyze` and `mien.detect`.
     keep_images : bool
