@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -26,10 +27,10 @@ MANIFEST = {
 class Net:
     """A bundle and a session whose three classes are how red, green and blue the left half of a crop is."""
 
-    def __init__(self, folder: Path, manifest: object) -> None:
+    def __init__(self, folder: Path, manifest: object, spread: object = (0.01, 0.0)) -> None:
         self._path = folder / "manifest.json"
         self._path.write_text(json.dumps(manifest))
-        self.card = type("Card", (), {"id": "made-up"})
+        self.card = SimpleNamespace(id="made-up", params={"spread": spread})
         self.crops = np.empty((0, 64, 64, 3), np.uint8)
 
     def session(self, _name: str) -> Net:
@@ -72,6 +73,15 @@ def test_each_face_is_judged_with_its_mirror_image_in_its_own_picture(tmp_path: 
     np.testing.assert_allclose(age.probabilities, [[0, 0, 1], [0.5, 0.5, 0], [0, 0, 1]], atol=0.01)
 
 
+def test_probabilities_are_spread_by_more_the_older_the_face(tmp_path: Path) -> None:
+    step = AgeDlib(Net(tmp_path, MANIFEST, spread=(0.1, 0.2)).bundle)
+    red, blue = (half(color, color) for color in ((255, 0, 0), (0, 0, 255)))
+    young, old = step.describe(batch(np.stack([PLACE, PLACE]), [0, 1], red, blue))["age"].probabilities
+    # 0.25 years with a deviation of 0.15: 0.625 is 2.5 deviations up. 2 years with 0.5: 1.5 is one deviation down.
+    np.testing.assert_allclose(young, [0.99379, 0.00621, 0], atol=1e-4)
+    np.testing.assert_allclose(old, [0.00298, 0.15568, 0.84134], atol=1e-4)
+
+
 def test_crops_are_aligned(tmp_path: Path) -> None:
     net = Net(tmp_path, MANIFEST)
     image = np.zeros((256, 256, 3), np.uint8)
@@ -95,6 +105,11 @@ def test_without_alignment_there_is_no_age_but_its_reason(tmp_path: Path) -> Non
     age = AgeDlib(Net(tmp_path, MANIFEST).bundle).describe(given)["age"]
     assert age.abstained.tolist() == [False, True]
     assert age[1].reason == "no mesh"
+
+
+def test_a_card_without_spread(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match="made-up"):
+        AgeDlib(Net(tmp_path, MANIFEST, spread=None).bundle)
 
 
 @pytest.mark.parametrize("manifest", [{}, {"models": {"age": 3}}, [], {**MANIFEST, "preprocessing": {}}])
@@ -125,6 +140,6 @@ def test_ages_of_real_people(shared_data: Path) -> None:
     np.testing.assert_allclose(age.probabilities.sum(axis=1), 1, atol=1e-3)
     assert np.abs(age.mean - years).mean() < 7.5
     inside = (age.interval[:, 0] <= years) & (years <= age.interval[:, 1])
-    assert inside.mean() > 0.4
+    assert 0.7 < inside.mean() < 0.95
     minors, adults = age.mean[years < 18], age.mean[years >= 18]
     assert (minors[:, None] < adults).mean() > 0.95  # area under the curve

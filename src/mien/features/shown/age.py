@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.columns import Distribution
 from mien.core.errors import CardError
@@ -24,18 +26,22 @@ class AgeDlib:
     """Age of 0 to 80 years by the residual network of the dlib model collection (Cydral Technology, CC0).
 
     The chip of 64 pixels is aligned as dlib does it, and its mirror image is judged too: the mean of both is closer
-    to the truth than either. The age is an *apparent* one, and a poor witness: on 400 crops of UTKFace its mean
-    absolute error is 6 years, and it calls every second 13- to 17-year-old an adult. It is no proof of age.
+    to the truth than either. The network is far too sure of itself: its 80 % interval holds two true ages of five. So
+    each year's probability is spread over its neighbours, normally, by as much as the card says; then it holds four.
+
+    The age is an apparent one, and no proof: on 400 crops of UTKFace the mean absolute error is 6 years, people over
+    60 are taken for 14 years younger, and every second 13- to 17-year-old for an adult.
 
     Parameters
     ----------
     bundle : Bundle
-        Card with the files ``model`` and ``manifest``; the latter says which age each class stands for.
+        Card with the files ``model`` and ``manifest``; the latter says which age each class stands for. In its params
+        ``spread``, two numbers a, b: the standard deviation at x years is a + b x.
 
     Raises
     ------
     CardError
-        If the manifest does not say so.
+        If card and manifest do not say so.
 
     References
     ----------
@@ -49,9 +55,13 @@ class AgeDlib:
             self._support = tuple(float(age) for age in manifest["models"]["age"]["age_weights"])
             self._size = int(manifest["models"]["age"]["input"]["shape"][-1])
             padding = float(manifest["preprocessing"]["face_chip_padding"])
+            at_birth, a_year = bundle.card.params["spread"]
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise CardError(f"the manifest of {bundle.card.id} does not describe its ages: {error!r}.") from error
+            raise CardError(
+                f"the card and manifest of {bundle.card.id} do not describe its ages: {error!r}."
+            ) from error
         self._template = TEMPLATES["dlib"].points_at(self._size, padding)
+        self._spread = _spread(np.asarray(self._support), at_birth, a_year)
 
     def describe(self, batch: Batch) -> Mapping[str, Distribution]:
         """Compute ``age``, (N, 81) probabilities; a face whose alignment abstained abstains too.
@@ -65,6 +75,14 @@ class AgeDlib:
         crops = warp_batch(batch.images, batch.owner, similarity(alignment.values, self._template), self._size)
         both = np.concatenate([crops, crops[:, :, ::-1]])
         straight, mirrored = np.split(self._session.run(both)[0], 2)
-        probabilities = (straight + mirrored) / 2
+        probabilities = (straight + mirrored) / 2 @ self._spread
         probabilities[alignment.abstained] = np.nan
         return {"age": Distribution(probabilities, support=self._support, reasons=alignment.reasons)}
+
+
+def _spread(years: NDArray[np.float64], at_birth: float, a_year: float) -> NDArray[np.float32]:
+    """Normal distributions about each year, as a matrix (from, to); what falls outside goes to the first or last."""
+    edges = np.concatenate([[-np.inf], (years[1:] + years[:-1]) / 2, [np.inf]])
+    deviations = (edges - years[:, None]) / (at_birth + a_year * years[:, None]) / math.sqrt(2)
+    below = 0.5 + 0.5 * np.vectorize(math.erf)(deviations)
+    return np.asarray(np.diff(below, axis=1), np.float32)
