@@ -15,6 +15,7 @@ from mien.cli.options import progress_bar, takes_engine
 
 if TYPE_CHECKING:
     from mien.core.faces import Face
+    from mien.embeddings.comparison import Verification
     from mien.engine import Engine
 
 WANT = frozenset({"pose", "age", "presence", "landmarks", "embedding"})
@@ -47,15 +48,16 @@ def demo(
     seen: list[_Seen] = []
     sections: list[str] = []
     out.mkdir(parents=True, exist_ok=True)
-    items = engine.scan(photos or assets.folder(), want=WANT, keep_images=True)
+    items = engine.scan(photos or assets.FOLDER, want=WANT, keep_images=True)
     with open_sink(out / "faces.jsonl") as sink, progress_bar("pictures") as advance:
         for place, item in enumerate(items):
             advance(1)
             sink.write(item.to_dict(), item.faces)
             name = Path(item.source).name
             if item.faces is None:
-                sections.append(f"<h2>{escape(name)}</h2><p class=bad>{escape(str(item.failure))}</p>")
-                print(f"{name}: {item.failure.message if item.failure else ''}")
+                reason = item.failure.message if item.failure else ""
+                sections.append(f"<h2>{escape(name)}</h2><p class=bad>{escape(reason)}</p>")
+                print(f"{name}: {reason}")
                 continue
             drawing = f"{place:04d}-{Path(name).stem}.jpg"
             save_image(item.faces.draw(fields=["pose", "age", "landmarks"]), out / drawing, quality=88)
@@ -65,10 +67,10 @@ def demo(
                 seen.append(_Seen(f"{name} #{row}", thumbnail, _light(face)))
             sections.append(_section(name, drawing, list(item.faces)))
             print(f"{name}: {len(item.faces)} faces")
-    pairs, verdict = _alike(seen)
+    recognition = _recognise(seen)
     took = time.perf_counter() - start
-    summary = f"{len(sections)} pictures, {len(seen)} faces, {len(pairs)} pairs of one person, {took:.1f} s"
-    write_text(out / "report.html", _page(summary, sections, pairs, verdict))
+    summary = f"{len(sections)} pictures, {len(seen)} faces, {len(recognition.pairs)} pairs of one person, {took:.1f} s"
+    write_text(out / "report.html", _page(summary, sections, recognition))
     print(f"{summary}\nopen {out / 'report.html'}")
 
 
@@ -77,32 +79,47 @@ def _light(face: Face) -> Face:
     return face.faces[[face.row]].with_image(None)[0]
 
 
-def _alike(seen: Sequence[_Seen]) -> tuple[list[tuple[_Seen, _Seen, float]], str]:
-    """Pairs of faces over the threshold at `FAR`, the surest first, and a sentence on what the threshold means."""
+@dataclass(frozen=True)
+class _Recognition:
+    """Pairs of faces that are of one person, the surest first; how many could not be told; and what that means."""
+
+    pairs: Sequence[tuple[_Seen, _Seen, Verification]]
+    undecided: int
+    meaning: str
+
+
+def _recognise(seen: Sequence[_Seen]) -> _Recognition:
+    """Compare every face with every other one: cheaply by similarity, then those that may pass with `verify`."""
     import numpy as np
 
     from mien.core.columns import Vectors
     from mien.core.errors import NotCalibrated
     from mien.embeddings.calibration import load_calibration
+    from mien.embeddings.comparison import verify
 
     known = [one for one in seen if not bool(one.face.embedding.abstained)]
     if len(known) < 2:
-        return [], "Fewer than two faces: nobody to compare."
+        return _Recognition([], 0, "Fewer than two faces: nobody to compare.")
     space = known[0].face.embedding.space
     try:
-        threshold, extrapolated = load_calibration(space).threshold(FAR)
+        calibration = load_calibration(space)
     except NotCalibrated as error:
-        return [], str(error)
+        return _Recognition([], 0, str(error))
+    lowest = min(calibration.threshold(FAR, [stratum.name])[0] for stratum in calibration.strata)
     vectors = Vectors(np.stack([one.face.embedding.values for one in known]), space=space)
-    similarity = np.triu(vectors @ vectors, k=1)
-    rows, columns = np.nonzero(similarity >= threshold)
-    order = np.argsort(-similarity[rows, columns])
-    pairs = [(known[rows[i]], known[columns[i]], float(similarity[rows[i], columns[i]])) for i in order]
-    how = "extrapolated" if extrapolated else "measured"
-    return pairs, (
-        f"Two faces are called one person from a similarity of {threshold:.3f} on: two strangers reach it in "
-        f"{FAR:g} of comparisons ({how}, {space}, in the worst group of people that was measured)."
+    rows, columns = np.nonzero(np.triu(vectors @ vectors, k=1) >= lowest)
+    answers = [
+        (known[row], known[column], verify(known[row].face, known[column].face, far=FAR))
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    pairs = sorted((answer for answer in answers if answer[2].same), key=lambda answer: -(answer[2].score or 0))
+    undecided = sum(answer[2].same is None for answer in answers)
+    meaning = (
+        f"Strangers are called one person in at most {FAR:g} of comparisons, measured on {calibration.data}. "
+        "How similar two faces must be depends on their ages, which are estimated: children look more alike. "
+        f"{undecided} pairs could not be told for that reason."
     )
+    return _Recognition(pairs, undecided, meaning)
 
 
 def _section(name: str, drawing: str, faces: Sequence[Face]) -> str:
@@ -114,11 +131,11 @@ def _section(name: str, drawing: str, faces: Sequence[Face]) -> str:
     return f"<h2>{escape(name)}</h2><img src='{escape(drawing)}' alt=''>{table or '<p>no face</p>'}"
 
 
-def _page(summary: str, sections: Sequence[str], pairs: Sequence[tuple[_Seen, _Seen, float]], verdict: str) -> str:
+def _page(summary: str, sections: Sequence[str], recognition: _Recognition) -> str:
     alike = "".join(
         f"<figure><img class=t src='{escape(a.thumbnail)}' alt=''><img class=t src='{escape(b.thumbnail)}' alt=''>"
-        f"<figcaption>{score:.2f}<br>{escape(a.picture)}<br>{escape(b.picture)}</figcaption></figure>"
-        for a, b, score in pairs[:MOST_PAIRS]
+        f"<figcaption>{answer.score:.2f}<br>{escape(a.picture)}<br>{escape(b.picture)}</figcaption></figure>"
+        for a, b, answer in recognition.pairs[:MOST_PAIRS]
     )
     return f"""<!doctype html><meta charset=utf-8><title>mien report</title><style>
 body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
@@ -126,6 +143,6 @@ img{{max-width:100%;border-radius:6px}}img.t{{width:96px}}table{{border-collapse
 td,th{{padding:.15rem .9rem .15rem 0;text-align:left;font-variant-numeric:tabular-nums}}th{{color:#777;font-weight:400}}
 figure{{display:inline-block;margin:0 1.2rem 1rem 0;font-size:13px}}.bad{{color:#b00}}</style>
 <h1>mien</h1><p>{escape(summary)}</p>
-<h2>Who is who</h2><p>{escape(verdict)}</p>{alike or "<p>No two faces are called one person.</p>"}
+<h2>Who is who</h2><p>{escape(recognition.meaning)}</p>{alike or "<p>No two faces are called one person.</p>"}
 {"".join(sections)}
 """
