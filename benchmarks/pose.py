@@ -179,7 +179,7 @@ def copies() -> None:
             mirrored.append(mirror * [-1, 1, -1] - plain)
             for degrees in range(-150, 181, 30):
                 found = _turned_pose(engine, image, face, degrees)
-                turned.append(_wrap(found - plain - [0, 0, degrees]))  # noqa: PERF401 (two lists, one loop)
+                turned.append(_wrap(found - plain - [0, 0, degrees]))
     print("\nCopies: change of yaw, pitch and roll that should be 0, degrees: median, and 90th percentile")
     for label, rows in (("mirrored", mirrored), ("turned, box only", turned)):
         size = np.abs(rows)
