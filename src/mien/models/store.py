@@ -80,7 +80,13 @@ class Store:
         return path.is_file() and path.stat().st_size == file.bytes
 
     def check(self, file: WeightFile) -> State:
-        """Hash a file in the cache."""
+        """Hash a file in the cache.
+
+        Raises
+        ------
+        StorageError
+            It cannot be read.
+        """
         path = self.path(file)
         if not path.is_file():
             return "missing"
@@ -103,7 +109,7 @@ class Store:
         UnsafeFile
             What arrived is larger than the card says, a link, or a graph that points outside.
         StorageError
-            The cache cannot be written.
+            The cache cannot be read or written.
         """
         path = self.path(file)
         if self.check(file) == "ok":  # 2 GB/s on a CPU with SHA instructions: milliseconds
@@ -139,7 +145,7 @@ class Store:
         """
         freed = 0
         for file in card.files.values():
-            for path in (self.path(file), *self.cache.glob(f"{file.name}.*.part")):
+            for path in (self.path(file), *self._parts(file)):
                 try:
                     size = path.stat().st_size
                     path.unlink()
@@ -178,6 +184,10 @@ class Store:
                 packed.append(target.path(file))
         return packed
 
+    def _parts(self, file: WeightFile) -> list[Path]:
+        """Return what broken downloads of a file have left; the names are those that `transfer` gives."""
+        return list(self.cache.glob(f"{file.name}.{'[0-9a-f]' * 12}.part"))
+
     def _bring(self, file: WeightFile, model: str) -> None:
         """Fetch a file from the mirror or from its source."""
         source = Source.parse(file.source)
@@ -215,6 +225,8 @@ class Store:
             if path.suffix == ".onnx":
                 refuse_external_data(fresh)
             fresh.replace(path)
+            for part in self._parts(file):  # of a place that did not work out in the end
+                part.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
         finally:
@@ -232,5 +244,8 @@ def _join(mirror: str, name: str) -> Path | str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
