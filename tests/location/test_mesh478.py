@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,12 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mien.core.errors import CardError, ModelError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import square_crops, transform
 from mien.core.image import load_image
-from mien.location.mesh478 import _corners, _squares_around, _squares_of, alignment_points, upright_turns
+from mien.engine.steps import Batch
+from mien.location.mesh478 import (
+    FaceMesh,
+    _corners,
+    _eye_turns,
+    _squares_around,
+    _squares_of,
+    alignment_points,
+    upright_turns,
+)
+from mien.models.catalogue import Catalogue
 from tests.location import meshes
 from tests.location.meshes import DATA, described, errors, found, photo, real_test
+from tests.location.test_mesh_canonical import message
 
 
 def mesh_like(seed: int, count: int = 1) -> NDArray[np.float32]:
@@ -77,6 +92,140 @@ def test_alignment_points_are_the_subjects() -> None:
     np.testing.assert_allclose(five[:, 4], points[:, 291, :2])
     np.testing.assert_allclose(five[:, 2], points[:, [1, 4], :2].mean(axis=1), rtol=1e-5)
     assert alignment_points(points[:0]).shape == (0, 5, 2)
+
+
+# --- a network that knows where it looks ------------------------------------------------------------------------------
+
+SIDE = 250  # of a picture whose red is x and whose green is y, so that a crop tells its place in it
+FACE = mesh_like(1)[0] * np.float32([0.5, 0.5, 0.5]) + np.float32([-80, -30, 0])  # about (120, 120), 50 wide
+
+
+# FACE is its own canonical face, with y up and z towards the camera as in the file.
+CANONICAL = message(
+    np.concatenate([(FACE[:468] - FACE[:468].mean(axis=0)) * [0.2, -0.2, -0.2], np.zeros((468, 2))], axis=1),
+    [0, 1, 2],
+    dict.fromkeys(range(468), 1.0),
+)
+
+
+class SeeingNetwork:
+    """Finds FACE in each crop, as sure as it stands upright, and counts its looks."""
+
+    def __init__(self, points: NDArray[np.float32] = FACE) -> None:
+        self.points = points
+        self.looks = 0
+
+    def run(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        self.looks += len(crops)
+        seen = [self.see(crop) for crop in crops]
+        points = np.array([points for points, _ in seen], np.float32).reshape(len(crops), 1, 1, self.points.size)
+        logits = np.array([logit for _, logit in seen], np.float32).reshape(len(crops), 1, 1, 1)
+        return points, logits, np.zeros((len(crops), 1), np.float32)
+
+    def see(self, crop: NDArray[np.uint8]) -> tuple[NDArray[np.floating[Any]], float]:
+        inside = crop[..., 2] > 127
+        if inside.sum() < 1000:
+            return np.zeros_like(self.points), -20.0
+        rows, columns = np.nonzero(inside)
+        where = np.stack([columns + 0.5, rows + 0.5, np.ones(len(rows))], axis=1)  # the network counts from the edge
+        to_picture, *_ = np.linalg.lstsq(where, crop[inside][:, :2].astype(float), rcond=None)
+        a, shift = to_picture[:2].T, to_picture[2]
+        xy = (self.points[:, :2] - shift) @ np.linalg.inv(a).T
+        scale = np.sqrt(abs(np.linalg.det(a)))
+        roll = np.rad2deg(np.arctan2(a[1, 0], a[0, 0]))
+        return np.concatenate([xy, self.points[:, 2:] / scale], axis=1), 18.0 - abs(roll) / 5
+
+
+def picture() -> NDArray[np.uint8]:
+    y, x = np.mgrid[:SIDE, :SIDE]
+    return np.stack([x, y, np.full_like(x, 255)], axis=2).astype(np.uint8)
+
+
+def seeing(network: SeeingNetwork, **changes: Any) -> FaceMesh:
+    """The step with that network, and a canonical face that fits FACE exactly."""
+    card = Catalogue.load()["facemesh"]
+    params = {**card.params, **changes}
+    bundle = SimpleNamespace(
+        card=replace(card, params={name: value for name, value in params.items() if value is not None}),
+        session=lambda _: network,
+        path=lambda _: SimpleNamespace(stat=lambda: SimpleNamespace(st_size=1), read_bytes=lambda: CANONICAL),
+    )
+    return FaceMesh(cast("Any", bundle))
+
+
+def batch(faces: Faces, count: int = 1) -> Batch:
+    return Batch([picture()] * count, np.zeros(len(faces), np.intp), faces)
+
+
+@pytest.mark.parametrize("box", [(90, 85, 150, 155), (70, 60, 170, 180), (105, 100, 140, 140), (60, 90, 130, 170)])
+def test_points_come_back_to_the_picture(box: tuple[float, ...]) -> None:
+    columns = seeing(SeeingNetwork()).describe(batch(Faces.from_boxes([box])))
+    landmarks = columns["landmarks"].values[0]
+    np.testing.assert_allclose(landmarks[:, :2], FACE[:, :2], atol=0.1)
+    np.testing.assert_allclose(landmarks[:, 2], FACE[:, 2], atol=0.1)
+    assert columns["presence"].values[0] > 0.99
+    np.testing.assert_allclose(columns["alignment"].values[0], alignment_points(FACE[None])[0], atol=0.1)
+
+
+def test_looks_once_where_the_crop_was_right_and_again_where_not() -> None:
+    square = _squares_of(FACE[None], 1.5 / 1.4)[0]
+    middle, half = square[:2], square[2] / 2
+    for shift, looks in ((0, 1), (20, 2)):
+        network = SeeingNetwork()
+        box = [*(middle - half + shift), *(middle + half + shift)]
+        seeing(network).describe(batch(Faces.from_boxes([box])))
+        assert network.looks == looks
+
+
+def test_eyes_turn_the_crop() -> None:
+    eyes = FACE[None, [33, 263], :2]
+    faces = Faces.from_boxes([(85, 80, 155, 160)], keypoints=eyes, keypoint_names=("right_eye", "left_eye"))
+    turns, known = _eye_turns(faces)
+    np.testing.assert_allclose(turns, 0, atol=1e-3)
+    assert known.tolist() == [True]
+    upside_down = Faces.from_boxes(faces.boxes, keypoints=eyes[:, ::-1], keypoint_names=("right_eye", "left_eye"))
+    np.testing.assert_allclose(np.abs(_eye_turns(upside_down)[0]), 180, atol=1e-3)
+    same = Faces.from_boxes(faces.boxes, keypoints=eyes[:, [0, 0]], keypoint_names=("right_eye", "left_eye"))
+    assert _eye_turns(same)[1].tolist() == [False]
+
+
+def test_searches_all_around_only_where_in_doubt() -> None:
+    network = SeeingNetwork()
+    boxes = Faces.from_boxes([(85, 80, 155, 160)])
+    seeing(network, doubt_without_eyes=100.0).describe(batch(boxes))
+    assert network.looks >= 12
+    certain = SeeingNetwork()
+    seeing(certain).describe(batch(boxes))
+    assert certain.looks <= 3
+
+
+def test_a_shape_that_is_no_face_is_absent() -> None:
+    """The network is sure, but its points fit no face."""
+    rng = np.random.default_rng(2)
+    scattered = rng.permutation(FACE)
+    scattered[[33, 263]] = FACE[[33, 263]]
+    columns = seeing(SeeingNetwork(scattered)).describe(batch(Faces.from_boxes([(85, 80, 155, 160)])))
+    assert columns["presence"].values[0] < 0.01
+    assert columns["landmarks"].abstained.all()
+
+
+def test_absent_faces_keep_presence_and_say_why() -> None:
+    faces = Faces.from_boxes([(85, 80, 155, 160), (-900, -900, -800, -800)])
+    columns = seeing(SeeingNetwork()).describe(batch(faces))
+    assert columns["landmarks"].abstained.tolist() == [False, True]
+    assert columns["landmarks"].reasons == (None, "the mesh sees no face here: presence 0.00 is below 0.5")
+    assert columns["alignment"].abstained.tolist() == [False, True]
+    assert np.isfinite(columns["presence"].values).all()
+
+
+def test_a_card_without_a_param_is_refused() -> None:
+    with pytest.raises(CardError, match=r"lacks params\.tolerance"):
+        seeing(SeeingNetwork(), tolerance=None)
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(ModelError, match="478 points"):
+        seeing(SeeingNetwork(FACE[:468])).describe(batch(Faces.from_boxes([(85, 80, 155, 160)])))
 
 
 # --- with weights, on real faces --------------------------------------------------------------------------------------

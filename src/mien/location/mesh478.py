@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.columns import Column, Points, Scalar
+from mien.core.errors import CardError, ModelError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import invert, square_crops, transform
 from mien.core.image import Image
 from mien.core.warping import warp_batch
 from mien.location.canonical import CanonicalFace
+from mien.models.card import Card
 from mien.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -67,6 +69,30 @@ def upright_turns(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     angle = np.arctan2(across[:, 1], across[:, 0])
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([cos, sin, -sin, cos], axis=1).reshape(-1, 2, 2)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The card's ``[params]``; what they mean stands there."""
+
+    box_scale: float
+    points_scale: float
+    tolerance: float
+    doubt: float
+    doubt_without_eyes: float
+    looks_again: int
+    turns: int
+    upright_bonus: float
+    minimum_presence: float
+    misfit_limit: float
+    misfit_step: float
+
+    @classmethod
+    def of(cls, card: Card) -> _Settings:
+        names = [f.name for f in fields(cls)]
+        if missing := [name for name in names if name not in card.params]:
+            raise CardError(f"the card of {card.id} lacks params.{missing[0]}")
+        return cls(**{name: card.params[name] for name in names})
 
 
 @dataclass(eq=False)
@@ -118,17 +144,24 @@ class FaceMesh:
     ----------
     bundle : Bundle
         Card and files of ``facemesh``.
+
+    Raises
+    ------
+    CardError
+        If the card lacks one of its params or files.
+    ModelError
+        If a file is not what it should be.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self._session = bundle.session("model")
         self._canonical = CanonicalFace.read(bundle.path("geometry"))
-        self._params = bundle.card.params
+        self._settings = _Settings.of(bundle.card)
 
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """See `mien.engine.Step`."""
         looks = self._find(batch)
-        presence, minimum = looks.presence.astype(np.float32), float(self._params["minimum_presence"])
+        presence, minimum = looks.presence.astype(np.float32), self._settings.minimum_presence
         absent = ~(presence >= minimum)
         looks.points[absent] = np.nan
         reasons: tuple[str | None, ...] = ()
@@ -146,23 +179,23 @@ class FaceMesh:
 
     def _find(self, batch: Batch) -> _Looks:
         """The best look at each face."""
-        params, images, owner = self._params, batch.images, batch.owner
+        settings, images, owner = self._settings, batch.images, batch.owner
         turns, known = _eye_turns(batch.faces)
-        squares = _squares_around(batch.faces.boxes, turns, float(params["box_scale"]))
+        squares = _squares_around(batch.faces.boxes, turns, settings.box_scale)
         looks = self._look_again(images, owner, self._look(images, owner, squares))
-        doubtful = looks.evidence < np.where(known, float(params["doubt"]), float(params["doubt_without_eyes"]))
+        doubtful = looks.evidence < np.where(known, settings.doubt, settings.doubt_without_eyes)
         rows = np.flatnonzero(doubtful)
         if len(rows):
             best = self._look_around(images, owner[rows], squares[rows])
             # Most photos are upright, and the best of many looks at nothing resembles a face by chance.
-            best.logits -= float(params["upright_bonus"])
+            best.logits -= settings.upright_bonus
             better = best.evidence > looks.evidence[rows]
             looks[rows[better]] = best[better]
         return looks
 
     def _look_around(self, images: Sequence[Image], owner: NDArray[np.intp], squares: NDArray[np.float64]) -> _Looks:
         """The best look at each square among turns all around."""
-        step = 360 / int(self._params["turns"])
+        step = 360 / self._settings.turns
         best = self._look(images, owner, squares)
         for turn in np.arange(step, 360, step):
             looks = self._look(images, owner, squares + np.array([0, 0, 0, turn]))
@@ -172,11 +205,11 @@ class FaceMesh:
 
     def _look_again(self, images: Sequence[Image], owner: NDArray[np.intp], looks: _Looks) -> _Looks:
         """Repeat the looks that are in doubt, or whose points ask for another square than the one looked at."""
-        for _ in range(int(self._params["looks_again"])):
-            wanted = _squares_of(looks.points, float(self._params["points_scale"]))
+        for _ in range(self._settings.looks_again):
+            wanted = _squares_of(looks.points, self._settings.points_scale)
             far = np.linalg.norm(_corners(wanted) - _corners(looks.squares), axis=2).mean(axis=1)
-            off = far > float(self._params["tolerance"]) * looks.squares[:, 2]
-            rows = np.flatnonzero(off | (looks.evidence < float(self._params["doubt"])))
+            off = far > self._settings.tolerance * looks.squares[:, 2]
+            rows = np.flatnonzero(off | (looks.evidence < self._settings.doubt))
             if not len(rows):
                 break
             looks[rows] = self._look(images, owner[rows], wanted[rows])
@@ -186,12 +219,14 @@ class FaceMesh:
         """Run the network on squares of the pictures."""
         maps = square_crops(squares[:, :2], squares[:, 2], squares[:, 3], SIZE)
         raw, logits, *_ = self._session.run(warp_batch(images, owner, maps, SIZE))
+        if raw.size != len(squares) * POINTS * 3:
+            raise ModelError(f"the face mesh has {POINTS} points, not what this network gives: {raw.shape[1:]}.")
         points = raw.reshape(len(squares), POINTS, 3)
         # The network counts from the crop's edge, maps from the centre of its first pixel; its z grows away from the
         # camera, in the scale of x.
         points = transform(points - np.array([0.5, 0.5, 0], np.float32), invert(maps))
         misfit = self._canonical.fit(points).misfit
-        shapes = (float(self._params["misfit_limit"]) - misfit) / float(self._params["misfit_step"])
+        shapes = (self._settings.misfit_limit - misfit) / self._settings.misfit_step
         return _Looks(squares.copy(), points, logits.reshape(len(squares)).astype(np.float64), shapes)
 
 
