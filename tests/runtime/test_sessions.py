@@ -11,6 +11,7 @@ from onnx import helper
 
 from mien.core.errors import MienError, ModelError, ShapeMismatch
 from mien.models.card import Color, ImageInput, Layout
+from mien.runtime import openvino
 from tests.runtime.conftest import Open
 from tests.runtime.networks import baked_network, picture_network, quantized_network, sum_network, write
 
@@ -113,14 +114,25 @@ def test_blocks_of_quantized_weights(tmp_path: Path, open_session: Open, device:
     np.testing.assert_allclose(session.run(x)[0], x @ weights + bias, rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("options", [{"threads": 2}, {"threads": 2, "mode": "throughput"}])
-def test_many_threads_at_once(tmp_path: Path, open_session: Open, device: str, options: dict[str, object]) -> None:
-    session = open_session(picture_network(tmp_path / "n.onnx"), ANY, device=device, **options)
+@pytest.mark.parametrize("mode", ["latency", "throughput"])
+@pytest.mark.parametrize(("kept", "calls"), [(16, 25), (2, 4)])
+def test_many_threads_at_once(
+    tmp_path: Path,
+    open_session: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    mode: str,
+    kept: int,
+    calls: int,
+) -> None:
+    # With few kept, networks are dropped while others run them.
+    monkeypatch.setattr(openvino, "_SHAPES_KEPT", kept)
+    session = open_session(picture_network(tmp_path / "n.onnx"), ANY, device=device, threads=2, mode=mode)
     wrong: list[str] = []
 
     def work(seed: int) -> None:
         random = np.random.default_rng(seed)
-        for _ in range(25):
+        for _ in range(calls):
             sides = random.choice([4, 8, 12], 2)
             x = random.integers(0, 256, (int(random.integers(0, 5)), *sides, 3), np.uint8)
             if not np.array_equal(session.run(x)[0], x.transpose(0, 3, 1, 2)):

@@ -22,7 +22,18 @@ from numpy.typing import NDArray
 from mien.core.errors import DeviceUnavailable, ShapeMismatch, UsageError
 from mien.models.card import ImageInput
 
-__all__ = ["DEVICES", "Device", "DeviceRow", "Session", "SessionInfo", "SessionOptions", "Signature", "resolve_device"]
+__all__ = [
+    "DEVICES",
+    "Device",
+    "DeviceRow",
+    "Mode",
+    "PrecisionName",
+    "Session",
+    "SessionInfo",
+    "SessionOptions",
+    "Signature",
+    "resolve_device",
+]
 
 Backend = Literal["openvino", "onnxruntime"]
 Mode = Literal["latency", "throughput"]
