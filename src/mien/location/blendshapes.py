@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BLENDSHAPE_NAMES", "Blendshapes"]
 
-#: Names of ARKit's face blend shapes in the network's order; Left and Right are the subject's. ``_neutral`` means
-#: nothing and is always near 0.
+#: Names in the network's order: ARKit's face blend shapes without ``tongueOut``; Left and Right are the subject's.
+#: The first, ``_neutral``, means nothing and is always near 0.
 BLENDSHAPE_NAMES: Final = (
     "_neutral",
     "browDownLeft",
