@@ -16,7 +16,8 @@ from mien.core.errors import DeviceUnavailable, ModelError, UsageError
 from mien.models.card import ImageInput
 from mien.runtime.batching import cuts
 from mien.runtime.mending import mended_onnx
-from mien.runtime.session import Device, SessionInfo, SessionOptions, Signature
+from mien.runtime.session import Device, SessionInfo, SessionOptions
+from mien.runtime.signature import Signature
 
 __all__ = ["OnnxSession", "prepare"]
 

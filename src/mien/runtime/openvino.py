@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import queue
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -22,7 +20,9 @@ from mien.models.card import ImageInput, Precision
 from mien.runtime.batching import cuts
 from mien.runtime.cache import CompileCache, digest
 from mien.runtime.mending import free_batch, read_network
-from mien.runtime.session import Device, SessionInfo, SessionOptions, Signature
+from mien.runtime.requests import Network
+from mien.runtime.session import Device, SessionInfo, SessionOptions
+from mien.runtime.signature import Signature
 
 __all__ = ["OpenVinoSession", "core", "library"]
 
@@ -105,7 +105,7 @@ class OpenVinoSession:
         self._lowest = options.precision or precision
         self._cache = CompileCache(options.cache_dir)
         self._key = [_CACHE_VERSION, library().__version__, digest(path), weights and digest(weights), repr(picture)]
-        self._networks: OrderedDict[tuple[Rows, int, int], _Network] = OrderedDict()
+        self._networks: OrderedDict[tuple[Rows, int, int], Network] = OrderedDict()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._closed = False
@@ -183,14 +183,14 @@ class OpenVinoSession:
         many = self._options.mode == "throughput" or 2 * rows > self._threads
         return self._threads if many else 1
 
-    def _network(self, rows: Rows, bucket: int, streams: int) -> _Network:
+    def _network(self, rows: Rows, bucket: int, streams: int) -> Network:
         """Return the network compiled for these shapes; those not used for longest are dropped."""
         key = (rows, bucket, streams)
         with self._lock:
             if self._closed:
                 raise UsageError(f"the session of {self._path.name} is closed")
             if key not in self._networks:
-                self._networks[key] = _Network(self._compile(rows, bucket, streams), bucket, streams)
+                self._networks[key] = Network(self._compile(rows, bucket, streams), bucket, streams)
                 if len(self._networks) > _SHAPES_KEPT:
                     self._networks.popitem(last=False)
             self._networks.move_to_end(key)
@@ -271,76 +271,6 @@ class OpenVinoSession:
         )
         self._cache.put(self._key, json.dumps(signature.to_json()).encode())
         return signature
-
-
-class _Network:
-    """A network compiled for `bucket` rows at a time, with one request per stream; for many threads."""
-
-    def __init__(self, compiled: Any, bucket: int, streams: int) -> None:
-        self.compiled = compiled
-        self._bucket = bucket
-        self._requests = [_Request(compiled.create_infer_request()) for _ in range(streams)]
-        self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
-        for request in self._requests:
-            self._idle.put(request)
-        # Some exports leave the row axis out of an output.
-        shapes = [tuple(port.shape) for port in compiled.outputs]
-        self._shapes = [shape[1:] if shape[:1] == (bucket,) else shape for shape in shapes]
-
-    def run(self, inputs: Sequence[NDArray[Any]], *, together: bool) -> tuple[NDArray[Any], ...]:
-        """Compute all rows: on all requests together (one caller at a time), or on one that is idle."""
-        rows = len(inputs[0])
-        results = tuple(np.empty((rows, *shape), np.float32) for shape in self._shapes)
-        requests = self._requests if together else [self._idle.get()]
-        steps = range(0, rows, self._bucket)
-        try:
-            for turn, start in enumerate(steps):
-                request = requests[turn % len(requests)]
-                request.finish(results)
-                request.start(inputs, start, min(start + self._bucket, rows))
-            for request in requests:
-                request.finish(results)
-        finally:
-            for request in requests:
-                request.cancel()
-            if not together:
-                self._idle.put(requests[0])
-        return results
-
-
-class _Request:
-    """One infer request and the memory of its inputs and outputs."""
-
-    def __init__(self, request: Any) -> None:
-        self._request = request
-        self._inputs = [tensor.data for tensor in request.input_tensors]
-        self._outputs = [tensor.data for tensor in request.output_tensors]
-        self._running: tuple[int, int] | None = None
-        for memory in self._inputs:
-            memory[...] = 0
-
-    def start(self, inputs: Sequence[NDArray[Any]], start: int, stop: int) -> None:
-        """Begin to compute these rows. What is left in the memory behind them is computed too, and not looked at."""
-        for memory, array in zip(self._inputs, inputs, strict=True):
-            memory[: stop - start] = array[start:stop]
-        self._request.start_async()
-        self._running = start, stop
-
-    def finish(self, results: tuple[NDArray[Any], ...]) -> None:
-        """Wait for what was begun, if anything was, and copy it to its rows."""
-        if self._running is None:
-            return
-        start, stop = self._running
-        self._running = None
-        self._request.wait()
-        for result, memory in zip(results, self._outputs, strict=True):
-            result[start:stop] = memory.reshape(-1, *result.shape[1:])[: stop - start]
-
-    def cancel(self) -> None:
-        """Forget what still runs, which happens only after an error."""
-        if self._running is not None:
-            self._running = None
-            self._request.cancel()
 
 
 def _sizes(port: Any) -> list[int]:
