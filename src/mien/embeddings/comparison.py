@@ -15,7 +15,7 @@ from mien.core.image import ImageSource
 from mien.embeddings.calibration import ANY, Calibration, Range, Traits, load_calibration
 from mien.engine import Engine, default_engine
 
-__all__ = ["Verification", "Which", "similarity", "verify"]
+__all__ = ["Verification", "Which", "similarity", "traits_of", "verify"]
 
 Which = Literal["largest", "only"]
 Box = tuple[float, float, float, float]
@@ -69,6 +69,10 @@ class Verification:
 
     def __bool__(self) -> bool:
         return self.same is True
+
+    def __str__(self) -> str:
+        answer = {True: "the same person", False: "different people", None: "no answer"}[self.same]
+        return "\n".join([f"{answer}: {self.reason}", *self.notes])
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -184,7 +188,7 @@ def verify(
         return _against(threshold, calibration, **known)
     if calibration is None:
         return Verification(same=None, reason=refusal, **known)
-    return _answer(calibration, far, _traits(one.face, ages), _traits(two.face, ages), **known)
+    return _answer(calibration, far, traits_of(one.face, ages), traits_of(two.face, ages), **known)
 
 
 def _against(threshold: float, calibration: Calibration | None, *, score: float, **known: Any) -> Verification:
@@ -216,7 +220,8 @@ def _answer(
     known |= {"strata": strata, "score_far": calibration.far(score, strata), "extrapolated": extrapolated}
     known |= {"threshold": threshold, "far": far}
     if score >= threshold:
-        reason = f"the score {score:.3f} reaches {threshold:.3f}, as at most {far:g} of the pairs of strangers do."
+        how = ", by extrapolation" if extrapolated else ""
+        reason = f"the score {score:.3f} reaches {threshold:.3f}, as at most {far:g} of the pairs of strangers do{how}."
         return Verification(same=True, reason=reason, **known)
     needed = {name: calibration.threshold(far, [name])[0] for name in strata}
     enough = [name for name in strata if score >= needed[name]]
@@ -267,12 +272,16 @@ def _abstained(face: Face, name: str) -> str:
     return f"the {name} face has no embedding: {face.embedding.reason or 'no reason was given'}."
 
 
-def _traits(face: Face, ages: Range | None) -> Traits:
-    """What is known of a face for choosing strata."""
+def traits_of(face: Face, ages: Range | None = None) -> Traits:
+    """What is known of a face for choosing strata: its height, and the person's age as given or estimated.
+
+    Of an estimate all but 1 % of the probability counts: a child that is taken for an adult is what matters here.
+    """
     height = float(face.box[3] - face.box[1])
     if ages is None and "age" in face.faces.columns and not face.age.abstained:
-        low, high = face.age.interval
-        ages = float(low), float(high)
+        below = np.cumsum(face.age.probabilities)
+        low, high = (min(int((below < part * below[-1]).sum()), len(below) - 1) for part in (0.005, 0.995))
+        ages = face.age.support[low], face.age.support[high]
     return Traits(ages or ANY.ages, (height, height))
 
 
