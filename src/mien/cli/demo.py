@@ -63,7 +63,7 @@ def demo(
             save_image(item.faces.draw(fields=["pose", "age", "landmarks"]), out / drawing, quality=88)
             for row, face in enumerate(item.faces):
                 thumbnail = f"{place:04d}-{Path(name).stem}-{row}.jpg"
-                save_image(face.crop(size=112), out / thumbnail, quality=88)
+                save_image(face.crop(size=112, margin=0.0), out / thumbnail, quality=88)
                 seen.append(_Seen(f"{name} #{row}", thumbnail, _light(face)))
             sections.append(_section(name, drawing, list(item.faces)))
             print(f"{name}: {len(item.faces)} faces")

@@ -20,7 +20,7 @@ def generate(
     out: Annotated[Path, typer.Option(help="Where to write; with --count, a folder.", show_default=False)],
     seed: Annotated[int, typer.Option(help="The same seed makes the same person.", min=0)] = 0,
     count: Annotated[int, typer.Option(help="How many people, all distinct.", min=1)] = 1,
-    truncation: Annotated[float, typer.Option(help="0 the average face, 1 the widest variety.", min=0, max=1)] = 0.5,
+    truncation: Annotated[float, typer.Option(help="0 the average face, 1 the widest variety.", min=0, max=1)] = 0.7,
     size: Annotated[int, typer.Option(help="Side of the picture in pixels.", min=64, max=1024)] = 1024,
     *,
     engine: Engine,

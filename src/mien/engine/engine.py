@@ -103,6 +103,7 @@ class Engine:
         if threads is not None and threads < 1:
             raise UsageError("threads must be 1 or more.")
         self.threads = threads or SessionOptions().thread_count
+        self._asked_device = device  # "auto" is settled file by file: an accelerator may not run each kind of file
         self._device = resolve_device(device)
         if licenses not in get_args(Policy):
             raise UsageError(f"licenses is one of {', '.join(get_args(Policy))}, not {licenses!r}.")
@@ -203,7 +204,7 @@ class Engine:
         if missing and (note := notice(card)):
             logger.warning(note)
         options = SessionOptions(
-            device=self._device.name,
+            device=self._asked_device,
             threads=self.threads,
             mode=mode,
             cache_dir=self.store.cache / "compiled",
