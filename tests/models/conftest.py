@@ -90,11 +90,14 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 piece = piece[: server.break_after]
                 self.close_connection = True
             half = len(piece) // 2
-            self.wfile.write(piece[:half])
-            self.wfile.flush()
-            if server.gate:
-                server.gate.wait(30)
-            self.wfile.write(piece[half:])
+            try:
+                self.wfile.write(piece[:half])
+                self.wfile.flush()
+                if server.gate:
+                    server.gate.wait(30)
+                self.wfile.write(piece[half:])
+            except ConnectionError:  # the client is gone: killed, on purpose
+                self.close_connection = True
             server.requests.append((self.path, wanted, len(piece)))
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
