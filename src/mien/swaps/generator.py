@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,10 @@ from mien.core.faces import Faces
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image
 from mien.embeddings.calibration import Traits, load_calibration
+from mien.engine import Engine, default_engine
 from mien.media.provenance import Provenance
+from mien.runtime.bundle import Bundle
 from mien.swaps.edit import Edit
-
-if TYPE_CHECKING:
-    from mien.engine import Engine
-    from mien.runtime.bundle import Bundle
 
 __all__ = ["Checks", "Generator", "MobileStyleGAN", "distinct_people", "generate", "latents"]
 
@@ -102,8 +100,8 @@ class Checks:
     """What a picture must show to be given out: one clean face, of an adult.
 
     The age model is a poor judge, so it must be nearly sure: asked for 4 %, it keeps out all of 162 minors of UTKFace,
-    and with them a third of 238 adults: five of six of those under 25, and women twice as often as men. So the people
-    who come out are older, and more of them men, than those that the network draws.
+    and with them a third of 238 adults: five of six of those under 25, and women more than twice as often as men. So
+    the people who come out are older, and more of them men, than those that the network draws.
 
     Parameters
     ----------
@@ -233,13 +231,15 @@ def distinct_people(
     _check_options(seed, truncation, size)
     if count is not None and count < 0:
         raise UsageError(f"count must be 0 or more, not {count}.")
-    engine = engine or _default_engine()
+    engine = engine or default_engine()
     limit = _same_person(engine) if similarity is None else similarity
     known: list[Floats] = []
 
     def stranger(faces: Faces) -> str | None:
         vector = faces.embedding.values[0]
-        if known and not (np.stack(known) @ vector).max() < limit:
+        if np.isnan(vector).any():
+            return "no clear face"
+        if any(float(vector @ other) >= limit for other in known):
             return "like one given out before"
         known.append(vector)
         return None
@@ -266,7 +266,7 @@ def _people(
     accept: Callable[[Faces], str | None],
 ) -> Iterator[Edit]:
     """Pictures of a seed that pass the checks and `accept`, which says why one does not."""
-    engine, checks = engine or _default_engine(), checks or Checks()
+    engine, checks = engine or default_engine(), checks or Checks()
     generator = cast("Generator", engine.runner("generate"))
     provenance = Provenance.generated(engine.choose("generate").id, seed=seed)
     want = {"alignment", "presence", "age"} | extra
@@ -302,12 +302,6 @@ def _scaled(edit: Edit, size: int) -> Edit:
         columns={**faces.columns, "alignment": Points((points.values + 0.5) * factor - 0.5, names=points.names)},
     ).with_image(image)
     return replace(edit, image=image, faces=moved)
-
-
-def _default_engine() -> Engine:
-    from mien.engine import default_engine
-
-    return default_engine()
 
 
 def _same_person(engine: Engine) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,8 @@ from mien.core.columns import Distribution
 from mien.core.errors import CardError
 from mien.core.geometry import TEMPLATES, similarity
 from mien.core.warping import warp_batch
-
-if TYPE_CHECKING:
-    from mien.engine import Batch
-    from mien.runtime.bundle import Bundle
+from mien.engine import Batch
+from mien.runtime.bundle import Bundle
 
 __all__ = ["AgeDlib"]
 
