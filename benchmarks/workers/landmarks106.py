@@ -63,5 +63,5 @@ class Landmarks106:
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1) * MARGIN
         maps = square_crops(batch.faces.centers, sides, np.zeros(len(boxes)), side)
         (raw,) = self._session.run(warp_batch(batch.images, batch.owner, maps, side))
-        points = (raw.reshape(len(boxes), 106, 2) + 1) * (side / 2) - 0.5  # from edges to pixel centres
+        points = (raw.reshape(len(boxes), 106, 2) + 1) * (side / 2)
         return {"landmarks": Points(transform(points, invert(maps)))}
