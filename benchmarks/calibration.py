@@ -154,13 +154,22 @@ def fit(space: str, people: People, kept: NDArray[np.bool_] | None = None) -> Ca
     return Calibration("utkface-394", space, date, DATA_NAME, "non-commercial", tuple(made))
 
 
+def halves(ages: NDArray[np.int_], draw: np.random.Generator) -> NDArray[np.bool_]:
+    """A random half of the people, of the same ages as the other: of each two neighbours in age one."""
+    order = np.argsort(ages, kind="stable")
+    kept = np.zeros(len(ages), bool)
+    kept[order[0::2]] = draw.random(len(order[0::2])) < 0.5
+    kept[order[1::2]] = ~kept[order[0::2]][: len(order[1::2])]
+    return kept
+
+
 def report_halves(space: str, people: People, splits: int = 10) -> None:
     """Fit on half of the people, count on the other half."""
     draw = np.random.default_rng(0)
     realised: dict[tuple[str, float], list[float]] = {}
     pairs = {}
     for _ in range(splits):
-        half = draw.permutation(len(people.ages)) < len(people.ages) // 2
+        half = halves(people.ages, draw)
         table = fit(space, people, half)
         for name, _, _ in strata():
             first, second = people.pairs(name, ~half)

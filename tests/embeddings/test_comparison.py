@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.columns import Column, Distribution, Vectors
-from mien.core.errors import EmbeddingSpaceMismatch, FieldNotComputed, UsageError
+from mien.core.errors import EmbeddingSpaceMismatch, FieldNotComputed, UsageError, WeightsUnavailable
 from mien.core.faces import Faces
 from mien.embeddings.calibration import Calibration
 from mien.embeddings.comparison import Verification, similarity, verify
+from mien.engine import Engine
+from mien.models.catalogue import user_cards_folder
 from tests.embeddings.test_calibration import BY_AGE
 
 # In the table BY_AGE a FAR of 0.05 is at 0.1 for adults, 0.2 mixed, 0.3 minors, 0.4 children, 0.5 small faces.
@@ -170,3 +173,73 @@ def test_the_answer_survives_json(cosine: float, far: float, ages: tuple[float, 
 
 def test_the_table_that_the_tests_use() -> None:
     assert Calibration.from_toml(BY_AGE.to_toml(), "").threshold(FAR, ["adult"])[0] == pytest.approx(0.1)
+
+
+class Clerk:
+    """An engine that gives made-up faces for pictures, and cannot have some fields."""
+
+    def __init__(self, *, refused: frozenset[str] = frozenset(), licenses: str = "any") -> None:
+        self.refused = refused
+        self.licenses = licenses
+
+    def analyze(self, image: str, *, want: set[str]) -> Faces:
+        if self.refused & want:
+            raise WeightsUnavailable("offline, and its weights are not here.")
+        found = faces(float(image), ages=[(30, 45)])
+        return found.only(frozenset(want))
+
+    @property
+    def engine(self) -> Engine:
+        return cast("Engine", self)
+
+
+def test_pictures_are_analyzed_with_ages() -> None:
+    answer = verify("1.0", "0.15", far=FAR, engine=Clerk().engine)
+    assert answer.same is True
+    assert answer.strata == ("adult",)
+    assert answer.notes == ()
+
+
+def test_where_ages_cannot_be_had_it_is_said_and_nothing_is_assumed() -> None:
+    answer = verify("1.0", "0.15", far=FAR, engine=Clerk(refused=frozenset({"age"})).engine)
+    assert answer.same is None
+    assert "child" in answer.strata
+    assert answer.notes[0].startswith("ages were not estimated: offline")
+    assert str(answer).startswith("no answer: the score 0.150 is enough for pairs of the kind adult")
+    with pytest.raises(WeightsUnavailable):
+        verify("1.0", "0.15", engine=Clerk(refused=frozenset({"embedding"})).engine)
+
+
+def test_the_terms_of_the_calibration_data_count_under_strict() -> None:
+    assert verify("1.0", "0.15", far=FAR, engine=Clerk(licenses="strict").engine).same is True
+    path = user_cards_folder().parent / "calibration" / "space-1.toml"
+    path.write_text(path.read_text().replace('"free"', '"non-commercial"'))
+    refused = verify("1.0", "0.15", far=FAR, engine=Clerk(licenses="strict").engine)
+    assert refused.same is None
+    assert "non-commercial" in refused.reason
+    assert verify("1.0", "0.15", far=FAR, engine=Clerk(licenses="commercial").engine).same is True
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_real_people(shared_data: Path) -> None:
+    with Engine(threads=1) as engine:
+        try:
+            engine.preload("detect", "embedding", "age")
+        except WeightsUnavailable as error:
+            pytest.skip(str(error))
+        first, second = sorted((shared_data / "identities" / "Colin_Powell").glob("*.jpg"))[:2]
+        other = sorted((shared_data / "identities_johns" / "John_Simm").glob("*.jpg"))[0]
+        nobody = shared_data / "detect_noses" / "017_0.jpg"
+        same = verify(first, second, engine=engine)
+        assert same.same is True
+        assert same.calibration == "utkface-394"
+        assert same.model == "edgeface-s"
+        assert verify(first, other, engine=engine).same is False
+        missing = verify(nobody, first, engine=engine)
+        assert missing.same is None
+        assert missing.reason == "no face in the first picture."
+    with Engine(threads=1, licenses="commercial") as engine:
+        allowed = verify(first, second, engine=engine)
+        assert allowed.model == "sface"
+        assert allowed.same is True

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from benchmarks.calibration import embed, fit, pictures
+from benchmarks.calibration import embed, fit, halves, pictures
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -233,7 +233,7 @@ def test_a_table_of_half_of_the_people_holds_on_the_other_half(engine: Engine, s
     draw = np.random.default_rng(0)
     realised: dict[tuple[str, float], list[float]] = {}
     for _ in range(6):
-        half = draw.permutation(len(people.ages)) < len(people.ages) // 2
+        half = halves(people.ages, draw)
         table = fit("half", people, half)
         for name in ("adult", "mixed", "minor", "child"):
             scores = people.scores(name, *people.pairs(name, ~half))

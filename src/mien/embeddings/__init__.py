@@ -1,1 +1,1 @@
-"""TODO."""
+"""Recognising people: embedders, what their scores mean, and the comparison of two faces."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Accuracy on data with ground truth: one module for each protocol of the literature."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Networks that turn a face into a vector, one module for each kind."""
