@@ -119,6 +119,17 @@ def verify(names: Names = None) -> None:
 
 
 @app.command()
+def remove(names: Annotated[list[str], typer.Argument(help="Model ids.", show_default=False)]) -> None:
+    """Delete models from the cache."""
+    from mien.models.catalogue import Catalogue
+    from mien.models.store import Store
+
+    store = Store(offline=True)
+    freed = sum(store.remove(card) for card in _pick(Catalogue.load(), names))
+    print(f"freed {freed / 1e6:.1f} MB")
+
+
+@app.command()
 def licenses(names: Names = None) -> None:
     """Print the table of licenses and data terms, in Markdown."""
     from mien.models.catalogue import Catalogue

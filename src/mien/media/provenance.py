@@ -170,15 +170,15 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance
         If it is no picture.
     """
     if isinstance(source, bytes):
-        packet = _packet(BytesIO(source))
+        packet = _packet(BytesIO(source), "the file given as bytes")
     elif isinstance(source, (str, os.PathLike)):
         try:
             with Path(source).open("rb") as file:
-                packet = _packet(file)
+                packet = _packet(file, os.fspath(source))
         except OSError as error:
             raise SourceError(f"{os.fspath(source)}: cannot be read: {error.strerror or error}.") from error
     else:
-        packet = _packet(source)
+        packet = _packet(source, "the file object")
     return Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")
 
 
@@ -214,7 +214,7 @@ def _clean(text: str) -> str:
     return "".join(c for c in text[:MAX_TEXT] if c.isprintable()).strip()
 
 
-def _packet(file: IO[bytes]) -> bytes | None:
+def _packet(file: IO[bytes], name: str) -> bytes | None:
     """The XMP packet of a picture file."""
     start = file.tell()
     try:
@@ -224,9 +224,9 @@ def _packet(file: IO[bytes]) -> bytes | None:
             with Image.open(file) as image:
                 kind, packet = image.format, image.info.get("xmp")
     except Image.DecompressionBombError as error:
-        raise ImageError(f"the picture is too large: {error}") from error
+        raise ImageError(f"{name} is too large: {error}") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ImageError("this is not a picture file, or a broken one.") from error
+        raise ImageError(f"{name} is not a picture file, or a broken one.") from error
     if kind == "PNG" and packet is None:
         file.seek(start)
         packet = _png_packet(file)
