@@ -130,7 +130,8 @@ class Stratum:
         """The rate at which strangers of this stratum reach `score`; at most the lowest one known, at least 0."""
         if score < self.scores[0]:
             return 1.0  # not resolved: above the highest rate of the curve
-        return float(np.exp(-np.interp(score, self.scores, -np.log(self.rates))))
+        rate = np.exp(-np.interp(score, self.scores, -np.log(self.rates)))
+        return float(f"{rate:.9g}")  # 1e-05, not 9.999999999999997e-06
 
 
 def _overlap(known: Range, place: Range) -> bool:
