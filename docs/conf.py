@@ -53,9 +53,10 @@ def _table(header: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[
 
 def _models() -> Iterator[str]:
     from mien.models.catalogue import Catalogue
-    from mien.models.license import markdown_table
+    from mien.models.license import HEADER, table
 
-    yield markdown_table(Catalogue.load())
+    rows = ((f"`{model}`", *cells, f"[origin]({url})") for model, *cells, url in table(Catalogue.load()))
+    return _table(HEADER, rows)
 
 
 def _fields() -> Iterator[str]:
