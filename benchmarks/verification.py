@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine import Engine
-from mien.evaluation.verification import Pairs, VerificationReport, evaluate_verification
+from mien.evaluation.pairs import Pairs
+from mien.evaluation.verification import VerificationReport, evaluate_verification
 from mien.models.catalogue import Catalogue
 
 Crop = NDArray[np.uint8]

@@ -18,7 +18,8 @@ from mien.core.faces import Faces
 from mien.core.image import load_image, save_image
 from mien.embeddings.calibration import load_calibration
 from mien.engine import Engine
-from mien.evaluation.verification import Pairs, embed_pictures, evaluate_scores, evaluate_verification
+from mien.evaluation.pairs import Pairs
+from mien.evaluation.verification import embed_pictures, evaluate_scores, evaluate_verification
 
 # -- scores ------------------------------------------------------------------------------------------------------------
 
