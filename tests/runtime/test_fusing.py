@@ -1,0 +1,90 @@
+"""Rewritten convolutions: the same numbers, fewer operations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import helper
+
+from mien.runtime.fusing import join_siblings, widen_groups
+from mien.runtime.mending import read_network
+from mien.runtime.openvino import core
+from tests.runtime.conftest import Open
+from tests.runtime.networks import write
+
+
+def grouped(path: Path, groups: int, before: int, after: int) -> Path:
+    """Write a network of one convolution in groups, of each `before` channels to `after`, with uneven padding."""
+    weights = np.random.default_rng(0).normal(size=(groups * after, before, 3, 3)).astype(np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], group=groups, pads=[1, 1, 0, 2], strides=[2, 1])
+    sizes = {"x": ["n", groups * before, 8, 9]}, {"y": ["n", groups * after, "h", "w"]}
+    return write(path, [node], *sizes, {"w": weights})
+
+
+def heads(path: Path, side: int = 3) -> Path:
+    """Write a network of three convolutions on one input, two of which slide the same window."""
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(size=(c, 6, side, side)).astype(np.float32) for name, c in {"p": 2, "q": 5}.items()}
+    weights["r"] = random.normal(size=(4, 6, side, side)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "p"], ["a"], auto_pad="SAME_UPPER"),
+        helper.make_node("Conv", ["x", "q"], ["b"], auto_pad="SAME_UPPER"),
+        helper.make_node("Conv", ["x", "r"], ["c"], auto_pad="SAME_UPPER", strides=[2, 2]),
+    ]
+    outputs = {name: ["n", channels, "h", "w"] for name, channels in {"a": 2, "b": 5, "c": 4}.items()}
+    return write(path, nodes, {"x": ["n", 6, 8, 10]}, outputs, weights)
+
+
+def kinds(path: Path) -> Counter[str]:
+    """Count the operations of a network after both rewrites."""
+    model = read_network(core(), path, None)
+    widen_groups(model)
+    join_siblings(model)
+    return Counter(node.get_type_name() for node in model.get_ops())
+
+
+def check(path: Path, session: Open) -> None:
+    """Compare a session with ONNX Runtime, which knows nothing of our rewrites."""
+    plain = onnxruntime.InferenceSession(path)
+    x = np.random.default_rng(1).normal(size=(3, *plain.get_inputs()[0].shape[1:])).astype(np.float32)
+    for own, other in zip(session(path).run(x), plain.run(None, {"x": x}), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("groups", "before", "after", "wide"),
+    [
+        (64, 2, 2, (8, 16, 16)),
+        (6, 3, 5, (2, 15, 9)),
+        (5, 4, 1, (5, 1, 4)),
+        (4, 16, 16, (4, 16, 16)),
+        (12, 1, 1, (12, 1, 1)),
+    ],
+)
+def test_narrow_groups_are_joined(
+    tmp_path: Path, open_session: Open, groups: int, before: int, after: int, wide: tuple[int, int, int]
+) -> None:
+    path = grouped(tmp_path / "n.onnx", groups, before, after)
+    model = read_network(core(), path, None)
+    widen_groups(model)
+    shapes = [node.input(1).get_shape() for node in model.get_ops() if node.get_type_name() == "GroupConvolution"]
+    assert [tuple(shape)[:3] for shape in shapes] == [wide]
+    check(path, open_session)
+
+
+def test_siblings_are_joined_where_the_window_is_the_same(tmp_path: Path, open_session: Open) -> None:
+    path = heads(tmp_path / "n.onnx")
+    found = kinds(path)
+    assert found["Convolution"] == 2
+    assert found["VariadicSplit"] == 1
+    check(path, open_session)
+
+
+def test_siblings_of_one_pixel_are_left_alone(tmp_path: Path, open_session: Open) -> None:
+    path = heads(tmp_path / "n.onnx", side=1)
+    assert kinds(path)["Convolution"] == 3
+    check(path, open_session)
