@@ -13,8 +13,8 @@ from mien.engine import Engine
 from mien.swaps.generator import MobileStyleGAN, distinct_people, generate, latents
 
 DRAWS = 10
-SEEDS = 30
-PEOPLE = 20
+SEEDS = 20
+PEOPLE = 12
 
 
 def main() -> None:

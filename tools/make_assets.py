@@ -3,8 +3,8 @@
     .venv/bin/python tools/make_assets.py [FOLDER]
 
 Every face is drawn by the generator: nobody in these pictures exists. The second picture of a person is the same
-latent moved along two directions of the style space, fitted here to the turn of the head and to the smile, then
-relit, turned and cropped. It takes about five minutes on one core.
+latent moved along a direction of the style space that turns heads, fitted here, then relit, tilted and cropped. It
+takes about five minutes on one core.
 """
 
 from __future__ import annotations
@@ -28,22 +28,21 @@ from mien.swaps.generator import MobileStyleGAN, generate, latents
 
 SIDE = 512
 QUALITY = 90
-SAMPLES = 400  # pictures that the directions are fitted to
+SAMPLES = 400  # pictures that the direction is fitted to
 
 # Looked at one by one, at full size. Seed and truncation of each person, in the order of person1.jpg, person2.jpg ...
 PEOPLE = ((56, 0.7), (39, 0.7), (22, 0.7), (51, 0.7), (53, 0.7), (226, 0.85), (244, 0.85), (122, 0.9))
-AGAIN = {3: (-2.5, -1.0), 4: (2.5, -0.5)}  # person: how far to move along turn and smile
+AGAIN = {3: -3.5, 4: 3.0}  # person: how far to turn the head, to the picture's right
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A print on the table: whose, how varied, where its middle is, how wide, turned by how much."""
+    """A print on the table: whose, how far the head is turned, where its middle is, how wide, at what angle."""
 
     person: int
     turn: float
-    smile: float
     center: tuple[int, int]
     width: int
     angle: float
@@ -51,14 +50,14 @@ class Snapshot:
 
 TABLE = (1280, 860)
 SNAPSHOTS = (
-    Snapshot(1, 2.0, 0.0, (190, 215), 300, -7.0),
-    Snapshot(5, -2.0, 0.0, (490, 190), 210, 6.0),
-    Snapshot(2, -2.0, -0.5, (775, 205), 290, -3.0),
-    Snapshot(8, 2.0, 0.0, (1095, 215), 310, 8.0),
-    Snapshot(4, -2.0, 0.0, (170, 615), 250, 10.0),
-    Snapshot(6, 1.0, 0.0, (470, 590), 330, -5.0),
-    Snapshot(7, -2.0, -0.5, (800, 600), 170, 12.0),
-    Snapshot(3, 2.0, 0.0, (1085, 625), 280, -9.0),
+    Snapshot(1, 2.0, (190, 215), 300, -7.0),
+    Snapshot(5, -2.0, (490, 190), 210, 6.0),
+    Snapshot(2, -2.0, (775, 205), 290, -3.0),
+    Snapshot(8, 2.0, (1095, 215), 310, 8.0),
+    Snapshot(4, -2.0, (170, 615), 250, 10.0),
+    Snapshot(6, 1.0, (470, 590), 330, -5.0),
+    Snapshot(7, -2.0, (800, 600), 170, 12.0),
+    Snapshot(3, 2.0, (1085, 625), 280, -9.0),
 )
 
 
@@ -66,7 +65,7 @@ SNAPSHOTS = (
 
 
 class People:
-    """The persons' styles, and the directions in which they are varied."""
+    """The persons' styles, and the direction in which they are varied."""
 
     def __init__(self, engine: Engine) -> None:
         self._runner: MobileStyleGAN = engine.runner("generate")
@@ -75,29 +74,26 @@ class People:
             draw = generate(seed=seed, truncation=truncation, engine=engine).report["draw"]
             latent = next(islice(latents(seed), draw - 1, None))
             self.styles.append(self._runner.styles(latent[None], truncation=truncation)[0])
-        self._turn, self._smile = self._directions(engine)
+        self._turn = self._direction(engine)
 
-    def picture(self, person: int, turn: float = 0.0, smile: float = 0.0) -> Image:
+    def picture(self, person: int, turn: float = 0.0) -> Image:
         """Person 1, 2 ... as 1024 x 1024 pixels."""
-        style = self.styles[person - 1] + np.float32(turn) * self._turn + np.float32(smile) * self._smile
+        style = self.styles[person - 1] + np.float32(turn) * self._turn
         picture: Image = self._runner.draw(style[None])[0]
         return picture
 
-    def _directions(self, engine: Engine) -> tuple[Floats, Floats]:
-        """Unit vectors of the style space along which heads turn to the picture's right, and smiles widen."""
-        kept, turns, smiles = [], [], []
+    def _direction(self, engine: Engine) -> Floats:
+        """Unit vector of the style space along which heads turn to the picture's right."""
+        kept, turns = [], []
         for latent in islice(latents(777), SAMPLES):
             style = self._runner.styles(latent[None], truncation=0.7)
             faces = engine.analyze(self._runner.draw(style)[0], want={"alignment"}, max_faces=1)
-            if not len(faces):
-                continue
-            right_eye, left_eye, nose, right_mouth, left_mouth = faces.alignment.values[0]
-            eyes = np.linalg.norm(left_eye - right_eye)
-            middle = (right_eye + left_eye + right_mouth + left_mouth)[0] / 4
-            kept.append(style[0])
-            turns.append((nose[0] - middle) / eyes)
-            smiles.append(np.linalg.norm(left_mouth - right_mouth) / eyes)
-        return _regress(np.stack(kept), np.array(turns)), _regress(np.stack(kept), np.array(smiles))
+            if len(faces):
+                right_eye, left_eye, nose, right_mouth, left_mouth = faces.alignment.values[0]
+                middle = (right_eye + left_eye + right_mouth + left_mouth)[0] / 4
+                kept.append(style[0])
+                turns.append((nose[0] - middle) / np.linalg.norm(left_eye - right_eye))
+        return _regress(np.stack(kept), np.array(turns))
 
 
 def _regress(styles: Floats, values: NDArray[np.float64]) -> Floats:
@@ -215,13 +211,13 @@ def main() -> None:
         first = fit(people.picture(person), SIDE)
         save_image(first, folder / f"person{person}.jpg", quality=QUALITY, xmp=mark.to_xmp())
         if person in AGAIN:
-            varied = relight(people.picture(person, *AGAIN[person]), (0.97, 0.93, 0.86), 0.9)
+            varied = relight(people.picture(person, AGAIN[person]), (0.97, 0.93, 0.86), 0.9)
             again = another_shot(varied, angle=5 if person % 2 else -6, zoom=1.08)
             save_image(again, folder / f"person{person}_again.jpg", quality=QUALITY, xmp=mark.to_xmp())
     save_sideways(fit(people.picture(4), SIDE), folder / "sideways.jpg", Provenance.generated(model, seed=PEOPLE[3][0]))
     canvas = table()
     for shot in SNAPSHOTS:
-        lay(canvas, people.picture(shot.person, shot.turn, shot.smile), shot)
+        lay(canvas, people.picture(shot.person, shot.turn), shot)
     group = np.asarray(np.clip(canvas, 0, 255), np.uint8)
     save_image(group, folder / "group.jpg", quality=QUALITY, xmp=Provenance.composite(model).to_xmp())
     drawn = Provenance("algorithmicMedia", Provenance.generated().tool)
