@@ -96,7 +96,7 @@ class Engine:
         models: Mapping[str, str] | None = None,
         idle_unload: float | None = None,
         catalogue: Catalogue | None = None,
-        cache: Path | None = None,
+        cache: str | os.PathLike[str] | None = None,
         precision: PrecisionName | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -109,7 +109,7 @@ class Engine:
             raise UsageError(f"licenses is one of {', '.join(get_args(Policy))}, not {licenses!r}.")
         self.licenses = licenses
         self.catalogue = Catalogue.load() if catalogue is None else catalogue
-        self.store = Store(cache, offline=offline, progress=progress or (lambda *_: None))
+        self.store = Store(Path(cache) if cache else None, offline=offline, progress=progress or (lambda *_: None))
         self._precision = precision
         self._chosen = self._check_models(models or {})
         self._idle_unload = idle_unload
