@@ -158,7 +158,7 @@ def test_own_checks() -> None:
 
 def test_a_hopeless_seed_says_why() -> None:
     stage = Stage([seen(0.9, 0.9)] * 3 + [seen(0.5)])
-    with pytest.raises(UsageError, match=r"seed 5 .*: 97 no clear face, 3 more than one face"):
+    with pytest.raises(UsageError, match=r"seed 5 .*\(97 no clear face, 3 more than one face\)"):
         generate(seed=5, engine=stage.engine)
     assert len(stage.drawn) == PATIENCE
 
@@ -219,7 +219,7 @@ def test_the_first_person_is_the_seeds_person() -> None:
 def test_an_exhausted_space_is_an_error_with_a_way_out() -> None:
     people = distinct_people(2, seed=5, truncation=0.1, similarity=0.5, engine=Stage([GOOD]).engine)
     next(people)
-    with pytest.raises(UsageError, match=r"seed 5 at truncation 0\.1 gives no further person: 100 like one"):
+    with pytest.raises(UsageError, match=r"seed 5 .* 0\.1 \(100 like one .*higher truncation"):
         next(people)
 
 

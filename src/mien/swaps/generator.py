@@ -279,7 +279,10 @@ def _people(
             refused[reason] += 1
             if refused.total() == PATIENCE:
                 reasons = ", ".join(f"{number} {why}" for why, number in refused.most_common())
-                raise UsageError(f"seed {seed} at truncation {truncation} gives no further person: {reasons}.")
+                raise UsageError(
+                    f"seed {seed} gives no further person at truncation {truncation} ({reasons}): "
+                    "try a higher truncation or another seed."
+                )
             continue
         report = {"seed": seed, "truncation": truncation, "draw": draw, "refused": dict(refused)}
         yield _scaled(Edit(image, provenance, faces, report), size or image.shape[1])
