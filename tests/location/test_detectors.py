@@ -186,6 +186,22 @@ def test_closer_look_does_not_enlarge() -> None:
     assert session.shown == [(2, 640, 640, 3), (1, 960, 960, 3)]
 
 
+@pytest.mark.parametrize(
+    ("size", "scale", "canvas"),
+    [
+        ((512, 512), 1, (512, 512)),  # large enough: what enlarging adds is work
+        ((500, 500), 1.28, (640, 640)),
+        ((200, 150), 2, (480, 320)),  # 400 x 300
+        ((3000, 4000), 0.16, (480, 640)),
+        ((1080, 1920), 1 / 3, (384, 640)),
+    ],
+)
+def test_fit_of_usual_pictures(size: tuple[int, int], scale: float, canvas: tuple[int, int]) -> None:
+    fit = Look(side=640).fit(np.broadcast_to(np.uint8(0), (*size, 3)), input_of(None, 32))
+    assert fit.scale == pytest.approx((scale, scale))
+    assert fit.canvas == canvas
+
+
 @given(st.integers(1, 6000), st.integers(1, 6000), st.sampled_from([160, 640, 1280]), st.sampled_from([1, 32]))
 def test_fit(height: int, width: int, side: int, multiple: int) -> None:
     image = np.broadcast_to(np.uint8(0), (height, width, 3))
