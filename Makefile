@@ -1,5 +1,5 @@
 # Everything here runs in .venv, which `make setup` makes from pyproject.toml and constraints.txt.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 OUT ?= out
 JOBS ?= auto
