@@ -119,6 +119,7 @@ def test_one_broken_picture_is_a_record_and_exit_code_1(run: Run, photos: Path) 
         (["analyze", "{photos}", "--licenses", "strict"], 1, "strict"),
         (["analyze", "{photos}/nowhere"], 1, "nowhere does not exist"),
         (["analyze", "{photos}/*.gif"], 1, "no picture matches"),
+        (["analyze", "{photos}", "--draw", "{photos}/a.png/below"], 1, "cannot make the folder"),
         (["generate", "--count", "3", "--out", "people.png"], 2, "is a folder"),
         (["models", "pull", "nothing"], 2, "no model is called 'nothing'"),
         (["dance"], 2, "dance"),

@@ -147,6 +147,13 @@ def test_similarity_checks_the_space() -> None:
         one @ Vectors(np.eye(3), space="b/1")
 
 
+def test_one_face_gives_plain_numbers() -> None:
+    pose = Angles([[1.5, 2.0, 3.0]])
+    assert json.dumps([pose[0].yaw, pose[0].pitch, pose[0].roll]) == "[1.5, 2.0, 3.0]"
+    assert pose.yaw.tolist() == [1.5]
+    assert json.dumps(Scores([[0.5]], names=("smile",))[0].named("smile")) == "0.5"
+
+
 def test_a_column_is_an_array_where_one_is_expected() -> None:
     column = Scalar([1.0, 2.0])
     assert np.asarray(column).tolist() == [1.0, 2.0]

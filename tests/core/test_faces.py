@@ -198,6 +198,18 @@ def test_crop_centres_on_the_box_and_pads_outside() -> None:
     assert faces[1].crop(size=64).shape == (64, 64, 3)
     with pytest.raises(FieldNotComputed):
         faces[0].crop(template="arcface112")
+    detected = make(1).only(frozenset()).with_image(picture)
+    assert detected.fields == ()
+    assert detected[0].crop(template="arcface112").shape == (112, 112, 3)  # from the detector's points
+
+
+def test_computed_fields_are_completed_in_a_shell() -> None:
+    assert {"pose", "embedding", "boxes"} <= set(dir(make(1)))
+    assert {"pose", "box"} <= set(dir(make(1)[0]))
+    assert "age" not in dir(make(1))
+    assert (
+        repr(Faces.from_boxes([[0, 0, 102.4, 1]], scores=[0.5])[0]) == "Face(box=(0.0, 0.0, 102.4, 1.0), score=0.500)"
+    )
 
 
 def test_aligned_crop_brings_the_points_to_the_template() -> None:

@@ -112,6 +112,8 @@ def test_a_chosen_model_is_used_and_checked() -> None:
         make(models={"detect": "yolo"})
     with pytest.raises(UsageError, match="does not give 'pose'"):
         make(models={"pose": "squares"})
+    with pytest.raises(UnknownField, match="'detekt'"):
+        make(models={"detekt": "squares"})
 
 
 @pytest.mark.parametrize(
@@ -160,6 +162,12 @@ def test_limits(engine: Engine) -> None:
     assert len(engine.detect(everyone, check=True)) == 2  # the mesh does not believe in 100/255
 
 
+@pytest.mark.parametrize("limits", [{"max_faces": -1}, {"min_score": 7}, {"min_size": -1}])
+def test_limits_are_checked(engine: Engine, limits: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(limits))):
+        engine.detect(picture(200), **limits)
+
+
 def test_a_detector_without_the_five_points_gets_them_from_the_mesh() -> None:
     with make(models={"detect": "noses"}) as engine:
         faces = engine.analyze(picture(200), want={"embedding", "alignment"})
@@ -184,7 +192,7 @@ def test_ready_crops(engine: Engine) -> None:
         assert len(faces) == 2
         assert "detect" not in faces.models
     assert len(engine.analyze(crops[0], aligned=True, want={"embedding"})) == 1
-    assert len(engine.analyze([], aligned=True)) == 0
+    assert engine.analyze([], aligned=True, want={"embedding"}).embedding.shape == (0, 4)
     with pytest.raises(ShapeMismatch, match="square"):
         engine.analyze(crops[0][:30], aligned=True)
     keypoints = engine.analyze(crops[0], aligned=True).keypoint_names

@@ -20,7 +20,3 @@ def main() -> None:
     except MienError as error:
         print(f"mien: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except BrokenPipeError:
-        # The reader of our output went away (`mien analyze ... | head`): not an error, but nothing more to say.
-        sys.stderr.close()
-        sys.exit(0)

@@ -143,6 +143,7 @@ def _print_table(item: Item) -> None:
 
 def _write_drawing(item: Item, folder: Path, sources: list[Path]) -> None:
     from mien.core.image import save_image
+    from mien.media.sinks import make_folder
 
     assert item.faces is not None  # noqa: S101 - for the type checker: the caller has looked
     path = Path(item.source)
@@ -151,5 +152,5 @@ def _write_drawing(item: Item, folder: Path, sources: list[Path]) -> None:
     relative = path.relative_to(roots[0]) if roots else Path(path.name)
     moment = "" if item.time is None else f"-{item.time:08.3f}s"
     target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}{moment}.jpg")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     save_image(item.faces.draw(), target, quality=90)

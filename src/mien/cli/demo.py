@@ -42,12 +42,12 @@ def demo(
     """Run the main job on the shipped photos of people who do not exist, or on yours."""
     from mien import assets
     from mien.core.image import save_image
-    from mien.media.sinks import open_sink, write_text
+    from mien.media.sinks import make_folder, open_sink, write_text
 
     start = time.perf_counter()
     seen: list[_Seen] = []
     sections: list[str] = []
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     items = engine.scan(photos or assets.FOLDER, want=WANT, keep_images=True)
     with open_sink(out / "faces.jsonl") as sink, progress_bar("pictures") as advance:
         for place, item in enumerate(items):

@@ -26,19 +26,25 @@ def generate(
     engine: Engine,
 ) -> None:
     """Make portraits of people who do not exist; every file is marked as synthetic."""
+    from mien.media.sinks import make_folder
     from mien.swaps.generator import distinct_people
     from mien.swaps.generator import generate as make
 
     if count == 1:
         edit = make(seed=seed, truncation=truncation, size=size, engine=engine)
-        print_json({"path": str(edit.save(out)), **edit.report}) if not sys.stdout.isatty() else print(edit.save(out))
+        make_folder(out.parent)
+        path = edit.save(out)
+        if sys.stdout.isatty():
+            print(path)
+        else:
+            print_json({"path": str(path), **edit.report})
         return
     if out.suffix:
         raise UsageError(f"with --count, --out is a folder, not a file such as {out.name}.")
+    make_folder(out)
     with progress_bar("people", total=count) as advance:
         for place, edit in enumerate(
             distinct_people(count, seed=seed, truncation=truncation, size=size, engine=engine)
         ):
-            out.mkdir(parents=True, exist_ok=True)
             edit.save(out / f"person-{seed}-{place:04d}.png")
             advance(1)

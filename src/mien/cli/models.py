@@ -61,7 +61,7 @@ def list_models(
 
     table = Table(box=None, header_style="dim", padding=(0, 2))
     for title in ("id", "gives", "MB", "license of weights", "data", "commercial", "here"):
-        table.add_column(title, justify="right" if title == "MB" else "left")
+        table.add_column(title, justify="right" if title == "MB" else "left", no_wrap=title == "id")
     for row in rows:
         table.add_row(
             str(row["id"]),
@@ -87,6 +87,7 @@ def pull(names: Names = None, licenses: Licenses = "any", offline: Offline = Fal
     for card in _pick(Catalogue.load(), names):
         try:
             require(card, licenses)
+            new = not all(store.has(file) for file in card.files.values())
             paths = store.pull(card)
         except LicenseRefused as refused:
             print(f"skipped: {refused}", file=sys.stderr)
@@ -96,7 +97,7 @@ def pull(names: Names = None, licenses: Licenses = "any", offline: Offline = Fal
             failed = True
         else:
             print(f"{card.id}: {', '.join(str(path) for path in paths.values()) or 'needs no files'}")
-            if line := notice(card):
+            if new and (line := notice(card)):
                 print(f"note: {line}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)

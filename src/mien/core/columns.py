@@ -179,6 +179,11 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(np.array_equal(one[key], other[key]) for key in one)
 
 
+def _plain(values: Any) -> Any:
+    """A number where there is only one, the array otherwise."""
+    return float(values) if np.ndim(values) == 0 else values
+
+
 def _round(values: Floats, decimals: int = DECIMALS) -> Any:
     """Nested lists of numbers without the tail of binary noise that float32 shows in JSON."""
     return np.round(values.astype(np.float64), decimals).tolist()
@@ -229,8 +234,8 @@ class _Named(Column):
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
-    def named(self, name: str) -> Floats:
-        """The values of one name: shape (N,), or a number for one face.
+    def named(self, name: str) -> Any:
+        """The values of one name: float32 (N,), or a float for one face.
 
         Raises
         ------
@@ -239,7 +244,7 @@ class _Named(Column):
         """
         if name not in self.names:
             raise UsageError(f"no {name!r} here; there are {', '.join(self.names)}.")
-        return self.values[..., self.names.index(name)]
+        return _plain(self.values[..., self.names.index(name)])
 
     def flat(self) -> dict[str, Any]:
         return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
@@ -316,9 +321,9 @@ class Distribution(Column):
         return self.values
 
     @property
-    def mean(self) -> Floats:
-        """Expected value, (N,)."""
-        return self.values @ np.asarray(self.support, np.float32)
+    def mean(self) -> Any:
+        """Expected value, float32 (N,), or a float for one face."""
+        return _plain(self.values @ np.asarray(self.support, np.float32))
 
     @property
     def interval(self) -> Floats:
@@ -340,7 +345,7 @@ class Distribution(Column):
 
     def _encode(self) -> dict[str, Any]:
         return {
-            "mean": _round(self.mean, 2),
+            "mean": round(self.mean, 2),
             "interval": _round(self.interval, 2),
             "support": list(self.support),
             "probabilities": _round(self.values),
@@ -364,19 +369,19 @@ class Angles(Column):
     schema: ClassVar[dict[str, Any]] = {name: {"type": "number"} for name in names}
 
     @property
-    def yaw(self) -> Floats:
-        """Turn to the picture's right, degrees."""
-        return self.values[..., 0]
+    def yaw(self) -> Any:
+        """Turn to the picture's right in degrees, float32 (N,), or a float for one face."""
+        return _plain(self.values[..., 0])
 
     @property
-    def pitch(self) -> Floats:
-        """Turn upwards, degrees."""
-        return self.values[..., 1]
+    def pitch(self) -> Any:
+        """Turn upwards in degrees, float32 (N,), or a float for one face."""
+        return _plain(self.values[..., 1])
 
     @property
-    def roll(self) -> Floats:
-        """Clockwise tilt as seen, degrees."""
-        return self.values[..., 2]
+    def roll(self) -> Any:
+        """Clockwise tilt as seen in degrees, float32 (N,), or a float for one face."""
+        return _plain(self.values[..., 2])
 
     @property
     def matrix(self) -> Floats:

@@ -54,6 +54,12 @@ class _Fields:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return self._column(name)
 
+    def _computed(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._computed()]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Faces(_Fields):
@@ -250,6 +256,9 @@ class Faces(_Fields):
         """Names of the computed fields."""
         return tuple(self.columns)
 
+    def _computed(self) -> tuple[str, ...]:
+        return self.fields
+
     @property
     def widths(self) -> Floats:
         """Box widths in pixels, (N,)."""
@@ -445,9 +454,12 @@ class Face(_Fields):
     def _column(self, name: str) -> Column:
         return self.faces._column(name)[self.row]  # noqa: SLF001 - the row view of the same module's class
 
+    def _computed(self) -> tuple[str, ...]:
+        return self.faces.fields
+
     def __repr__(self) -> str:
-        x1, y1, x2, y2 = self.box.round(1).tolist()
-        return f"Face(box=({x1}, {y1}, {x2}, {y2}), score={self.score:.3f})"
+        box = ", ".join(f"{edge:.1f}" for edge in self.box.tolist())
+        return f"Face(box=({box}), score={self.score:.3f})"
 
     @property
     def box(self) -> Floats:
@@ -498,7 +510,8 @@ class Face(_Fields):
                 raise UsageError(f"no template is called {template!r}; there are {', '.join(TEMPLATES)}.")
             chosen = TEMPLATES[template]
             side = size or chosen.size
-            return warp(image, similarity(self.alignment.values[None], chosen.points_at(side))[0], side)
+            aligned = self.faces.with_alignment()[self.row].alignment
+            return warp(image, similarity(aligned.values[None], chosen.points_at(side))[0], side)
         x1, y1, x2, y2 = self.box.tolist()
         extent = max(x2 - x1, y2 - y1, 1.0) * (1 + 2 * margin)
         side = size or max(1, round(extent))

@@ -167,7 +167,8 @@ def _open(path: str | os.PathLike[str], name: str) -> BinaryIO:
             raise SourceError(f"{name} is not a regular file.")
         return Path(path).open("rb")
     except FileNotFoundError:
-        raise SourceError(f"{name} does not exist.") from None
+        hint = " Addresses are not read: fetch it first." if "://" in name else ""
+        raise SourceError(f"{name} does not exist.{hint}") from None
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # a null character
@@ -184,6 +185,7 @@ def _encode(image: NDArray[np.uint8], path: Path, quality: int, xmp: bytes | Non
     kind = _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise UsageError(f"{_printable(path)} must end in one of {', '.join(_SUFFIXES)}.")
+    image = np.asarray(image)
     if image.dtype != np.uint8 or not image.size or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,), (4,)):
         raise ShapeMismatch(
             f"a picture to save is uint8 of shape (H, W), (H, W, 3) or (H, W, 4), not {image.dtype} {image.shape}."

@@ -165,15 +165,17 @@ def verify(
     >>> answer = verify("passport.jpg", "selfie.jpg", far=1e-4, ages=(18, 120))  # doctest: +SKIP
     >>> answer.same, answer.score, answer.reason  # doctest: +SKIP
     """
-    if not 0 < far < 1:
+    if not isinstance(far, int | float) or not 0 < far < 1:
         raise UsageError(f"far is a rate between 0 and 1, such as 1e-3; got {far!r}.")
+    if threshold is not None and not -1 <= threshold <= 1:
+        raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
     if which not in get_args(Which):
         raise UsageError(f"which is one of {', '.join(get_args(Which))}; got {which!r}.")
-    if ages is not None and not ages[0] <= ages[1]:
+    if ages is not None and not (len(ages) == 2 and ages[0] <= ages[1]):
         raise UsageError(f"ages is (low, high) in years; got {ages!r}.")
     sides = [_Side.of(source, name, which, engine) for source, name in ((a, "first"), (b, "second"))]
     known: dict[str, Any] = {
-        "notes": tuple(note for side in sides for note in side.notes),
+        "notes": tuple(dict.fromkeys(note for side in sides for note in side.notes)),
         "boxes": tuple(side.box for side in sides),
         "space": next((side.face.embedding.space for side in sides if side.face), None),
         "model": next((side.face.faces.models.get("embedding") for side in sides if side.face), None),

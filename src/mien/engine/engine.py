@@ -123,6 +123,8 @@ class Engine:
         chosen = {}
         for name, model_id in models.items():
             card = self.catalogue[model_id]
+            if name not in all_jobs():
+                check_want([name])
             if name not in card.gives:
                 raise UsageError(f"model {model_id!r} does not give {name!r} but {', '.join(card.gives)}.")
             chosen[name] = card
@@ -327,6 +329,7 @@ class Engine:
                     image_size=(width, height),
                 )
             )
+        found = found or [Faces.from_boxes([], keypoint_names=ALIGNMENT_NAMES)]  # no crops: no faces, but their fields
         return Faces.concat(self._describe(pictures, found, wanted, wanted, "latency"))
 
     def scan(
@@ -430,3 +433,11 @@ class _Limits:
     min_size: float = 0.0
     max_faces: int | None = None
     check: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise UsageError(f"min_score is between 0 and 1, not {self.min_score}.")
+        if not self.min_size >= 0:
+            raise UsageError(f"min_size is 0 pixels or more, not {self.min_size}.")
+        if self.max_faces is not None and self.max_faces < 0:
+            raise UsageError(f"max_faces is 0 or more, not {self.max_faces}.")

@@ -18,7 +18,7 @@ import numpy as np
 from mien.core.errors import StorageError, UsageError
 from mien.core.faces import Faces
 
-__all__ = ["FileSink", "open_sink", "write_text"]
+__all__ = ["FileSink", "make_folder", "open_sink", "write_text"]
 
 
 class _Format(Protocol):
@@ -112,8 +112,8 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._part = path.with_name(path.name + ".part")
+        make_folder(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self._part.open("w", encoding="utf-8", newline="")
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror}.") from error
@@ -164,6 +164,20 @@ def open_sink(path: Path) -> FileSink:
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot write {path.name}: results are written as {', '.join(FORMATS)}.")
     return FileSink(path)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {path}: {error.strerror}.") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -248,8 +248,8 @@ def distinct_people(
 
 
 def _check_options(seed: int, truncation: float, size: int | None) -> None:
-    if seed < 0:
-        raise UsageError(f"seed must be 0 or more, not {seed}.")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise UsageError(f"seed must be a whole number of 0 or more, not {seed!r}.")
     if not 0 <= truncation <= 1:
         raise UsageError(f"truncation must be between 0 and 1, not {truncation}.")
     if size is not None and not 64 <= size <= 1024:
