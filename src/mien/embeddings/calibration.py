@@ -300,7 +300,7 @@ def load_calibration(space: str) -> Calibration:
             calibration = Calibration.from_toml(file.read_text(encoding="utf-8"), str(file))
             if calibration.space == space:
                 return calibration
-    raise NotCalibrated(f"no calibration for the embedding space {space!r}: give a threshold of your own, or add a table.")
+    raise NotCalibrated(f"no calibration for the embedding space {space!r}: give a threshold, or add a table.")
 
 
 # -- making tables -----------------------------------------------------------------------------------------------------
