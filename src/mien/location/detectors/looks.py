@@ -34,8 +34,6 @@ __all__ = ["Fit", "Look"]
 # that nearly fills the look is not.
 _ENLARGE = 2.0
 _LARGE_ENOUGH = 0.8
-# Sides of the network's input, in parts of the look's: whole quarters and fifths.
-_PARTS = ((1, 5), (1, 4), (2, 5), (1, 2), (3, 5), (3, 4), (4, 5), (1, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,20 +100,24 @@ class Look:
     def fit(self, image: Image, spec: ImageInput) -> Fit:
         """Place a picture in the network's input.
 
-        Any size could be had from a network that takes any, but each one is compiled. So the input's sides are whole
-        quarters or fifths of the look's: photos of usual proportions share a few sizes, and go through the network
-        together.
+        Any size could be had from a network that takes any, but each one is compiled and takes memory. So the input's
+        sides are whole quarters of the look's: photos of usual proportions share a few sizes, and go through the
+        network together. A picture that is not enlarged to the look's side gets quarters of what is just large enough.
         """
         height, width = image.shape[:2]
-        enlarge = 1.0 if self.when_below or max(height, width) >= _LARGE_ENOUGH * self.side else _ENLARGE
+        enough = self.side if self.when_below else _LARGE_ENOUGH * self.side
+        enlarge = 1.0 if self.when_below or max(height, width) >= enough else _ENLARGE
         scale = min(self.side / max(height, width), enlarge)
         if spec.size is not None:
             scale = min(scale, spec.size[0] / height, spec.size[1] / width)
         content = max(1, round(height * scale)), max(1, round(width * scale))
-        canvas = spec.size or (self._room(content[0], spec.multiple), self._room(content[1], spec.multiple))
+        quarter = (enough if max(content) <= enough else self.side) / 4
+        canvas = spec.size or (
+            _round_up(_round_up(content[0], quarter), spec.multiple),
+            _round_up(_round_up(content[1], quarter), spec.multiple),
+        )
         return Fit(content=content, canvas=canvas, scale=(content[1] / width, content[0] / height))
 
-    def _room(self, length: int, multiple: int) -> int:
-        """Side of the input for so many pixels of content."""
-        sides = (self.side * part / whole for part, whole in _PARTS)
-        return math.ceil(next(side for side in sides if side >= length) / multiple) * multiple
+
+def _round_up(value: float, step: float) -> int:
+    return math.ceil(math.ceil(value / step) * step)
