@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import struct
 import subprocess
 import sys
@@ -112,6 +111,8 @@ def test_no_weights_and_no_network(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of files are Unix's")
+
     def no_file_above_a_kilobyte() -> None:
         import signal
 

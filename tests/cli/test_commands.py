@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 import mien
-from mien.cli import main
+from mien.cli import main, options
 from mien.models.catalogue import Catalogue
 from tests.engine import fakes
 from tests.engine.test_engine import picture
@@ -90,9 +91,34 @@ def test_files_and_drawings(run: Run, photos: Path, tmp_path: Path) -> None:
     assert [str(path) for path in drawn] == ["a-png.jpg", "empty-png.jpg", "sub/a-png.jpg"]
 
 
-def test_all_fields(run: Run, photos: Path) -> None:
+def test_drawings_of_equal_names_do_not_meet(run: Run, photos: Path, tmp_path: Path) -> None:
+    result = run("detect", photos / "a.png", photos / "sub" / "a.png", photos, "--draw", tmp_path / "drawn")
+    assert result.code == 0
+    assert len(list((tmp_path / "drawn").rglob("*.jpg"))) == 5
+
+
+def test_odd_names(run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / "a["  # with the next name, a closing tag of the markup that tables are printed in
+    odd.mkdir()
+    names = ["x].png", "[final].png", "-n.png", "ü#?%.png", "a\nb.png", os.fsdecode(b"\xe9.png")]
+    for name in names:
+        mien.save_image(picture(200), odd / name)
+    result = run("detect", odd, "--out", tmp_path / "faces.jsonl", "--draw", tmp_path / "drawn")
+    assert result.code == 0
+    records = [json.loads(line) for line in (tmp_path / "faces.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {Path(record["source"]).name for record in records} == set(names)
+    assert len(list((tmp_path / "drawn").iterdir())) == len(names)
+    assert run("detect", odd).code == 0
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    table = run("detect", odd)
+    assert table.code == 0
+    assert "[final].png" in table.out
+
+
+def test_all_fields(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue = {name for card in fakes.catalogue() for name in card.gives} - {"detect"}
-    result = run("analyze", photos / "a.png", "--want", ",".join(sorted(catalogue)))
+    monkeypatch.setattr(options, "all_fields", lambda: dict.fromkeys(catalogue))
+    result = run("analyze", photos / "a.png", "--want", "all")
     assert catalogue <= json.loads(result.out)["faces"][0].keys()
 
 
@@ -138,7 +164,7 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
     result = run("analyze", tmp_path / "empty", "--out", tmp_path / "faces.jsonl")
     assert result.code == 1
     assert "no pictures in the folder" in result.err
-    assert not (tmp_path / "faces.jsonl").exists()
+    assert "no pictures" in json.loads((tmp_path / "faces.jsonl").read_text())["failure"]["message"]
     assert not (tmp_path / "faces.jsonl.part").exists()
 
 

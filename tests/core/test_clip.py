@@ -19,6 +19,7 @@ def test_events_are_ordered_and_selected() -> None:
     assert list(events.between(1.0, 2.5)) == [early]
     assert len(events + Events((late,))) == 3
     assert events[0].duration == 1.5
+    assert len({late, early, late}) == 2
     assert json.loads(json.dumps(late.to_dict()))["apex"] == 3.1
 
 

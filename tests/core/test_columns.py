@@ -138,6 +138,13 @@ def test_distribution_mean_and_interval_by_hand() -> None:
     assert np.isnan(Distribution([[np.nan] * 2], support=(1, 2)).interval).all()
 
 
+def test_a_distribution_of_nobody_stays_unknown_through_json() -> None:
+    back = Distribution.from_json([{"reason": "dark"}, {"reason": "dark"}])
+    assert np.isnan(back.mean).tolist() == [True, True]
+    assert back.interval.shape == (2, 2)
+    assert set(back.flat()) == {".mean", ".low", ".high"}
+
+
 def test_similarity_checks_the_space() -> None:
     one = Vectors(np.eye(3, dtype=np.float32), space="a/1")
     np.testing.assert_array_equal(one @ one, np.eye(3))

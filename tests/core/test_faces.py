@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ def test_pickles_leave_the_pixels_behind() -> None:
     assert back.models == faces.models
     np.testing.assert_array_equal(back.embedding.values, faces.embedding.values)
     assert len(pickle.dumps(faces)) < 3000
-    assert copy.deepcopy(faces).fields == faces.fields
+    assert copy.copy(faces).image is faces.image
     with pytest.raises(ImageNotKept):
         back.draw()
     with pytest.raises(ImageNotKept):
@@ -168,12 +169,20 @@ def test_dicts_round_trip(count: int, seed: int) -> None:
         ({"schema": 99}, "not of schema"),
         ({"box": None}, "boxes are"),
         ({"pose": {"yaw": 1}}, "to_dicts"),
+        ({"pose": 5}, "to_dicts"),
+        ({"score": "high"}, "to_dicts"),
     ],
 )
 def test_foreign_dicts_are_refused(change: dict[str, object], says: str) -> None:
     dicts = make(1).to_dicts()
     with pytest.raises(UsageError, match=says):
         Faces.from_dicts([{**dicts[0], **change}])
+
+
+def test_the_detector_is_named_in_json() -> None:
+    faces = replace(make(1), models={"detect": "yunet", "pose": "toy"})
+    assert faces.to_dicts()[0]["model"] == "yunet"
+    assert Faces.from_dicts(faces.to_dicts()).models["detect"] == "yunet"
 
 
 def test_a_missing_score_is_null_and_back() -> None:
@@ -237,4 +246,7 @@ def test_draw_marks_the_picture_and_leaves_the_original() -> None:
     assert (picture == 90).all()
     assert (drawn != 90).any()
     assert (faces.draw(fields=[]) != drawn).any()
+    for wrong in (["row"], "pose", ["age"]):
+        with pytest.raises(UsageError, match="fields to draw"):
+            faces.draw(fields=wrong)
     assert (Faces.empty().with_image(picture).draw() == picture).all()

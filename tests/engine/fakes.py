@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,6 +25,7 @@ HOSTILE = 66  # a picture of this grey makes the detector fail
 
 class Runner:
     def __init__(self, bundle: Bundle) -> None:
+        time.sleep(0.01)  # long enough for a second thread to make another, were there no lock
         with _lock:
             made.append(bundle.card.id)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from mien.core.errors import (
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.image import Image
 from mien.engine import Engine
+from mien.models.card import WeightFile
 from mien.models.catalogue import Catalogue
 from tests.engine import fakes
 
@@ -130,6 +133,41 @@ def test_options_are_checked_at_once(options: dict[str, Any], error: type[Except
         make(**options)
 
 
+def test_a_chosen_model_wins_over_what_comes_along() -> None:
+    cards = [*fakes.catalogue(), fakes.card("mesh2", "Mesh", ("presence", "alignment"), priority=20)]
+    chosen = {"presence": "mesh2", "alignment": "mesh2"}
+    with make(catalogue=Catalogue(cards), models=chosen) as engine:
+        faces = engine.analyze(picture(200), want={"landmarks", "presence", "alignment", "embedding"})
+        assert faces.models["landmarks"] == "mesh"
+        assert faces.models["presence"] == faces.models["alignment"] == "mesh2"
+        assert faces.embedding.values[0, :2].tolist() == faces.boxes[0, :2].tolist()  # by mesh2's points
+
+
+def test_a_detector_is_no_step() -> None:
+    with pytest.raises(UsageError, match="only along with detect"):
+        make(models={"alignment": "squares"})
+    cards = [fakes.card("eager", "Detector", ("detect", "alignment"), priority=1), *fakes.catalogue()]
+    with make(catalogue=Catalogue(cards)) as engine:
+        faces = engine.analyze(picture(), faces=Faces.from_boxes([[1, 2, 30, 40]]), want={"embedding"})
+        assert len(faces) == 1
+
+
+def test_the_first_pull_of_restricted_weights_is_said_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = tmp_path / "toy.bin"
+    weights.write_bytes(b"toy")
+    file = WeightFile(
+        name="toy.bin", source=f"file:{weights}", sha256=hashlib.sha256(b"toy").hexdigest(), bytes=len(b"toy")
+    )
+    cards = [fakes.card("toy", "Detector", ("detect",), weights_license="LicenseRef-research", files={"model": file})]
+    for _ in range(2):
+        with make(catalogue=Catalogue(cards), cache=tmp_path / "cache") as engine:
+            engine.detect(picture())
+    assert len(caplog.messages) == 1
+    assert "toy: weights under research terms" in caplog.text
+
+
 # -- one picture -------------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +219,8 @@ def test_own_boxes(engine: Engine) -> None:
     assert fakes.made == ["mesh", "embedder"]  # nothing was detected
     assert faces.embedding.values[:, :2].tolist() == [[1, 2], [5, 6]]
     assert "detect" not in faces.models
+    with pytest.raises(ShapeMismatch, match="not of"):
+        engine.analyze(picture(size=50), faces=faces)
     more = engine.analyze(picture(), faces=faces, want={"age"})
     assert set(more.fields) == {"embedding", "age"}  # what was known stays
 
@@ -195,6 +235,8 @@ def test_ready_crops(engine: Engine) -> None:
     assert engine.analyze([], aligned=True, want={"embedding"}).embedding.shape == (0, 4)
     with pytest.raises(ShapeMismatch, match="square"):
         engine.analyze(crops[0][:30], aligned=True)
+    with pytest.raises(UsageError, match="one face each"):
+        engine.analyze(crops, aligned=True, min_score=0.5)
     keypoints = engine.analyze(crops[0], aligned=True).keypoint_names
     assert keypoints == ALIGNMENT_NAMES
 

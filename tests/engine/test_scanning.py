@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mien
-from mien.core.errors import LicenseRefused, SourceError, UnknownField
+from mien.core.errors import LicenseRefused, UnknownField, UsageError
 from mien.engine.scanning import chunks, in_order
+from mien.models.catalogue import Catalogue
 from tests.engine import fakes
 from tests.engine.test_engine import make, picture
 
@@ -72,13 +77,40 @@ def test_globs(folder: Path) -> None:
     with make() as engine:
         assert len(list(engine.scan(str(folder / "**" / "*.png")))) == 5
         assert len(list(engine.scan(str(folder / "[01].png")))) == 2
-        with pytest.raises(SourceError, match="no picture matches"):
-            list(engine.scan(str(folder / "*.gif")))
+        assert len(list(engine.scan(str(folder / "**")))) == 6
+        nothing = list(engine.scan(str(folder / "*.gif")))
+    assert [item.failure.message for item in nothing if item.failure] == [f"no picture matches {folder}/*.gif."]
 
 
-def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with make() as engine, pytest.raises(SourceError, match="no pictures in the folder"):
-        list(engine.scan(tmp_path))
+def test_a_folder_without_pictures_is_a_record_and_the_rest_goes_on(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    with make() as engine:
+        items = list(engine.scan([folder / "0.png", folder / "empty", folder / "2.png"]))
+    assert [Path(item.source).name for item in items] == ["0.png", "empty", "2.png"]
+    assert items[1].failure is not None
+    assert items[1].failure.message == f"no pictures in the folder {folder}/empty."
+    assert items[2].faces is not None
+
+
+def test_a_subfolder_that_cannot_be_read_is_a_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("sub"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with make() as engine:
+        items = list(engine.scan(folder))
+    assert len(items) == 6
+    assert items[-1].failure is not None
+    assert items[-1].failure.message == f"cannot read the folder {folder}/sub: Permission denied."
+
+
+def test_what_is_no_source_at_all() -> None:
+    with make() as engine, pytest.raises(UsageError, match="not in 5"):
+        list(engine.scan(5))
 
 
 def test_errors_of_the_call_come_before_the_first_picture(folder: Path) -> None:
@@ -86,6 +118,9 @@ def test_errors_of_the_call_come_before_the_first_picture(folder: Path) -> None:
         engine.scan(folder)
     with make() as engine, pytest.raises(UnknownField):
         engine.scan(folder, want={"aura"})
+    only_faces = Catalogue([card for card in fakes.catalogue() if card.id == "squares"])
+    with make(catalogue=only_faces) as engine, pytest.raises(UsageError, match="no model gives 'presence'"):
+        engine.scan(folder, check=True)
 
 
 def test_a_video_gives_an_item_per_frame(tmp_path: Path) -> None:
@@ -119,26 +154,36 @@ def test_results_come_in_order_with_a_bounded_number_ahead() -> None:
         time.sleep(0.002 if number % 3 else 0.01)
         return number
 
-    results = in_order(work, itertools.count(), workers=3)
+    read = 0
+
+    def sources() -> Iterator[int]:
+        nonlocal read
+        for number in itertools.count():
+            read += 1
+            yield number
+
+    results = in_order(work, sources(), workers=3)
     assert list(itertools.islice(results, 30)) == list(range(30))
+    assert read <= 30 + 2 * 3  # no more than two for each worker are held
     results.close()
-    assert len(begun) <= 30 + 2 * 3
+    assert len(begun) <= read
 
 
-def test_leaving_early_stops_the_work() -> None:
+def test_leaving_early_cancels_what_has_not_begun() -> None:
     begun: list[int] = []
+    last_may_go = threading.Event()
 
     def work(number: int) -> int:
         begun.append(number)
-        time.sleep(0.001)
+        if number:
+            last_may_go.wait(10)
         return number
 
-    results = in_order(work, itertools.count(), workers=2)
+    results = in_order(work, itertools.count(), workers=1)
     assert next(results) == 0
-    results.close()
-    count = len(begun)
-    time.sleep(0.05)
-    assert len(begun) == count <= 4
+    threading.Timer(0.05, last_may_go.set).start()
+    results.close()  # waits for the one that is at work, and begins no other
+    assert begun == [0, 1]
 
 
 def test_an_unexpected_error_is_raised_at_its_place() -> None:

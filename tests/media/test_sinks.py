@@ -72,7 +72,7 @@ def test_nothing_to_write_is_a_valid_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"faces{suffix}"
     write(path, [])
     text = path.read_text()
-    assert {".json": "[]\n", ".csv": "source,face,failure\n"}.get(suffix, "") == text.replace("\r\n", "\n")
+    assert {".json": "[]\n", ".csv": "source,time,face,failure\n"}.get(suffix, "") == text.replace("\r\n", "\n")
 
 
 @given(names=st.lists(st.text(max_size=20), max_size=4))

@@ -5,6 +5,7 @@ Exit codes: 0 all went well, 1 something failed (the rest was done), 2 the comma
 
 from __future__ import annotations
 
+import io
 import sys
 
 from mien.cli.app import app
@@ -15,6 +16,10 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Run the command line; an error of ours becomes one line and an exit code, never a traceback."""
+    # A file name that is no text is printed with escapes, which JSON reads back, instead of ending the run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except MienError as error:

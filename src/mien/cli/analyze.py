@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -83,6 +84,7 @@ def _report(items: Iterable[Item], sources: list[Path], *, out: Path | None, dra
 
     as_table = sys.stdout.isatty() and not as_json
     pictures = faces = failures = 0
+    drawn: set[Path] = set()
     with ExitStack() as stack:
         sink = stack.enter_context(open_sink(out)) if out else None
         advance = stack.enter_context(progress_bar("pictures"))
@@ -95,7 +97,7 @@ def _report(items: Iterable[Item], sources: list[Path], *, out: Path | None, dra
             if item.faces is not None:
                 faces += len(item.faces)
                 if draw:
-                    _write_drawing(item, draw, sources)
+                    _write_drawing(item, draw, sources, drawn)
             if sink:
                 sink.write(item.to_dict(), item.faces)
             elif not as_table:
@@ -111,6 +113,7 @@ def _report(items: Iterable[Item], sources: list[Path], *, out: Path | None, dra
 
 def _print_table(item: Item) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from mien.core.fields import all_fields
@@ -123,7 +126,7 @@ def _print_table(item: Item) -> None:
     count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
     console = Console()
     moment = "" if item.time is None else f" {item.time:.2f} s"
-    console.print(f"[bold]{item.source}{moment}[/bold]  {width}x{height}, {count}", highlight=False)
+    console.print(f"[bold]{escape(item.source)}{moment}[/bold]  {width}x{height}, {count}", highlight=False)
     if not len(faces):
         return
     table = Table(box=None, header_style="dim", padding=(0, 2))
@@ -141,16 +144,21 @@ def _print_table(item: Item) -> None:
         console.print(f"  also: {', '.join(wide)}; see --json or --out", style="dim", highlight=False)
 
 
-def _write_drawing(item: Item, folder: Path, sources: list[Path]) -> None:
+def _write_drawing(item: Item, folder: Path, sources: list[Path], drawn: set[Path]) -> None:
     from mien.core.image import save_image
     from mien.media.sinks import make_folder
 
     assert item.faces is not None  # noqa: S101 - for the type checker: the caller has looked
     path = Path(item.source)
-    # Below a folder that was named, a picture keeps its place, so that equal names in two folders do not meet.
+    # Below a folder that was named, a picture keeps its place; where two still meet, the later one gets a number.
     roots = [source.expanduser() for source in sources if source.expanduser() in path.parents]
     relative = path.relative_to(roots[0]) if roots else Path(path.name)
     moment = "" if item.time is None else f"-{item.time:08.3f}s"
     target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}{moment}.jpg")
+    for number in itertools.count(2):
+        if target not in drawn:
+            break
+        target = target.with_name(f"{target.stem.removesuffix(f'~{number - 1}')}~{number}.jpg")
+    drawn.add(target)
     make_folder(target.parent)
     save_image(item.faces.draw(), target, quality=90)

@@ -59,15 +59,15 @@ def demo(
                 sections.append(f"<h2>{escape(name)}</h2><p class=bad>{escape(reason)}</p>")
                 print(f"{name}: {reason}")
                 continue
-            drawing = f"{place:04d}-{Path(name).stem}.jpg"
+            drawing = f"{place:04d}.jpg"
             save_image(item.faces.draw(fields=["pose", "age", "landmarks"]), out / drawing, quality=88)
             for row, face in enumerate(item.faces):
-                thumbnail = f"{place:04d}-{Path(name).stem}-{row}.jpg"
+                thumbnail = f"{place:04d}-{row}.jpg"
                 save_image(face.crop(size=112, margin=0.0), out / thumbnail, quality=88)
                 seen.append(_Seen(f"{name} #{row}", thumbnail, _light(face)))
             sections.append(_section(name, drawing, list(item.faces)))
             print(f"{name}: {len(item.faces)} faces")
-    recognition = _recognise(seen)
+    recognition = _recognise(seen, engine)
     took = time.perf_counter() - start
     summary = f"{len(sections)} pictures, {len(seen)} faces, {len(recognition.pairs)} pairs of one person, {took:.1f} s"
     write_text(out / "report.html", _page(summary, sections, recognition))
@@ -88,7 +88,7 @@ class _Recognition:
     meaning: str
 
 
-def _recognise(seen: Sequence[_Seen]) -> _Recognition:
+def _recognise(seen: Sequence[_Seen], engine: Engine) -> _Recognition:
     """Compare every face with every other one: cheaply by similarity, then those that may pass with `verify`."""
     import numpy as np
 
@@ -109,7 +109,7 @@ def _recognise(seen: Sequence[_Seen]) -> _Recognition:
     vectors = Vectors(np.stack([one.face.embedding.values for one in known]), space=space)
     rows, columns = np.nonzero(np.triu(vectors @ vectors, k=1) >= lowest)
     answers = [
-        (known[row], known[column], verify(known[row].face, known[column].face, far=FAR))
+        (known[row], known[column], verify(known[row].face, known[column].face, far=FAR, engine=engine))
         for row, column in zip(rows, columns, strict=True)
     ]
     pairs = sorted((answer for answer in answers if answer[2].same), key=lambda answer: -(answer[2].score or 0))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mien.core.errors import UsageError
-from mien.core.fields import check_want
+from mien.core.fields import all_fields, check_want
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -89,8 +89,6 @@ def _signature(function: Callable[..., object]) -> inspect.Signature:
 
 def parse_want(text: str) -> frozenset[str]:
     """Field names of a comma-separated list; "all" is every field."""
-    from mien.core.fields import all_fields
-
     names = {name.strip() for name in text.split(",") if name.strip()}
     if names == {"all"}:
         names = set(all_fields())

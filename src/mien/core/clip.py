@@ -41,7 +41,7 @@ class Event:
     end: float
     apex: float | None = None
     score: float = 1.0
-    details: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not self.start <= self.end:

@@ -25,7 +25,7 @@ AXES = ((235, 60, 60), (60, 200, 80), (80, 120, 255))  # x, y, z, as in every 3D
 LABEL_BACKGROUND = (20, 20, 20)
 
 
-def draw(image: Image, faces: Faces, *, fields: Sequence[str] | None = None) -> Image:
+def draw(image: Image, faces: Faces, *, fields: Sequence[str]) -> Image:
     """A copy of `image` with `faces` drawn on it.
 
     Parameters
@@ -34,8 +34,8 @@ def draw(image: Image, faces: Faces, *, fields: Sequence[str] | None = None) -> 
         The picture.
     faces : Faces
         What was found in it.
-    fields : sequence of str, optional
-        Which computed fields to show; all by default.
+    fields : sequence of str
+        Which computed fields to show.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def draw(image: Image, faces: Faces, *, fields: Sequence[str] | None = None) -> 
     canvas = Pillow.fromarray(image)
     pen = ImageDraw.Draw(canvas)
     for face in faces:
-        _draw_face(pen, face, tuple(faces.fields if fields is None else fields))
+        _draw_face(pen, face, fields)
     return np.asarray(canvas)
 
 

@@ -346,10 +346,16 @@ class Faces(_Fields):
         ------
         ImageNotKept
             If the picture is gone.
+        UsageError
+            If a field to draw was not computed.
         """
         from mien.core.draw import draw
 
-        return draw(self.require_image(), self, fields=fields)
+        names = self.fields if fields is None else tuple(fields)
+        unknown = set(names) - set(self.fields)
+        if isinstance(fields, str) or unknown:
+            raise UsageError(f"fields to draw are a list out of {', '.join(self.fields) or 'none'}; got {fields!r}.")
+        return draw(self.require_image(), self, fields=names)
 
     # -- other forms -------------------------------------------------------------------------------------------------
 
@@ -366,6 +372,8 @@ class Faces(_Fields):
             "score": None if np.isnan(score) else round(score, 5),
             "keypoints": dict(zip(self.keypoint_names, points, strict=True)),
         }
+        if "detect" in self.models:
+            face["model"] = self.models["detect"]
         for name, column in self.columns.items():
             made_by = {"model": self.models[name]} if name in self.models else {}
             face[name] = {**column[row].to_json(), **made_by}
@@ -380,6 +388,8 @@ class Faces(_Fields):
         UsageError
             If the schema version is another, or the dicts differ in their fields.
         """
+        if not all(isinstance(face, Mapping) for face in dicts):
+            raise UsageError("faces are read from dicts as to_dicts writes them.")
         if not dicts:
             return cls.empty(image_size=image_size)
         if {face.get("schema") for face in dicts} != {SCHEMA_VERSION}:
@@ -400,9 +410,13 @@ class Faces(_Fields):
                 image_size=image_size,
             )
             columns = {n: known[n].column_type.from_json([face[n] for face in dicts]) for n in given}
-        except (KeyError, TypeError) as error:
+        except UsageError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"these are not faces as to_dicts writes them: {error!r}.") from error
         models = {n: dicts[0][n]["model"] for n in given if "model" in dicts[0][n]}
+        if "model" in dicts[0]:
+            models["detect"] = dicts[0]["model"]
         return replace(boxed, columns=columns, models=models)
 
     def to_columns(self) -> dict[str, Any]:
@@ -428,6 +442,9 @@ class Faces(_Fields):
         except ImportError:
             raise UsageError("to_pandas needs pandas: pip install pandas.") from None
         return pd.DataFrame(self.to_columns())
+
+    def __copy__(self) -> Self:
+        return replace(self)  # keeps the picture, which pickling drops
 
     def __getstate__(self) -> dict[str, Any]:
         # Pixels stay behind: a result that travels between processes or onto disk is small and holds no picture.

@@ -68,9 +68,9 @@ def check_want(want: Iterable[str]) -> frozenset[str]:
     UnknownField
         If a name is not in the list; the message says which names are near.
     """
-    names = {want} if isinstance(want, str) else set(want)
+    names = {want} if isinstance(want, str) else set(want) if isinstance(want, Iterable) else {want}
     known = all_fields()
-    for name in sorted(names - known.keys()):
+    for name in sorted(names - known.keys(), key=str):
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         listed = ", ".join(field.name for field in known.values() if not field.always)
@@ -87,7 +87,8 @@ def json_schema() -> dict[str, Any]:
         "score": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
         "keypoints": {"type": "object", "additionalProperties": point},
     }
-    properties: dict[str, Any] = {"schema": {"const": SCHEMA_VERSION}}
+    detector = {"type": "string", "description": "The model that found the face.", "x-family": "location"}
+    properties: dict[str, Any] = {"schema": {"const": SCHEMA_VERSION}, "model": detector}
     for name, row in all_fields().items():
         about = {"description": row.doc, "x-unit": row.unit, "x-family": row.family}
         if row.always:

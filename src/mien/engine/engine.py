@@ -125,6 +125,8 @@ class Engine:
             card = self.catalogue[model_id]
             if name not in all_jobs():
                 check_want([name])
+            if name in card.gives and not _gives_as_step(card, name):
+                raise UsageError(f"model {model_id!r} gives {name!r} only along with {', '.join(_jobs(card))}.")
             if name not in card.gives:
                 raise UsageError(f"model {model_id!r} does not give {name!r} but {', '.join(card.gives)}.")
             chosen[name] = card
@@ -142,7 +144,8 @@ class Engine:
         UsageError
             If nothing gives it.
         """
-        cards = [self._chosen[name]] if name in self._chosen else self.catalogue.giving(name)
+        giving = [card for card in self.catalogue.giving(name) if _gives_as_step(card, name)]
+        cards = [self._chosen[name]] if name in self._chosen else giving
         if not cards:
             known = [*all_jobs(), *(field for field, row in all_fields().items() if not row.always)]
             raise UsageError(f"no model gives {name!r}; there are {', '.join(known)}.")
@@ -175,7 +178,7 @@ class Engine:
             open_.discard(name)
             if card not in order:
                 order.append(card)
-            done.update(card.gives)
+            done.update(self._taken_from(card))
 
         for name in sorted(check_want(want)):
             resolve(name)
@@ -197,6 +200,8 @@ class Engine:
             loaded = self._loaded.get(key) or self._make(card, mode)
             loaded.used = time.monotonic()
             with self._lock:
+                if self._closed:  # while it was loading
+                    raise UsageError("this engine is closed.")
                 self._loaded[key] = loaded
                 self._arm_timer()
         return loaded.runner
@@ -302,9 +307,14 @@ class Engine:
         """Find the faces of one picture and compute fields; see `mien.analyze`."""
         wanted = check_want(want)
         if aligned:
+            if faces is not None or check or min_score is not None or max_faces is not None or min_size:
+                raise UsageError("aligned crops are one face each: faces= and limits on detection do not go with them.")
             return self._analyze_crops(image, wanted)
         picture = load_image(cast("ImageSource", image))
         if faces is not None:
+            size = picture.shape[1], picture.shape[0]
+            if faces.image_size not in {(0, 0), size}:
+                raise ShapeMismatch(f"these faces are of a picture of {faces.image_size} pixels, not of {size}.")
             found, keep = faces.with_image(picture), wanted.union(faces.columns)
         else:
             limits = _Limits(min_score, min_size, max_faces, check)
@@ -346,7 +356,7 @@ class Engine:
         """Analyze many pictures; see `mien.scan`."""
         wanted = check_want(want)
         # A refused license, missing weights or a wrong device is the caller's to hear now, not once per picture.
-        self.preload("detect", *wanted, mode="throughput")
+        self.preload("detect", *wanted, *(["presence"] if check else []), mode="throughput")
         limits = _Limits(min_score, min_size, max_faces, check)
         work = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep_images)
         parts = in_order(work, chunks(find(source), self._pictures_at_once), workers=self.threads)
@@ -413,16 +423,38 @@ class Engine:
         """Compute the wanted fields for the faces of all pictures together; fields outside `keep` are dropped."""
         joined = Faces.concat(found).with_alignment()  # earlier results have dropped it, but not the points
         owner = np.repeat(np.arange(len(found)), [len(faces) for faces in found])
-        for card in self.plan(wanted, available=joined.columns):
+        for card in self.plan(wanted, available=self._usable(joined)):
             step = cast("Step", self._load(card, mode))
             columns = step.describe(Batch(images, owner, joined))
-            new = {name: column for name, column in columns.items() if name not in joined.columns}
+            wanted_of_it = self._taken_from(card) - self._usable(joined)
+            new = {name: column for name, column in columns.items() if name in wanted_of_it}
             joined = joined.with_columns(new, model=card.id)
         joined = joined.only(keep)
         return [
             replace(joined[owner == place], image_size=faces.image_size, image=None)
             for place, faces in enumerate(found)
         ]
+
+    def _taken_from(self, card: Card) -> frozenset[str]:
+        """What the card gives, but for what the caller wants from another model."""
+        return frozenset(name for name in card.gives if self._chosen.get(name, card) == card)
+
+    def _usable(self, faces: Faces) -> frozenset[str]:
+        """The fields that need not be computed: those that are there, unless another model was chosen for one."""
+        return frozenset(
+            name
+            for name in faces.columns
+            if name not in self._chosen or faces.models.get(name, self._chosen[name].id) == self._chosen[name].id
+        )
+
+
+def _jobs(card: Card) -> list[str]:
+    return [name for name in card.gives if name in all_jobs()]
+
+
+def _gives_as_step(card: Card, name: str) -> bool:
+    """Whether the engine can ask the card's runner for this: a detector's fields come with its faces only."""
+    return name in all_jobs() or not _jobs(card)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from mien.core.errors import MienError
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
-from mien.media.scan import find_pictures
+from mien.media.scan import Nothing, find_pictures
 from mien.media.video import VIDEO_SUFFIXES, read_frames
 
 __all__ = ["Failure", "Item", "Picture", "chunks", "find", "in_order"]
@@ -87,7 +87,9 @@ class Picture:
 def find(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Picture]:
     """Pictures of a source as `find_pictures` finds them; of a video that is named outright, each frame."""
     for path in find_pictures(source):
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+        if isinstance(path, Nothing):
+            yield Picture(path.source, functools.partial(_raise, path.error))
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
             yield from _frames(path)
         else:
             yield Picture(str(path), functools.partial(load_image, path))

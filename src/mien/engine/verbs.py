@@ -166,12 +166,11 @@ def scan(
     Returns
     -------
     iterator of Item
-        One per picture, in order, each with its ``faces`` or its ``failure``: a broken picture never ends the scan.
+        One per picture, in order, each with its ``faces`` or its ``failure``: a broken picture, or a folder without
+        any, never ends the scan.
 
     Raises
     ------
-    SourceError
-        If a folder or pattern holds no picture.
     ModelError, DeviceUnavailable, UnknownField
         At once, before the first picture.
     """

@@ -176,7 +176,9 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance
             with Path(source).open("rb") as file:
                 packet = _packet(file, os.fspath(source))
         except OSError as error:
-            raise SourceError(f"{os.fspath(source)}: cannot be read: {error.strerror or error}.") from error
+            raise SourceError(f"{os.fspath(source)} cannot be read: {error.strerror or error}.") from error
+        except ValueError as error:  # a null character
+            raise SourceError(f"{os.fspath(source)!r} is not a path: {error}.") from error
     else:
         packet = _packet(source, "the file object")
     return Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")

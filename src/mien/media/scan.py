@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from mien.core.errors import SourceError
+from mien.core.errors import SourceError, UsageError
 
-__all__ = ["PICTURE_SUFFIXES", "find_pictures"]
+__all__ = ["PICTURE_SUFFIXES", "Nothing", "find_pictures"]
 
 #: Suffixes taken from folders and globs; a file that is named outright is opened whatever it is called.
 PICTURE_SUFFIXES = frozenset(
@@ -17,7 +18,15 @@ PICTURE_SUFFIXES = frozenset(
 )
 
 
-def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+@dataclass(frozen=True)
+class Nothing:
+    """A place in which no picture was found, and why: it takes the pictures' place, so that the others are read."""
+
+    source: str
+    error: SourceError
+
+
+def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path | Nothing]:
     """Pictures of a source, sorted within each folder, found while they are read: a folder may hold millions.
 
     Parameters
@@ -26,33 +35,50 @@ def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[st
         A folder is walked with its subfolders (links to folders are not followed). ``**`` in a pattern stands for any
         folders.
 
+    Yields
+    ------
+    Path or Nothing
+        A file that is named outright is given whether it is there or not: it fails where it is opened. A folder that
+        cannot be read, and a folder or pattern without pictures, give `Nothing`.
+
     Raises
     ------
-    SourceError
-        If a folder cannot be read, or a folder or pattern holds no picture.
+    UsageError
+        If the source is none of these.
     """
-    if not isinstance(source, str | os.PathLike):
+    if isinstance(source, str | os.PathLike):
+        yield from _find(Path(source).expanduser())
+    elif isinstance(source, Iterable):
         for one in source:
             yield from find_pictures(one)
-        return
-    path = Path(source).expanduser()
-    if path.is_dir():
-        yield from _some(_walk(path), f"no pictures in the folder {path}.")
-    elif any(sign in str(path) for sign in "*?[") and not path.exists():
-        yield from _some(_glob(path), f"no picture matches {path}.")
     else:
-        yield path  # a file that is missing fails where it is opened, so that the others of a list are still read
+        raise UsageError(f"pictures are found in paths, folders and globs, not in {source!r}.")
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder, onerror=_refuse):
+def _find(path: Path) -> Iterator[Path | Nothing]:
+    if path.is_dir():
+        yield from _some(path, _walk(path), f"no pictures in the folder {path}.")
+    elif any(sign in str(path) for sign in "*?[") and not path.exists():
+        yield from _some(path, _glob(path), f"no picture matches {path}.")
+    else:
+        yield path
+
+
+def _walk(folder: Path) -> Iterator[Path | Nothing]:
+    unreadable: list[OSError] = []
+    for root, folders, names in os.walk(folder, onerror=unreadable.append):
         folders.sort()
         yield from (Path(root, name) for name in sorted(names) if _is_picture(name))
+    for error in unreadable:
+        reason = SourceError(f"cannot read the folder {error.filename}: {error.strerror}.")
+        yield Nothing(str(error.filename), reason)
 
 
 def _glob(pattern: Path) -> Iterator[Path]:
     anchor = Path(pattern.anchor)  # "" for a relative pattern, "/" or a drive for an absolute one
-    matches = anchor.glob(str(pattern.relative_to(anchor)))
+    # A last part of ** matches folders only; whoever writes it means what is in them.
+    last = "/*" if pattern.name == "**" else ""
+    matches = anchor.glob(str(pattern.relative_to(anchor)) + last)
     return (path for path in sorted(matches) if _is_picture(path.name) and path.is_file())
 
 
@@ -61,13 +87,7 @@ def _is_picture(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
-def _refuse(error: OSError) -> None:
-    raise SourceError(f"cannot read the folder {error.filename}: {error.strerror}.") from error
-
-
-def _some(paths: Iterator[Path], complaint: str) -> Iterator[Path]:
-    first = next(paths, None)
-    if first is None:
-        raise SourceError(complaint)
-    yield first
-    yield from paths
+def _some(place: Path, found: Iterator[Path | Nothing], complaint: str) -> Iterator[Path | Nothing]:
+    first = next(found, None)
+    yield first or Nothing(str(place), SourceError(complaint))
+    yield from found

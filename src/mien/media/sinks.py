@@ -56,6 +56,8 @@ class _JsonArray(_JsonLines):
 class _Csv:
     """One row per face, one row for a picture that failed, none for a picture without faces."""
 
+    HEAD = ("source", "time", "face", "failure")
+
     def __init__(self, stream: IO[str]) -> None:
         self._writer = csv.writer(stream)
         self._names: list[str] | None = None
@@ -64,22 +66,22 @@ class _Csv:
     def record(self, record: Mapping[str, Any], faces: Faces | None) -> None:
         if faces is None:
             failure = record.get("failure") or {}
-            self._failures.append([record["source"], "", failure.get("message", "")])
+            self._failures.append([record["source"], record.get("time", ""), "", failure.get("message", "")])
         else:
             table = faces.to_columns()
             if self._names is None:
                 self._names = list(table)
-                self._writer.writerow(["source", "face", "failure", *self._names])
+                self._writer.writerow([*self.HEAD, *self._names])
                 self._flush()
             for row in range(len(faces)):
                 cells = [_cell(table[name][row]) if name in table else "" for name in self._names]
-                self._writer.writerow([record["source"], row, "", *cells])
+                self._writer.writerow([record["source"], record.get("time", ""), row, "", *cells])
         if self._names is not None:
             self._flush()
 
     def end(self) -> None:
         if self._names is None:
-            self._writer.writerow(["source", "face", "failure"])
+            self._writer.writerow(self.HEAD)
         self._flush()
 
     def _flush(self) -> None:
@@ -114,7 +116,7 @@ class FileSink:
         self._part = path.with_name(path.name + ".part")
         make_folder(path.parent)
         try:
-            self._stream = self._part.open("w", encoding="utf-8", newline="")
+            self._stream = self._part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror}.") from error
         self._format = FORMATS[path.suffix.lower()](self._stream)
