@@ -6,7 +6,6 @@ Its vertices have the numbers of the network's first 468 points.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import ModelError, ShapeMismatch
+from mien.core.protobuf import ProtobufError, fields
 
 __all__ = ["CanonicalFace", "Fit"]
 
 _LARGEST_FILE = 1 << 20  # bytes; the real one has 19,376
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +153,7 @@ class CanonicalFace:
         return Fit(rotation + nothing, scale + nothing[:, 0, 0], misfit + nothing[:, 0, 0])
 
 
-# --- protocol buffers: just what this file needs ------------------------------------------------------
+# --- what this file needs of protocol buffers ---------------------------------------------------------
 
 
 def _malformed(what: str) -> ModelError:
@@ -163,42 +162,11 @@ def _malformed(what: str) -> ModelError:
 
 def _message(data: bytes) -> Iterator[tuple[int, Any]]:
     """Fields of a message in order: number, and an int, a float, bytes or None (of no use here)."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        number, wire = key >> 3, key & 7
-        if wire == _VARINT:
-            value, position = _varint(data, position)
-            yield number, value
-            continue
-        if wire == _BYTES:
-            size, position = _varint(data, position)
-        elif wire in (_FIXED32, _FIXED64):
-            size = 4 if wire == _FIXED32 else 8
-        else:
-            raise _malformed(f"wire type {wire}")
-        if size > len(data) - position:
-            raise _malformed("a field that is longer than the file")
-        raw = data[position : position + size]
-        position += size
-        if wire == _BYTES:
-            yield number, raw
-        else:
-            yield number, struct.unpack("<f", raw)[0] if wire == _FIXED32 else None
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """A whole number of up to 64 bits, seven to a byte, and the position after it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise _malformed("it ends in the middle of a number")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise _malformed("a number of more than 64 bits")
+    try:
+        for number, value in fields(data):
+            yield number, data[value] if isinstance(value, slice) else value
+    except ProtobufError as error:
+        raise _malformed(str(error)) from error
 
 
 def _message_of(value: Any) -> list[tuple[int, Any]]:

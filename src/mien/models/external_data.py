@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.core.errors import UnsafeFile
+from mien.core.protobuf import ProtobufError, fields
 
 __all__ = ["external_locations", "refuse_external_data"]
 
@@ -40,7 +41,7 @@ def refuse_external_data(path: Path) -> None:
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for location in external_locations(data):
             if location in ("", ".", "..") or any(mark in location for mark in "/\\:"):
-                raise UnsafeFile(f"{path.name}: keeps data outside its folder, at '{location}'")
+                raise UnsafeFile(f"{path.name}: keeps data outside its folder, at '{location}'.")
 
 
 def external_locations(data: bytes | mmap.mmap) -> Iterator[str]:
@@ -53,47 +54,20 @@ def external_locations(data: bytes | mmap.mmap) -> Iterator[str]:
     """
     try:
         yield from _walk(data, 0, len(data), "model", 0)
-    except (IndexError, UnicodeDecodeError) as error:
-        raise UnsafeFile("not an ONNX file, or a broken one") from error
+    except (ProtobufError, UnicodeDecodeError) as error:
+        raise UnsafeFile("not an ONNX file, or a broken one.") from error
 
 
-def _walk(data: bytes | mmap.mmap, at: int, end: int, message: str, depth: int) -> Iterator[str]:
+def _walk(data: bytes | mmap.mmap, start: int, stop: int, message: str, depth: int) -> Iterator[str]:
     if depth > _DEPTH:
-        raise UnsafeFile("an ONNX file with graphs nested too deep")
+        raise UnsafeFile("an ONNX file with graphs nested too deep.")
     key = value = b""
-    while at < end:
-        tag, at = _varint(data, at, end)
-        field, wire = tag >> 3, tag & 7
-        if wire == 2:
-            length, at = _varint(data, at, end)
-        elif wire == 0:
-            start = at
-            _, at = _varint(data, at, end)
-            at, length = start, at - start
-        elif wire in (1, 5):
-            length = 8 if wire == 1 else 4
-        else:
-            raise IndexError(f"wire type {wire}")
-        if at + length > end:
-            raise IndexError("a field that ends after its message")
-        if wire == 2 and message == "entry":
-            key, value = (data[at : at + length], value) if field == 1 else (key, data[at : at + length])
-        elif wire == 2 and (inner := _FIELDS[message].get(field)):
-            yield from _walk(data, at, at + length, inner, depth + 1)
-        at += length
+    for number, place in fields(data, start, stop):
+        if not isinstance(place, slice):
+            continue
+        if message == "entry":
+            key, value = (data[place], value) if number == 1 else (key, data[place])
+        elif inner := _FIELDS[message].get(number):
+            yield from _walk(data, place.start, place.stop, inner, depth + 1)
     if key == b"location":
         yield value.decode()
-
-
-def _varint(data: bytes | mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    """Read a number of 7 bits a byte, the lowest first; return it and the position after it."""
-    number = 0
-    for shift in range(0, 70, 7):
-        if at >= end:
-            break
-        byte = data[at]
-        at += 1
-        number |= (byte & 127) << shift
-        if byte < 128:
-            return number, at
-    raise IndexError("a number that does not end")
