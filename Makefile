@@ -18,7 +18,7 @@ setup: .venv/.done ## make .venv with mien and what its tests need
 	@touch $@
 
 demo: setup ## the main job on the shipped photos, or on yours: make demo PHOTOS=folder
-	$(BIN)/mien demo --out $(OUT) $(if $(PHOTOS),--photos '$(PHOTOS)')
+	$(BIN)/mien demo --out '$(OUT)' $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 test: setup ## all tests but the slow ones; fetches the weights they need, once
 	$(BIN)/pytest -n $(JOBS) -m 'not slow'

@@ -134,3 +134,32 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in result.stderr
     assert len(result.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_streams_that_are_full_or_closed(redirection: str) -> None:
+    command = f"{sys.executable} -m mien detect {assets.LANDSCAPE} {redirection}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr
+    assert result.returncode == (1 if "full" in redirection else 0)
+
+
+def test_odd_paths_do_not_stop_the_others(tmp_path: Path) -> None:
+    code, out, err = run("detect", tmp_path / ("x" * 300 + ".jpg"), assets.LANDSCAPE)
+    assert code == 1
+    assert len(out.splitlines()) == 2
+    assert "too long" in err
+    assert run("detect", "")[0] == 2
+
+
+def test_a_demo_of_nothing_fails(tmp_path: Path) -> None:
+    assert run("demo", "--photos", tmp_path / "nope", "--out", tmp_path / "out")[0] == 1
+
+
+def test_a_drawing_never_lands_on_a_photo(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a-jpg.jpg"):
+        (tmp_path / name).write_bytes(PORTRAIT)
+    assert run("detect", tmp_path, "--draw", tmp_path)[0] == 0
+    assert (tmp_path / "a-jpg.jpg").read_bytes() == (tmp_path / "a.jpg").read_bytes() == PORTRAIT
+    assert len(list(tmp_path.glob("*.drawn.jpg"))) == 2

@@ -112,6 +112,8 @@ def test_a_field_that_was_not_asked_for_says_what_to_pass() -> None:
 @pytest.mark.parametrize(
     ("build", "error", "says"),
     [
+        (lambda: Faces.from_boxes([[0, 0, 1, 1], [1]]), ShapeMismatch, "boxes are"),
+        (lambda: Faces.from_boxes([["a", 0, 1, 1]]), ShapeMismatch, "boxes are"),
         (lambda: Faces.from_boxes([[0, 0, 1]]), ShapeMismatch, r"boxes are \(N, 4\)"),
         (lambda: Faces.from_boxes([[5, 0, 1, 1]]), UsageError, "x1 <= x2"),
         (lambda: Faces.from_boxes([[0, 0, np.nan, 1]]), UsageError, "finite"),
@@ -129,6 +131,12 @@ def test_what_does_not_fit_is_refused(build: Callable[[], object], error: type[E
 
 def test_results_are_frozen() -> None:
     faces = make(1)
+    for array in (faces.boxes, faces.scores, faces.keypoints, faces.pose.values, faces[:1].boxes):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    mine = np.zeros((1, 4), np.float32)
+    Faces.from_boxes(mine)
+    mine[0, 0] = 1  # the caller's own array stays the caller's
     with pytest.raises(AttributeError):
         faces.scores = np.ones(1, np.float32)  # type: ignore[misc]
     with pytest.raises(TypeError):
@@ -205,6 +213,9 @@ def test_crop_centres_on_the_box_and_pads_outside() -> None:
     assert faces[0].crop(margin=0).mean() > 240
     assert faces[0].crop(margin=0.5).shape == (40, 40, 3)
     assert faces[1].crop(size=64).shape == (64, 64, 3)
+    for wrong in ({"size": -1}, {"size": 0}, {"size": 3.5}, {"margin": np.nan}, {"margin": -1}):
+        with pytest.raises(UsageError, match="of a crop"):
+            faces[0].crop(**wrong)
     with pytest.raises(FieldNotComputed):
         faces[0].crop(template="arcface112")
     detected = make(1).only(frozenset()).with_image(picture)

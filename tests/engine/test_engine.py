@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,9 @@ def test_a_chosen_model_is_used_and_checked() -> None:
     ("options", "error"),
     [
         ({"threads": 0}, UsageError),
+        ({"threads": 1.5}, UsageError),
+        ({"precision": "f16"}, UsageError),
+        ({"models": "squares"}, UsageError),
         ({"licenses": "free beer"}, UsageError),
         ({"device": "abacus"}, UsageError),
         ({"device": "npu"}, DeviceUnavailable),
@@ -219,6 +224,8 @@ def test_own_boxes(engine: Engine) -> None:
     assert fakes.made == ["mesh", "embedder"]  # nothing was detected
     assert faces.embedding.values[:, :2].tolist() == [[1, 2], [5, 6]]
     assert "detect" not in faces.models
+    with pytest.raises(UsageError, match="from_boxes"):
+        engine.analyze(picture(), faces=[[0, 0, 9, 9]])
     with pytest.raises(ShapeMismatch, match="not of"):
         engine.analyze(picture(size=50), faces=faces)
     more = engine.analyze(picture(), faces=faces, want={"age"})
@@ -269,6 +276,30 @@ def test_models_that_rest_are_dropped_and_come_back() -> None:
         assert engine.info()["models"] == []
         assert len(engine.detect(picture(200))) == 1
     assert fakes.made == ["squares", "squares"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_engine_says_so_instead_of_waiting_for_ever(engine: Engine) -> None:
+    engine.detect(picture(200))
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            engine.detect(picture(200))
+        except UsageError as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        assert "does not survive a fork" in answer.read()
+    os.waitpid(child, 0)
+
+
+def test_a_runner_that_is_no_class() -> None:
+    cards = [replace(fakes.card("odd", "Detector", ("detect",)), runner="os:system")]
+    with make(catalogue=Catalogue(cards)) as engine, pytest.raises(CardError, match="no class"):
+        engine.detect(picture())
 
 
 def test_a_closed_engine_says_so(engine: Engine) -> None:

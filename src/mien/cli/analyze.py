@@ -16,7 +16,7 @@ from mien.cli.options import parse_want, print_json, progress_bar, takes_engine
 if TYPE_CHECKING:
     from mien.engine import Engine, Item
 
-Sources = Annotated[list[Path], typer.Argument(help="Pictures, folders, globs, videos.", show_default=False)]
+Sources = Annotated[list[str], typer.Argument(help="Pictures, folders, globs, videos.", show_default=False)]
 Out = Annotated[Path | None, typer.Option(help="Write results here: .jsonl, .json or .csv.")]
 Draw = Annotated[Path | None, typer.Option(help="Write the pictures here, with what was found drawn on them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture, on a terminal too.")]
@@ -78,7 +78,7 @@ def analyze(
     _report(items, sources, out=out, draw=draw, as_json=json)
 
 
-def _report(items: Iterable[Item], sources: list[Path], *, out: Path | None, draw: Path | None, as_json: bool) -> None:
+def _report(items: Iterable[Item], sources: list[str], *, out: Path | None, draw: Path | None, as_json: bool) -> None:
     """Send each item where it was asked to go; exit with 1 if any failed."""
     from mien.media.sinks import open_sink
 
@@ -106,7 +106,7 @@ def _report(items: Iterable[Item], sources: list[Path], *, out: Path | None, dra
                 _print_table(item)
     if out or draw:
         where = " and ".join(str(place) for place in (out, draw) if place)
-        print(f"{pictures} pictures, {faces} faces, {failures} failed: {where}", file=sys.stderr)
+        print(f"pictures: {pictures}, faces: {faces}, failed: {failures}; {where}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
 
@@ -144,21 +144,21 @@ def _print_table(item: Item) -> None:
         console.print(f"  also: {', '.join(wide)}; see --json or --out", style="dim", highlight=False)
 
 
-def _write_drawing(item: Item, folder: Path, sources: list[Path], drawn: set[Path]) -> None:
+def _write_drawing(item: Item, folder: Path, sources: list[str], drawn: set[Path]) -> None:
     from mien.core.image import save_image
     from mien.media.sinks import make_folder
 
     assert item.faces is not None  # noqa: S101 - for the type checker: the caller has looked
     path = Path(item.source)
     # Below a folder that was named, a picture keeps its place; where two still meet, the later one gets a number.
-    roots = [source.expanduser() for source in sources if source.expanduser() in path.parents]
+    roots = [root for source in sources if (root := Path(source).expanduser()) in path.parents]
     relative = path.relative_to(roots[0]) if roots else Path(path.name)
     moment = "" if item.time is None else f"-{item.time:08.3f}s"
-    target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}{moment}.jpg")
+    target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}{moment}.drawn.jpg")
     for number in itertools.count(2):
         if target not in drawn:
             break
-        target = target.with_name(f"{target.stem.removesuffix(f'~{number - 1}')}~{number}.jpg")
+        target = target.with_name(f"{target.name.split('.drawn')[0]}.drawn~{number}.jpg")
     drawn.add(target)
     make_folder(target.parent)
     save_image(item.faces.draw(), target, quality=90)

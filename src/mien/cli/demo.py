@@ -47,6 +47,7 @@ def demo(
     start = time.perf_counter()
     seen: list[_Seen] = []
     sections: list[str] = []
+    failures = 0
     make_folder(out)
     items = engine.scan(photos or assets.FOLDER, want=WANT, keep_images=True)
     with open_sink(out / "faces.jsonl") as sink, progress_bar("pictures") as advance:
@@ -58,6 +59,7 @@ def demo(
                 reason = item.failure.message if item.failure else ""
                 sections.append(f"<h2>{escape(name)}</h2><p class=bad>{escape(reason)}</p>")
                 print(f"{name}: {reason}")
+                failures += 1
                 continue
             drawing = f"{place:04d}.jpg"
             save_image(item.faces.draw(fields=["pose", "age", "landmarks"]), out / drawing, quality=88)
@@ -66,12 +68,14 @@ def demo(
                 save_image(face.crop(size=112, margin=0.0), out / thumbnail, quality=88)
                 seen.append(_Seen(f"{name} #{row}", thumbnail, _light(face)))
             sections.append(_section(name, drawing, list(item.faces)))
-            print(f"{name}: {len(item.faces)} faces")
+            print(f"{name}: {len(item.faces)} {'face' if len(item.faces) == 1 else 'faces'}")
     recognition = _recognise(seen, engine)
     took = time.perf_counter() - start
     summary = f"{len(sections)} pictures, {len(seen)} faces, {len(recognition.pairs)} pairs of one person, {took:.1f} s"
     write_text(out / "report.html", _page(summary, sections, recognition))
     print(f"{summary}\nopen {out / 'report.html'}")
+    if failures:
+        raise typer.Exit(1)
 
 
 def _light(face: Face) -> Face:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @takes_engine
 def generate(
-    out: Annotated[Path, typer.Option(help="Where to write; with --count, a folder.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="File to write; a folder for several people.", show_default=False)],
     seed: Annotated[int, typer.Option(help="The same seed makes the same person.", min=0)] = 0,
     count: Annotated[int, typer.Option(help="How many people, all distinct.", min=1)] = 1,
     truncation: Annotated[float, typer.Option(help="0 the average face, 1 the widest variety.", min=0, max=1)] = 0.7,
@@ -30,9 +30,9 @@ def generate(
     from mien.swaps.generator import distinct_people
     from mien.swaps.generator import generate as make
 
-    if count == 1:
-        edit = make(seed=seed, truncation=truncation, size=size, engine=engine)
+    if count == 1 and out.suffix:
         make_folder(out.parent)
+        edit = make(seed=seed, truncation=truncation, size=size, engine=engine)
         path = edit.save(out)
         if sys.stdout.isatty():
             print(path)
@@ -46,5 +46,7 @@ def generate(
         for place, edit in enumerate(
             distinct_people(count, seed=seed, truncation=truncation, size=size, engine=engine)
         ):
-            edit.save(out / f"person-{seed}-{place:04d}.png")
+            path = edit.save(out / f"person-{seed}-{place:04d}.png")
+            if not sys.stdout.isatty():
+                print_json({"path": str(path), **edit.report})
             advance(1)

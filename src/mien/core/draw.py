@@ -23,6 +23,7 @@ BOX = (255, 196, 0)
 POINT = (0, 220, 255)
 AXES = ((235, 60, 60), (60, 200, 80), (80, 120, 255))  # x, y, z, as in every 3D tool
 LABEL_BACKGROUND = (20, 20, 20)
+SMALLEST_TEXT = 9.0  # pixels
 
 
 def draw(image: Image, faces: Faces, *, fields: Sequence[str]) -> Image:
@@ -61,13 +62,13 @@ def _draw_face(pen: ImageDraw.ImageDraw, face: Face, fields: Sequence[str]) -> N
         column = getattr(face, name)
         if isinstance(column, Points):
             for point in column.xy:
-                _dot(pen, point, max(0.5, side / 400), POINT)
+                _dot(pen, point, max(0.5, side / 300), POINT)
         if isinstance(column, Angles) and not bool(column.abstained):
             center = np.array([(x1 + x2) / 2, (y1 + y2) / 2])
             _axes(pen, center, column.matrix.astype(np.float64), side / 2, stroke * 2)
         if known[name].brief:
             words.append(f"{name} {column.brief()}")
-    _label(pen, words, (x1, y2 + stroke), max(11.0, min(side / 12, 48.0)))
+    _label(pen, words, (x1, y1, x2, y2), max(SMALLEST_TEXT, side / 12))
 
 
 def _dot(pen: ImageDraw.ImageDraw, point: NDArray[np.floating], radius: float, color: tuple[int, int, int]) -> None:
@@ -86,16 +87,19 @@ def _axes(
         pen.line((*center.tolist(), *tip.tolist()), fill=color, width=width)
 
 
-def _label(pen: ImageDraw.ImageDraw, words: Sequence[str], corner: tuple[float, float], size: float) -> None:
-    if not words:
+def _label(pen: ImageDraw.ImageDraw, words: Sequence[str], box: tuple[float, float, float, float], size: float) -> None:
+    """Write below the box, or above it where the picture ends; smaller where it must, and not at all below 9 pixels."""
+    if not words or size < SMALLEST_TEXT:
         return
     font = ImageFont.load_default(size)
     text = "\n".join(words)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    width, height = right - left, bottom - top
-    # Keep the label inside the picture: a face at the lower border is labelled above its lower edge.
+    width, height = right - left + 4, bottom - top + 4
     canvas_width, canvas_height = pen.im.size
-    x = max(0.0, min(corner[0], canvas_width - width - 4))
-    y = max(0.0, min(corner[1], canvas_height - height - 4))
-    pen.rectangle((x, y, x + width + 4, y + height + 4), fill=LABEL_BACKGROUND)
+    places = [y for y in (box[3] + size / 6, box[1] - size / 6 - height) if 0 <= y <= canvas_height - height]
+    if not places or width > canvas_width:
+        _label(pen, words, box, size / 1.25)
+        return
+    x, y = max(0.0, min(box[0], canvas_width - width)), places[0]
+    pen.rectangle((x, y, x + width, y + height), fill=LABEL_BACKGROUND)
     pen.multiline_text((x + 2 - left, y + 2 - top), text, font=font, fill=(255, 255, 255))

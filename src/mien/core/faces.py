@@ -112,8 +112,9 @@ class Faces(_Fields):
         for name, (array, expected) in checks.items():
             if array.shape != expected:
                 raise ShapeMismatch(f"{name} of {count} faces have shape {expected}, got {array.shape}.")
-            if array.dtype != np.float32:
-                object.__setattr__(self, name, array.astype(np.float32))
+            frozen = np.asarray(array, np.float32).view()
+            frozen.flags.writeable = False  # a result is shared by its slices: it never changes
+            object.__setattr__(self, name, frozen)
         known = all_fields()
         for name, column in self.columns.items():
             if name not in known or known[name].always:
@@ -160,7 +161,10 @@ class Faces(_Fields):
         UsageError
             If a box is not finite or ends before it starts.
         """
-        corners = np.asarray(boxes, dtype=np.float32)
+        try:
+            corners = np.asarray(boxes, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise ShapeMismatch(f"boxes are (N, 4) numbers, xyxy: {error}.") from error
         corners = corners.reshape(0, 4) if corners.size == 0 else corners
         if corners.ndim != 2 or corners.shape[1] != 4:
             raise ShapeMismatch(f"boxes are (N, 4), xyxy; got shape {corners.shape}.")
@@ -516,12 +520,16 @@ class Face(_Fields):
         FieldNotComputed
             If a template is given and there are no alignment points.
         UsageError
-            If there is no such template.
+            If there is no such template, or a number is out of range.
         """
         from mien.core.geometry import TEMPLATES, similarity, square_crops
         from mien.core.warping import warp
 
         image = self.faces.require_image()
+        if size is not None and (not isinstance(size, int) or size < 1):
+            raise UsageError(f"the size of a crop is a whole number of pixels, 1 or more, not {size!r}.")
+        if not 0 <= margin <= 10:
+            raise UsageError(f"the margin of a crop is between 0 and 10 times the box's side, not {margin!r}.")
         if template is not None:
             if template not in TEMPLATES:
                 raise UsageError(f"no template is called {template!r}; there are {', '.join(TEMPLATES)}.")

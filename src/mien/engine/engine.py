@@ -100,9 +100,13 @@ class Engine:
         precision: PrecisionName | None = None,
         progress: Progress | None = None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise UsageError("threads must be 1 or more.")
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise UsageError(f"threads is a whole number of 1 or more, not {threads!r}.")
+        if models is not None and not isinstance(models, Mapping):
+            raise UsageError(f'models is a mapping such as {{"embedding": "sface"}}, not {models!r}.')
+        SessionOptions(precision=precision)  # refuses one that there is not
         self.threads = threads or SessionOptions().thread_count
+        self._process = os.getpid()
         self._asked_device = device  # "auto" is settled file by file: an accelerator may not run each kind of file
         self._device = resolve_device(device)
         if licenses not in get_args(Policy):
@@ -195,6 +199,8 @@ class Engine:
         with self._lock:
             if self._closed:
                 raise UsageError("this engine is closed.")
+            if os.getpid() != self._process:  # its threads did not come along, and a call would wait for ever
+                raise UsageError("an engine does not survive a fork: make one in the child, or spawn the process.")
             making = self._making.setdefault(key, threading.Lock())
         with making:  # a long download of one model does not stop calls that use another
             loaded = self._loaded.get(key) or self._make(card, mode)
@@ -223,6 +229,8 @@ class Engine:
             make = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise CardError(f"the card of {card.id!r} names a runner that cannot be loaded: {error}.") from error
+        if not isinstance(make, type):
+            raise CardError(f"the card of {card.id!r} names a runner that is no class: {card.runner}.")
         return _Loaded(make(bundle), bundle, time.monotonic())
 
     def preload(self, *names: str, mode: Mode = "latency") -> None:
@@ -311,6 +319,8 @@ class Engine:
                 raise UsageError("aligned crops are one face each: faces= and limits on detection do not go with them.")
             return self._analyze_crops(image, wanted)
         picture = load_image(cast("ImageSource", image))
+        if faces is not None and not isinstance(faces, Faces):
+            raise UsageError("faces= takes a Faces: make one of your boxes with Faces.from_boxes.")
         if faces is not None:
             size = picture.shape[1], picture.shape[0]
             if faces.image_size not in {(0, 0), size}:
@@ -340,7 +350,8 @@ class Engine:
                 )
             )
         found = found or [Faces.from_boxes([], keypoint_names=ALIGNMENT_NAMES)]  # no crops: no faces, but their fields
-        return Faces.concat(self._describe(pictures, found, wanted, wanted, "latency"))
+        joined = Faces.concat(self._describe(pictures, found, wanted, wanted, "latency"))
+        return joined.with_image(pictures[0]) if len(pictures) == 1 else joined
 
     def scan(
         self,
@@ -365,7 +376,7 @@ class Engine:
     @property
     def _pictures_at_once(self) -> int:
         # A CPU gains nothing from pictures in one batch (its workers each take one); an accelerator does.
-        return 1 if self._device.target.startswith("CPU") else 8
+        return 1 if self._device.is_cpu else 8
 
     def _scan_chunk(
         self, pictures: Sequence[Picture], *, wanted: frozenset[str], limits: _Limits, keep: bool

@@ -36,7 +36,10 @@ _default = _Default()
 
 
 def default_engine() -> Engine:
-    """The engine that every verb uses unless ``engine=`` is passed; made at its first use with all defaults."""
+    """The engine that every verb uses unless ``engine=`` is passed; made at its first use with all defaults.
+
+    It does not survive a fork: in a forked process make an `Engine` and pass it, or set it here.
+    """
     return _default.get()
 
 

@@ -26,7 +26,7 @@ from xml.sax.saxutils import escape
 
 from PIL import Image, UnidentifiedImageError
 
-from mien.core.errors import ImageError, SourceError
+from mien.core.errors import ImageError, SourceError, UsageError
 
 __all__ = ["SYNTHETIC_TYPES", "Provenance", "provenance"]
 
@@ -179,8 +179,10 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance
             raise SourceError(f"{os.fspath(source)} cannot be read: {error.strerror or error}.") from error
         except ValueError as error:  # a null character
             raise SourceError(f"{os.fspath(source)!r} is not a path: {error}.") from error
-    else:
+    elif hasattr(source, "read"):
         packet = _packet(source, "the file object")
+    else:
+        raise UsageError(f"provenance is read from a path, bytes or a binary file, not from a {type(source).__name__}.")
     return Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")
 
 
@@ -226,7 +228,7 @@ def _packet(file: IO[bytes], name: str) -> bytes | None:
             with Image.open(file) as image:
                 kind, packet = image.format, image.info.get("xmp")
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} is too large: {error}") from error
+        raise ImageError(f"{name} is too large: {str(error).rstrip('.')}.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"{name} is not a picture file, or a broken one.") from error
     if kind == "PNG" and packet is None:

@@ -47,6 +47,8 @@ def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[st
         If the source is none of these.
     """
     if isinstance(source, str | os.PathLike):
+        if not os.fspath(source):
+            raise UsageError("an empty path names no picture.")
         yield from _find(Path(source).expanduser())
     elif isinstance(source, Iterable):
         for one in source:
@@ -56,9 +58,10 @@ def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[st
 
 
 def _find(path: Path) -> Iterator[Path | Nothing]:
-    if path.is_dir():
+    # Unlike Path's own, these say no to a name that is too long, which then fails where it is opened.
+    if os.path.isdir(path):  # noqa: PTH112
         yield from _some(path, _walk(path), f"no pictures in the folder {path}.")
-    elif any(sign in str(path) for sign in "*?[") and not path.exists():
+    elif any(sign in str(path) for sign in "*?[") and not os.path.exists(path):  # noqa: PTH110
         yield from _some(path, _glob(path), f"no picture matches {path}.")
     else:
         yield path

@@ -1,13 +1,14 @@
 """Writes results as they come: JSON Lines, one JSON array, or CSV, chosen by the file's suffix.
 
-A result grows beside its target as ``<name>.part`` and takes the target's name when it is complete: a file that has
-the name is whole.
+A result grows beside its target as ``<name>.<process>.part`` and takes the target's name when it is complete: a file
+that has the name is whole.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -107,13 +108,13 @@ FORMATS: Mapping[str, Callable[[IO[str]], _Format]] = {
 class FileSink:
     """A file that results are written to; use it in a ``with`` block.
 
-    Leaving the block completes the file. Leaving it by Ctrl-C leaves what there is as ``<name>.part``; leaving it by
+    Leaving the block completes the file. Leaving it by Ctrl-C leaves what there is in that part; leaving it by
     an error leaves nothing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._part = path.with_name(path.name + ".part")
+        self._part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes do not share one
         make_folder(path.parent)
         try:
             self._stream = self._part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
@@ -190,7 +191,7 @@ def write_text(path: Path, text: str) -> None:
     StorageError
         If it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
