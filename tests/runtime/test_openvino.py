@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,10 @@ import pytest
 from onnx import helper
 
 from mien.core.errors import CardError, DeviceUnavailable, ModelError
-from mien.models.card import ImageInput
+from mien.models.card import ImageInput, WeightFile
 from mien.runtime import openvino as subject
 from mien.runtime.bundle import Bundle
-from mien.runtime.cache import CompileCache
+from mien.runtime.cache import CompileCache, digest
 from mien.runtime.session import SessionOptions, resolve_device
 from tests.runtime.conftest import Open
 from tests.runtime.networks import baked_network, picture_network, sum_network, write
@@ -52,13 +54,15 @@ def test_importing_the_room_loads_no_library() -> None:
 
 
 def test_the_second_start_neither_reads_nor_compiles(
-    tmp_path: Path, open_session: Open, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, open_session: Open, bundle: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, cache = picture_network(tmp_path / "n.onnx"), tmp_path / "cache"
     x = np.arange(96, dtype=np.uint8).reshape(1, 4, 8, 3)
     want = open_session(path, ANY, cache_dir=cache).run(x)
+    made = bundle(path, ANY, cache_dir=cache)
     monkeypatch.setattr(subject, "read_network", None)
-    session = open_session(path, ANY, cache_dir=cache)
+    monkeypatch.setattr(subject, "digest", None)  # the store has hashed the file, and the card says what it found
+    session = made.session()
     assert (session.inputs, session.outputs) == (("x",), ("picture", "mean"))
     for got, expected in zip(session.run(x), want, strict=True):
         np.testing.assert_array_equal(got, expected)
@@ -162,6 +166,8 @@ def test_a_graph_and_its_weights_in_two_files(tmp_path: Path, bundle: Any) -> No
     (tmp_path / "elsewhere").mkdir()
     weights = (tmp_path / "graph.bin").rename(tmp_path / "elsewhere" / "weights.bin")
     card = bundle(tmp_path / "graph.xml").card
+    binary = WeightFile(name="weights.bin", source=f"file:{weights}", sha256=digest(weights), bytes=1)
+    card = replace(card, files={**card.files, "model_weights": binary})
     options = SessionOptions(device="cpu", threads=1)
     both = Bundle(card, {"model": tmp_path / "graph.xml", "model_weights": weights}, options)
     want = bundle(onnx_file).session().run(np.ones((3, 2, 3)))[0]

@@ -196,6 +196,23 @@ def test_an_operation_that_nobody_knows(tmp_path: Path, open_session: Open, devi
         open_session(path, device=device)
 
 
+def test_a_network_that_fails_while_it_runs(tmp_path: Path, open_session: Open, device: str) -> None:
+    """Two numbers that are not zero are wanted, which only the run can tell."""
+    nodes = [
+        helper.make_node("NonZero", ["x"], ["at"]),
+        helper.make_node("Cast", ["at"], ["real"], to=1),
+        helper.make_node("Reshape", ["real", "shape"], ["y"]),
+    ]
+    shape = {"shape": np.array([1, 4], np.int64)}
+    path = write(tmp_path / "n.onnx", nodes, {"x": [1, 3]}, {"y": [1, 4]}, shape)
+    session = open_session(path, device=device)
+    np.testing.assert_array_equal(session.run(np.array([[5, 0, 5]]))[0], [[0, 0, 0, 2]])
+    with pytest.raises(ModelError, match=r"^n\.onnx failed while it ran: .*[^.]\.$") as raised:
+        session.run(np.ones((1, 3)))
+    assert "\n" not in str(raised.value)
+    np.testing.assert_array_equal(session.run(np.array([[0, 5, 5]]))[0], [[0, 0, 1, 2]])
+
+
 def test_a_closed_session_says_so(tmp_path: Path, open_session: Open, device: str) -> None:
     session = open_session(sum_network(tmp_path / "n.onnx"), device=device)
     session.close()

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mien.cli.options import DownloadProgress, print_json
-from mien.core.errors import LicenseRefused, MienError
+from mien.core.errors import MienError
 
 if TYPE_CHECKING:
     from mien.models.card import Card
     from mien.models.catalogue import Catalogue
+    from mien.models.license import Policy
 
 app = typer.Typer(help="Models: what there is, under which terms; fetch, check, add, pack.", no_args_is_help=True)
 
@@ -27,6 +28,16 @@ Licenses = Annotated[
 
 def _pick(catalogue: Catalogue, names: list[str] | None) -> list[Card]:
     return [catalogue[name] for name in names] if names else list(catalogue)
+
+
+def _allowed(cards: list[Card], licenses: Policy) -> list[Card]:
+    """Return the models that a policy permits, and say on standard error why the others are skipped."""
+    from mien.models.license import refusal
+
+    reasons = [refusal(card, licenses) for card in cards]
+    for reason in filter(None, reasons):
+        print(f"skipped: {reason}.", file=sys.stderr)
+    return [card for card, reason in zip(cards, reasons, strict=True) if reason is None]
 
 
 @app.command("list")
@@ -79,19 +90,17 @@ def list_models(
 def pull(names: Names = None, licenses: Licenses = "any", offline: Offline = False) -> None:
     """Fetch models into the cache, so that later runs need no network."""
     from mien.models.catalogue import Catalogue
-    from mien.models.license import notice, require
+    from mien.models.license import notice
     from mien.models.store import Store
 
     store = Store(offline=offline, progress=DownloadProgress())
-    failed = False
-    for card in _pick(Catalogue.load(), names):
+    cards = _pick(Catalogue.load(), names)
+    allowed = _allowed(cards, licenses)
+    failed = names is not None and len(allowed) < len(cards)  # asked for by name, and not given
+    for card in allowed:
         try:
-            require(card, licenses)
             new = not all(store.has(file) for file in card.files.values())
             paths = store.pull(card)
-        except LicenseRefused as refused:
-            print(f"skipped: {refused}", file=sys.stderr)
-            failed = failed or names is not None  # asked for by name, and not given
         except MienError as error:
             print(f"mien: {error}", file=sys.stderr)
             failed = True
@@ -121,12 +130,14 @@ def verify(names: Names = None) -> None:
 
 @app.command()
 def remove(names: Annotated[list[str], typer.Argument(help="Model ids.", show_default=False)]) -> None:
-    """Delete models from the cache."""
+    """Delete models from the cache, but for files that another model there shares."""
     from mien.models.catalogue import Catalogue
     from mien.models.store import Store
 
-    store = Store(offline=True)
-    freed = sum(store.remove(card) for card in _pick(Catalogue.load(), names))
+    store, catalogue = Store(offline=True), Catalogue.load()
+    going = _pick(catalogue, names)
+    staying = [card for card in catalogue if card not in going and all(map(store.has, card.files.values()))]
+    freed = sum(store.remove(card, keep=staying) for card in going)
     print(f"freed {freed / 1e6:.1f} MB")
 
 
@@ -157,10 +168,15 @@ def add(
 def pack(
     folder: Annotated[Path, typer.Argument(help="Where to write the mirror.", show_default=False)],
     names: Names = None,
+    licenses: Licenses = "any",
 ) -> None:
     """Write a mirror for machines without a network: set MIEN_MIRROR to the folder there."""
     from mien.models.catalogue import Catalogue
     from mien.models.store import Store
 
-    paths = Store(progress=DownloadProgress()).pack(folder, _pick(Catalogue.load(), names))
+    cards = _pick(Catalogue.load(), names)
+    allowed = _allowed(cards, licenses)
+    paths = set(Store(progress=DownloadProgress()).pack(folder, allowed))  # models may share a file
     print(f"{len(paths)} files, {sum(path.stat().st_size for path in paths) / 1e6:.0f} MB in {folder}")
+    if names is not None and len(allowed) < len(cards):  # asked for by name, and not given
+        raise typer.Exit(1)

@@ -91,7 +91,7 @@ class _Settings:
     def of(cls, card: Card) -> _Settings:
         names = [f.name for f in fields(cls)]
         if missing := [name for name in names if name not in card.params]:
-            raise CardError(f"the card of {card.id} lacks params.{missing[0]}")
+            raise CardError(f"the card of {card.id} lacks params.{missing[0]}.")
         return cls(**{name: card.params[name] for name in names})
 
 

@@ -7,6 +7,7 @@ So a name like ``../../.bashrc`` in it can do nothing, and is refused all the sa
 from __future__ import annotations
 
 import gzip
+import lzma
 import stat
 import tarfile
 import tempfile
@@ -27,7 +28,7 @@ _TAR_LIMIT = 1 << 32  # bytes of a tar, decompressed on the way to its member
 _CHUNK = 1 << 18
 # What the readers of the standard library raise for bytes that are not an archive, or a broken one. RuntimeError stands
 # for an encrypted member, NotImplementedError for an unknown compression.
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, ValueError)
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 
 
 def is_tar(name: str) -> bool:
@@ -70,9 +71,17 @@ def extract(archive: IO[bytes], name: str, members: Sequence[str], out: IO[bytes
                 nested.seek(0)
                 extract(nested, first, inner, out, limit)
     except KeyError:
-        raise WeightsUnavailable(f"{name} has no member '{first}'") from None
+        raise WeightsUnavailable(f"{name} has no member '{first}'.") from None
     except _BROKEN as error:
-        raise WeightsUnavailable(f"{name} is a broken archive: {error}") from error
+        raise _broken(name, error) from error
+    except OSError as error:  # bzip2 and gzip complain of data with it as well as disks, but without a number
+        if error.errno is not None:
+            raise
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: Exception) -> WeightsUnavailable:
+    return WeightsUnavailable(f"{name} is a broken archive: {str(error).rstrip('.')}.")
 
 
 def copy_limited(stream: IO[bytes], out: IO[bytes], limit: int, name: str) -> None:
@@ -81,7 +90,7 @@ def copy_limited(stream: IO[bytes], out: IO[bytes], limit: int, name: str) -> No
     while chunk := stream.read(_CHUNK):
         left -= len(chunk)
         if left < 0:
-            raise UnsafeFile(f"'{name}' is larger than the {limit} bytes that it may have")
+            raise UnsafeFile(f"'{name}' is larger than the {limit} bytes that it may have.")
         out.write(chunk)
 
 
@@ -104,7 +113,7 @@ def _open_zip_member(archive: IO[bytes], member: str) -> Iterator[IO[bytes]]:
         info = opened.getinfo(member)
         mode = info.external_attr >> 16
         if info.flag_bits & 0x1 or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
-            raise UnsafeFile(f"'{member}' is encrypted or no regular file")
+            raise UnsafeFile(f"'{member}' is encrypted or no regular file.")
         with opened.open(info) as stream:
             yield stream
 
@@ -117,7 +126,7 @@ def _open_tar_member(archive: IO[bytes], member: str) -> Iterator[IO[bytes]]:
             if info.name == member:
                 stream = opened.extractfile(info) if info.isreg() else None
                 if stream is None:
-                    raise UnsafeFile(f"'{member}' is a link or no regular file")
+                    raise UnsafeFile(f"'{member}' is a link or no regular file.")
                 yield stream
                 return
     raise KeyError(member)
@@ -132,5 +141,5 @@ class _LimitedGzip(gzip.GzipFile):
         data = super().read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise UnsafeFile(f"an archive that unpacks to more than {_TAR_LIMIT} bytes")
+            raise UnsafeFile(f"an archive that unpacks to more than {_TAR_LIMIT} bytes.")
         return data

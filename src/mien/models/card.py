@@ -16,7 +16,7 @@ from typing import Any, Literal, NoReturn, cast, get_args
 from mien.core.errors import CardError
 from mien.models.sources import Source
 
-__all__ = ["Card", "Color", "DataTerms", "ImageInput", "Layout", "Precision", "WeightFile"]
+__all__ = ["MODEL_ID", "SPDX_ID", "Card", "Color", "DataTerms", "ImageInput", "Layout", "Precision", "WeightFile"]
 
 Layout = Literal["NCHW", "NHWC"]
 Color = Literal["RGB", "BGR", "GRAY"]
@@ -24,13 +24,13 @@ DataTerms = Literal["free", "research", "unknown"]
 Precision = Literal["bf16", "f32"]
 
 # A model id is a file name, a command-line word and a part of an embedding space's name.
-_ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+MODEL_ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 # A weight file's name is its path below the cache and the mirror: one plain part, on every file system.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _RUNNER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+SPDX_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,16 +154,16 @@ class Card:
         try:
             values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise CardError(f"{path}: not a TOML file: {error}") from error
+            raise CardError(f"{path}: not a TOML file: {error}.") from error
         table = _Table(values, path)
         card = cls(
-            id=table.text("id", _ID),
+            id=table.text("id", MODEL_ID),
             title=table.text("title"),
             runner=table.text("runner", _RUNNER),
             gives=table.names("gives"),
             needs=table.names("needs", default=()),
             priority=table.integer("priority", default=100),
-            weights_license=table.text("weights_license", _SPDX),
+            weights_license=table.text("weights_license", SPDX_ID),
             license_source=table.text("license_source"),
             data_terms=cast("DataTerms", table.choice("data_terms", get_args(DataTerms))),
             data_source=table.text("data_source"),
@@ -244,7 +244,7 @@ class _Table:
         return key in self._left
 
     def refuse(self, key: str, why: str) -> NoReturn:
-        raise CardError(f"{self._path}: key '{self._prefix}{key}': {why}")
+        raise CardError(f"{self._path}: key '{self._prefix}{key}': {why}.")
 
     def finish(self) -> None:
         for key in self._left:

@@ -17,7 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from mien.core.errors import CardError, SourceError, StorageError, UnknownModel, UnsafeFile, UsageError
-from mien.models.card import Card, ImageInput, WeightFile
+from mien.models.card import MODEL_ID, SPDX_ID, Card, ImageInput, WeightFile
 from mien.models.external_data import external_locations
 
 __all__ = ["Card", "Catalogue", "ImageInput", "WeightFile", "add_card", "user_cards_folder"]
@@ -48,7 +48,7 @@ class Catalogue:
                 sha256, owner = owners.setdefault(file.name, (file.sha256, card.id))
                 if sha256 != file.sha256:
                     raise CardError(
-                        f"models '{owner}' and '{card.id}' both call a file '{file.name}', but not the same one"
+                        f"models '{owner}' and '{card.id}' both call a file '{file.name}', but not the same one."
                     )
 
     @classmethod
@@ -68,7 +68,7 @@ class Catalogue:
             try:
                 folders.append(resources.files(entry.value))
             except ImportError as error:
-                raise CardError(f"entry point '{entry.name}' of {ENTRY_POINT_GROUP}: {error}") from error
+                raise CardError(f"entry point '{entry.name}' of {ENTRY_POINT_GROUP}: {error}.") from error
         folders.append(user_cards_folder())
         return cls(card for folder in folders for card in _read_folder(folder))
 
@@ -78,8 +78,9 @@ class Catalogue:
             return self._cards[model_id]
         except KeyError:
             close = difflib.get_close_matches(model_id, self._cards, n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(close)}?" if close else "`mien models list` shows what there is"
-            raise UnknownModel(f"no model is called '{model_id}'; {hint}") from None
+            hint = f"did you mean {' or '.join(close)}?" if close else "`mien models list` shows what there is."
+            message = f"no model is called '{model_id}'; {hint}"
+            raise UnknownModel(message) from None
 
     def __contains__(self, model_id: object) -> bool:
         return model_id in self._cards
@@ -109,7 +110,7 @@ def _read_folder(folder: Traversable) -> Iterator[Card]:
             try:
                 text = entry.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise CardError(f"{entry}: cannot be read: {error}") from error
+                raise CardError(f"{entry}: cannot be read: {error}.") from error
             yield Card.from_toml(text, str(entry))
 
 
@@ -146,7 +147,7 @@ def add_card(
     UnknownModel
         `like` is not in the catalogue.
     UsageError
-        `like` has no such file, or `id` is taken.
+        `like` has no such file, `id` is taken or no id, or `weights_license` is no SPDX id.
     SourceError
         `path` cannot be read, or is empty.
     UnsafeFile
@@ -154,21 +155,25 @@ def add_card(
     StorageError
         The card cannot be written.
     """
+    if not MODEL_ID.fullmatch(id):
+        raise UsageError(f"{id!r} is no id of a model: lower case letters and digits, parted by one of '.', '_', '-'.")
+    if not SPDX_ID.fullmatch(weights_license):
+        raise UsageError(f"{weights_license!r} is no SPDX id of a license, such as MIT or LicenseRef-unknown.")
     catalogue = Catalogue.load()
     known = catalogue[like]
     if id in catalogue:
-        raise UsageError(f"there is a model called '{id}' already")
+        raise UsageError(f"there is a model called '{id}' already.")
     if file not in known.files:
-        raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files)}")
+        raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files)}.")
     path = Path(path).expanduser().resolve()
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from error
+        raise SourceError(f"{path}: {error.strerror}.") from error
     if not data:
-        raise SourceError(f"{path}: an empty file")
-    if path.suffix == ".onnx" and (outside := next(external_locations(data), None)) is not None:
-        raise UnsafeFile(f"{path}: keeps data in another file, '{outside}'; save the model as one file")
+        raise SourceError(f"{path}: an empty file.")
+    if path.suffix.lower() == ".onnx" and (outside := next(external_locations(data), None)) is not None:
+        raise UnsafeFile(f"{path}: keeps data in another file, '{outside}'; save the model as one file.")
     digest = hashlib.sha256(data).hexdigest()
     own = replace(known.files[file], source=f"file:{path}", sha256=digest, bytes=len(data), name=f"{id}{path.suffix}")
     card = replace(
@@ -189,7 +194,7 @@ def add_card(
     )
     text = card.to_toml()
     target = user_cards_folder() / f"{id}.toml"
-    Card.from_toml(text, str(target))  # an id or a license that a card cannot hold is refused before it is written
+    Card.from_toml(text, str(target))  # a file name that a card cannot hold is refused before it is written
     fresh = target.with_suffix(".new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -197,5 +202,5 @@ def add_card(
         fresh.replace(target)
     except OSError as error:
         fresh.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {target}: {error.strerror}") from error
+        raise StorageError(f"cannot write {target}: {error.strerror}.") from error
     return card

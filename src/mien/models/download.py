@@ -62,32 +62,31 @@ def download(
     while True:
         before = _size(part)
         try:
-            if _append(client, url, part, span, limit, report):
+            if (why := _append(client, url, part, span, limit, report)) is None:
                 return
-            why = "the server is busy"
         except httpx2.TransportError as error:
-            why = redacted(str(error)) or type(error).__name__
+            why = redacted(str(error)).rstrip(".") or type(error).__name__
         except UnsafeFile:
             part.unlink(missing_ok=True)
             raise
         except OSError as error:
             part.unlink(missing_ok=True)
-            raise StorageError(f"cannot write {part}: {error.strerror}") from error
+            raise StorageError(f"cannot write {part}: {error.strerror}.") from error
         failures = 1 if _size(part) > before else failures + 1
         if failures >= ATTEMPTS:
             kept = "; what has arrived is kept, try again" if _size(part) else ""
-            raise WeightsUnavailable(f"{redacted(url)}: {why}{kept}")
+            raise WeightsUnavailable(f"{redacted(url)}: {why}{kept}.")
         pause(failures)
 
 
 def _append(
     client: httpx2.Client, url: str, part: Path, span: tuple[int, int] | None, limit: int, report: Report
-) -> bool:
-    """Ask once for what `part` lacks; False where the server says to come back later."""
+) -> str | None:
+    """Ask once for what `part` lacks; return why something still lacks, or None where nothing does."""
     have = _size(part)
     start, end = span or (0, None)
     if end is not None and have >= end - start:
-        return True
+        return None
     wanted = f"bytes={start + have}-{'' if end is None else end - 1}" if span or have else None
     with get(client, url, wanted) as response:
         status = response.status_code
@@ -96,28 +95,28 @@ def _append(
             if content_range(response)[1] != have:
                 part.unlink()
                 return _append(client, url, part, span, limit, report)
-            return True
+            return None
         if status == 206 and content_range(response)[0] != start + have:
             status = 200  # bytes, but not those that were asked for
         if status == 200 and span:
             raise RangesRefused
         if status == 429 or status >= 500:
-            return False
+            return f"the server is busy ({status})"
         refuse_unless_ok(response, url)
         if status == 200:
             have = 0
         length = response.headers.get("Content-Length", "")
         total = end - start if end is not None else have + int(length) if length.isdecimal() else 0
         if max(total, have) > limit:
-            raise UnsafeFile(f"{redacted(url)}: {total} bytes, more than the {limit} that it may have")
+            raise UnsafeFile(f"{redacted(url)}: {total} bytes, more than the {limit} that it may have.")
         with part.open("ab" if have else "wb") as out:
             for chunk in response.iter_raw():
                 have += len(chunk)
                 if have > limit:
-                    raise UnsafeFile(f"{redacted(url)}: more than the {limit} bytes that it may have")
+                    raise UnsafeFile(f"{redacted(url)}: more than the {limit} bytes that it may have.")
                 out.write(chunk)
                 report(have, max(total, have))
-    return end is None or have >= end - start
+    return "the server sends less than was asked for" if end is not None and have < end - start else None
 
 
 def _size(path: Path) -> int:

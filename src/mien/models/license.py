@@ -40,7 +40,7 @@ COMMERCIAL = frozenset(
 
 
 def refusal(card: Card, policy: Policy) -> str | None:
-    """Return why a policy forbids a model, in one sentence, or None where it permits it.
+    """Return why a policy forbids a model, in a clause without a full stop, or None where it permits it.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def refusal(card: Card, policy: Policy) -> str | None:
         `policy` is none of the three.
     """
     if policy not in get_args(Policy):
-        raise UsageError(f"licenses must be one of {', '.join(get_args(Policy))}, not {policy!r}")
+        raise UsageError(f"licenses must be one of {', '.join(get_args(Policy))}, not {policy!r}.")
     if policy == "any":
         return None
     if card.weights_license not in COMMERCIAL:
@@ -82,7 +82,7 @@ def require(card: Card, policy: Policy) -> None:
         `policy` is none of the three.
     """
     if reason := refusal(card, policy):
-        raise LicenseRefused(reason)
+        raise LicenseRefused(f"{reason}.")
 
 
 def notice(card: Card) -> str | None:

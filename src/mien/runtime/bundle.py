@@ -21,7 +21,8 @@ class Bundle:
     card
         What is known about the model.
     files
-        Where each file of the card lies, by the card's name for it.
+        Where each file of the card lies, by the card's name for it. Each holds the bytes that the card pins, as
+        `mien.models.store.Store.pull` sees to: compiled networks are kept under the card's hashes.
     options
         How its networks are run.
     """
@@ -43,7 +44,7 @@ class Bundle:
             The card has no file of that name.
         """
         if name not in self._files:
-            raise CardError(f"the card of {self.card.id} has no file {name!r}; it has {', '.join(self._files)}")
+            raise CardError(f"the card of {self.card.id} has no file {name!r}; it has {', '.join(self._files)}.")
         return self._files[name]
 
     def session(self, name: str = "model") -> Session:
@@ -62,7 +63,7 @@ class Bundle:
         """
         with self._lock:
             if self._closed:
-                raise UsageError(f"the model {self.card.id} is closed")
+                raise UsageError(f"the model {self.card.id} is closed.")
             if name not in self._sessions:
                 self._sessions[name] = self._open(name)
             return self._sessions[name]
@@ -90,18 +91,21 @@ class Bundle:
         if device.backend == "onnxruntime":
             if kind != ".onnx":
                 raise DeviceUnavailable(
-                    f"device {wanted!r} cannot run {path.name}: it is no ONNX file; use device='cpu'"
+                    f"device {wanted!r} cannot run {path.name}: it is no ONNX file; use device='cpu'."
                 )
             from mien.runtime.onnx import OnnxSession
 
             return OnnxSession(path, picture=picture, device=device, options=self.options)
         from mien.runtime.openvino import OpenVinoSession
 
+        names = [name, f"{name}_weights"] if kind == ".xml" else [name]
+        paths = [self.path(part) for part in names]
         return OpenVinoSession(
             path,
-            weights=self.path(f"{name}_weights") if kind == ".xml" else None,
+            weights=paths[1] if kind == ".xml" else None,
             picture=picture,
             precision=self.card.precision,
             device=device,
             options=self.options,
+            hashes=[self.card.files[part].sha256 for part in names],
         )

@@ -104,7 +104,7 @@ def mended_onnx(path: Path, picture: ImageInput | None) -> bytes:
     try:
         model = onnx.load_model(path, load_external_data=False)
     except DecodeError as error:
-        raise ModelError(f"{path.name} is not an ONNX file") from error
+        raise ModelError(f"{path.name} is not an ONNX file.") from error
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:

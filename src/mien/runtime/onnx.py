@@ -146,9 +146,12 @@ class OnnxSession:
             padded[0] = prepare(padded[0], self._picture)
         with self._turns:
             if self._closed:
-                raise UsageError(f"the session of {self._signature.name} is closed")
+                raise UsageError(f"the session of {self._signature.name} is closed.")
             names = self._signature.inputs
-            outputs = self._session.run(None, dict(zip(names, padded, strict=True)))
+            try:
+                outputs = self._session.run(None, dict(zip(names, padded, strict=True)))
+            except _errors() as error:
+                raise ModelError(f"{self._signature.name} failed while it ran: {_reason(error)}.") from error
         # Some exports leave the row axis out of an output.
         columns = [np.asarray(output, np.float32) for output in outputs]
         return [column if column.shape[:1] == (bucket,) else column[np.newaxis] for column in columns]
@@ -190,29 +193,34 @@ def _open(path: Path, picture: ImageInput | None, device: Device, threads: int) 
 
         network = mended_onnx(path, picture)
     except ImportError as error:
-        raise DeviceUnavailable(f"device {device.name!r} needs a package: pip install 'mien[cuda]'") from error
+        raise DeviceUnavailable(f"device {device.name!r} needs a package: pip install 'mien[cuda]'.") from error
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     # Waiting threads sleep, so that the threads counted are the threads used.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    choices = {} if device.target == "CPUExecutionProvider" else {"device_id": str(device.index)}
+    choices = {} if device.is_cpu else {"device_id": str(device.index)}
     try:
         session = onnxruntime.InferenceSession(network, settings, providers=[(device.target, choices)])
     except _errors() as error:
-        raise ModelError(f"{path.name} cannot run on {device.name}: {str(error).splitlines()[0][:300]}") from error
+        raise ModelError(f"{path.name} cannot run on {device.name}: {_reason(error)}.") from error
     session.disable_fallback()
     if session.get_providers()[0] != device.target:
         raise DeviceUnavailable(
-            f"ONNX Runtime could not start {device.target} here; it offers {', '.join(session.get_providers())}"
+            f"ONNX Runtime could not start {device.target} here; it offers {', '.join(session.get_providers())}."
         )
     return session
 
 
+def _reason(error: Exception) -> str:
+    """Return the line of an ONNX Runtime error that says most: the first one."""
+    return next(iter(str(error).splitlines()), "no reason given")[:300].rstrip(". ")
+
+
 def _errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises about a network (its errors share no base class)."""
+    """Return all that ONNX Runtime raises of its own (its errors share no base class)."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    names = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
-    return tuple(getattr(state, name) for name in (*names, "RuntimeException"))
+    kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    return tuple(kind for kind in kinds if issubclass(kind, Exception))

@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -79,6 +80,8 @@ class OpenVinoSession:
         The lowest precision at which the network is still right.
     device, options
         Where and how it runs.
+    hashes
+        SHA-256 of `path` and `weights`, as hex, where the caller has just checked them; else both are read for it.
 
     Raises
     ------
@@ -95,17 +98,19 @@ class OpenVinoSession:
         precision: Precision = "f32",
         device: Device,
         options: SessionOptions,
+        hashes: Sequence[str] = (),
     ) -> None:
         self._path = path
         self._weights = weights
         self._picture = picture
         self._device = device
         self._options = options
-        self._on_cpu = device.target == "CPU"
+        self._on_cpu = device.is_cpu
         self._threads = options.thread_count if self._on_cpu else 0
         self._lowest = options.precision or precision
         self._cache = CompileCache(options.cache_dir)
-        self._key = [_CACHE_VERSION, library().__version__, digest(path), weights and digest(weights), repr(picture)]
+        hashes = hashes or [digest(file) for file in (path, weights) if file is not None]
+        self._key = [_CACHE_VERSION, library().__version__, *hashes, repr(picture)]
         self._networks: OrderedDict[tuple[Rows, int, int], Network] = OrderedDict()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -169,8 +174,13 @@ class OpenVinoSession:
         together = self._options.mode == "latency"
         parts = []
         for bucket, start, stop in cuts(len(arrays[0]), self._buckets):
-            network = self._network(rows, bucket, streams)
-            parts.append(network.run([array[start:stop] for array in arrays], together=together))
+            try:
+                network = self._network(rows, bucket, streams)
+                parts.append(network.run([array[start:stop] for array in arrays], together=together))
+            except RuntimeError as error:
+                with self._lock:  # a network may keep the shapes at which it failed, so the next run gets a new one
+                    self._networks.pop((rows, bucket, streams), None)
+                raise ModelError(f"{self._path.name} failed while it ran: {_reason(error)}.") from error
         return parts[0] if len(parts) == 1 else tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
     def _streams(self, rows: int) -> int:
@@ -189,7 +199,7 @@ class OpenVinoSession:
         key = (rows, bucket, streams)
         with self._lock:
             if self._closed:
-                raise UsageError(f"the session of {self._path.name} is closed")
+                raise UsageError(f"the session of {self._path.name} is closed.")
             if key not in self._networks:
                 self._networks[key] = Network(self._compile(rows, bucket, streams), bucket, streams)
                 if len(self._networks) > _SHAPES_KEPT:
@@ -220,9 +230,9 @@ class OpenVinoSession:
                 join_siblings(model)
             compiled = core().compile_model(model, target, config)
         except RuntimeError as error:
-            raise ModelError(f"{self._path.name} cannot run on rows of {rows}: {_reason(error)}") from error
+            raise ModelError(f"{self._path.name} cannot run on rows of {rows}: {_reason(error)}.") from error
         if any(port.partial_shape.is_dynamic for port in compiled.outputs):
-            raise ModelError(f"{self._path.name} has outputs whose size depends on what is in the input")
+            raise ModelError(f"{self._path.name} has outputs whose size depends on what is in the input.")
         if self._options.cache_dir is not None and "EXPORT_IMPORT" in abilities:
             self._cache.put(key, compiled.export_model().getvalue())
         return compiled
@@ -264,7 +274,7 @@ class OpenVinoSession:
         try:
             model = self._read()
         except RuntimeError as error:
-            raise ModelError(f"{self._path.name} cannot be read as a network: {_reason(error)}") from error
+            raise ModelError(f"{self._path.name} cannot be read as a network: {_reason(error)}.") from error
         signature = Signature(
             name=self._path.name,
             inputs=tuple(_name(port) for port in model.inputs),
@@ -300,4 +310,4 @@ def _takes_batches(model: Any) -> bool:
 def _reason(error: Exception) -> str:
     """Return the line of an OpenVINO error that says most: the last one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no reason given"
+    return lines[-1][:300].rstrip(". ") if lines else "no reason given"

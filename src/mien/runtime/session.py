@@ -66,13 +66,13 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
-            raise UsageError(f"threads must be at least 1, not {self.threads}")
+            raise UsageError(f"threads must be at least 1, not {self.threads}.")
         if self.mode not in get_args(Mode):
-            raise UsageError(f"mode must be 'latency' or 'throughput', not {self.mode!r}")
+            raise UsageError(f"mode must be 'latency' or 'throughput', not {self.mode!r}.")
         if self.precision not in (None, *get_args(PrecisionName)):
-            raise UsageError(f"precision must be 'bf16', 'f32' or None, not {self.precision!r}")
+            raise UsageError(f"precision must be 'bf16', 'f32' or None, not {self.precision!r}.")
         if self.buckets is not None and (not self.buckets or min(self.buckets) < 1):
-            raise UsageError(f"buckets must be row counts of at least 1, not {self.buckets!r}")
+            raise UsageError(f"buckets must be row counts of at least 1, not {self.buckets!r}.")
 
     @property
     def thread_count(self) -> int:
@@ -156,6 +156,8 @@ class Session(Protocol):
         ------
         ShapeMismatch
             Arrays that the network does not take.
+        ModelError
+            The network failed on them.
         """
         ...
 
@@ -177,6 +179,11 @@ class Device:
     target: str
     index: int = 0
 
+    @property
+    def is_cpu(self) -> bool:
+        """Whether it is the processor itself, under either back end."""
+        return self.target in ("CPU", "CPUExecutionProvider")
+
 
 @dataclass(frozen=True)
 class DeviceRow:
@@ -190,20 +197,27 @@ class DeviceRow:
         What to do when the device is not there.
     tested
         Whether our tests have run on it; where not, nobody has.
+    counts_gpus
+        Whether NVIDIA's driver is asked for GPUs too: the package offers this device without one as well.
     """
 
     backend: Backend
     target: str
     fix: str
     tested: bool = False
+    counts_gpus: bool = False
 
 
 DEVICES = {
     "cpu": DeviceRow("openvino", "CPU", "this processor cannot run OpenVINO", tested=True),
     "gpu": DeviceRow("openvino", "GPU", "install the driver of the Intel GPU (OpenCL and Level Zero)"),
     "npu": DeviceRow("openvino", "NPU", "install the driver of the Intel NPU"),
-    "cuda": DeviceRow("onnxruntime", "CUDAExecutionProvider", "pip install 'mien[cuda]', with CUDA 12 and cuDNN 9"),
-    "tensorrt": DeviceRow("onnxruntime", "TensorrtExecutionProvider", "pip install 'mien[cuda]', and TensorRT 10"),
+    "cuda": DeviceRow(
+        "onnxruntime", "CUDAExecutionProvider", "pip install 'mien[cuda]', with CUDA 12 and cuDNN 9", counts_gpus=True
+    ),
+    "tensorrt": DeviceRow(
+        "onnxruntime", "TensorrtExecutionProvider", "pip install 'mien[cuda]', and TensorRT 10", counts_gpus=True
+    ),
     "migraphx": DeviceRow("onnxruntime", "MIGraphXExecutionProvider", "pip install onnxruntime-migraphx, with ROCm"),
     "directml": DeviceRow("onnxruntime", "DmlExecutionProvider", "pip install onnxruntime-directml (Windows)"),
     "coreml": DeviceRow("onnxruntime", "CoreMLExecutionProvider", "pip install onnxruntime (macOS)"),
@@ -234,13 +248,13 @@ def resolve_device(name: str) -> Device:
     if kind == "openvino" and rest:
         devices = _openvino_devices()
         if rest not in devices:
-            raise DeviceUnavailable(f"OpenVINO has no device {rest!r} here; it has {', '.join(devices)}")
+            raise DeviceUnavailable(f"OpenVINO has no device {rest!r} here; it has {', '.join(devices)}.")
         return Device(name, "openvino", rest)
     if kind not in DEVICES or (rest and not rest.isdecimal()):
-        raise UsageError(f"no device is called {name!r}; there are auto, {', '.join(DEVICES)}, openvino:NAME")
+        raise UsageError(f"no device is called {name!r}; there are auto, {', '.join(DEVICES)}, openvino:NAME.")
     found = _find(kind, int(rest or 0))
     if found is None:
-        raise DeviceUnavailable(f"device {name!r} is not there: {DEVICES[kind].fix}; or use device='cpu'")
+        raise DeviceUnavailable(f"device {name!r} is not there: {DEVICES[kind].fix}; or use device='cpu'.")
     return found
 
 
@@ -249,7 +263,7 @@ def _find(kind: str, index: int = 0) -> Device | None:
     name = f"{kind}:{index}" if index else kind
     if row.backend == "onnxruntime":
         there = row.target in _onnxruntime_providers()
-        if kind in ("cuda", "tensorrt"):  # the package offers these without a GPU too
+        if row.counts_gpus:
             there = there and index < _cuda_gpus()
         return Device(name, row.backend, row.target, index) if there else None
     # OpenVINO calls a lone GPU "GPU" and several of them "GPU.0", "GPU.1".

@@ -55,22 +55,22 @@ class Signature:
             The network does not take them; the message says what it takes.
         """
         if len(inputs) != len(self.inputs):
-            raise ShapeMismatch(f"{self.name} takes {len(self.inputs)} inputs, not {len(inputs)}")
+            raise ShapeMismatch(f"{self.name} takes {len(self.inputs)} inputs, not {len(inputs)}.")
         arrays = [np.asarray(array) for array in inputs]
         if picture is not None and arrays[0].dtype != np.uint8:
-            raise ShapeMismatch(f"{self.name} takes uint8 pictures, not {arrays[0].dtype}")
+            raise ShapeMismatch(f"{self.name} takes uint8 pictures, not {arrays[0].dtype}.")
         for name, array, shape in zip(self.inputs, arrays, self.shapes, strict=True):
             row = array.shape[1:]
             if array.ndim != len(shape) + 1 or any(
                 want not in (-1, have) for want, have in zip(shape, row, strict=True)
             ):
                 wanted = " x ".join("any" if size < 0 else str(size) for size in shape)
-                raise ShapeMismatch(f"{self.name}: {name} takes N x {wanted}, not {array.shape}")
+                raise ShapeMismatch(f"{self.name}: {name} takes N x {wanted}, not {array.shape}.")
             if len(array) != len(arrays[0]):
-                raise ShapeMismatch(f"{self.name}: inputs of {len(arrays[0])} and of {len(array)} rows")
+                raise ShapeMismatch(f"{self.name}: inputs of {len(arrays[0])} and of {len(array)} rows.")
         if picture is not None and any(size % picture.multiple or not size for size in arrays[0].shape[1:3]):
             height, width = arrays[0].shape[1:3]
-            raise ShapeMismatch(f"{self.name} takes multiples of {picture.multiple}, not {height} x {width} pixels")
+            raise ShapeMismatch(f"{self.name} takes multiples of {picture.multiple}, not {height} x {width} pixels.")
         return [array.astype(kind, copy=False) for array, kind in zip(arrays, self.types, strict=True)]
 
     def to_json(self) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class FaceDetector(ABC):
         self._card = bundle.card
         spec = bundle.card.files["model"].input
         if spec is None:
-            raise CardError(f"the card of {self._card.id} does not say how its network takes a picture")
+            raise CardError(f"the card of {self._card.id} does not say how its network takes a picture.")
         self._input = spec
         self._min_score = float(self.param("min_score"))
         self._max_overlap = float(self.param("max_overlap"))
@@ -102,13 +102,13 @@ class FaceDetector(ABC):
         if len(self._session.outputs) != self.outputs:
             raise CardError(
                 f"the network of {self._card.id} has {len(self._session.outputs)} outputs; "
-                f"{type(self).__name__} reads {self.outputs}"
+                f"{type(self).__name__} reads {self.outputs}."
             )
 
     def param(self, name: str) -> Any:
         """Value from the card's ``[params]``; CardError if it is not there."""
         if name not in self._card.params:
-            raise CardError(f"the card of {self._card.id} lacks params.{name}")
+            raise CardError(f"the card of {self._card.id} lacks params.{name}.")
         return self._card.params[name]
 
     @property
@@ -163,7 +163,7 @@ class FaceDetector(ABC):
         """
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-                raise ShapeMismatch(f"a picture is uint8 (H, W, 3) and not empty, not {image.dtype} {image.shape}")
+                raise ShapeMismatch(f"a picture is uint8 (H, W, 3) and not empty, not {image.dtype} {image.shape}.")
         threshold = self._min_score if min_score is None else min_score
         found: list[list[Candidates]] = [[] for _ in images]
         scales = [0.0] * len(images)  # of the last look at each picture

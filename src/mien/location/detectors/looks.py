@@ -92,9 +92,9 @@ class Look:
             low, high = entry.get("faces", (0.0, math.inf))
             look = cls(**{**entry, "side": int(entry["side"]), "faces": (float(low), float(high))})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CardError(f"the card of {card}: params.looks: {entry!r} is not a look ({error})") from error
+            raise CardError(f"the card of {card}: params.looks: {entry!r} is not a look ({error}).") from error
         if look.side < 1:
-            raise CardError(f"the card of {card}: params.looks: a side of {look.side} pixels is none")
+            raise CardError(f"the card of {card}: params.looks: a side of {look.side} pixels is none.")
         return look
 
     def fit(self, image: Image, spec: ImageInput) -> Fit:
