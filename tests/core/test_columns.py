@@ -99,6 +99,18 @@ def test_an_abstained_face_says_why() -> None:
     assert column[1].to_json() == {"reason": "the face is too small"}
 
 
+def test_a_column_made_from_another_carries_its_reasons() -> None:
+    column = Scalar([np.nan, 1.0, 2.0, np.nan], reasons=("dark", None, None, None))
+    assert column.reasons_for(np.array([True, False, True, True]), "no mesh") == ("dark", None, "no mesh", "no mesh")
+    assert Scalar([1.0, 2.0]).reasons_for(np.array([False, True]), "no mesh") == (None, "no mesh")
+    assert Scalar([]).reasons_for(np.zeros(0, bool), "no mesh") == ()
+
+
+def test_reasons_are_empty_where_nothing_abstained() -> None:
+    assert Scalar([1.0, 2.0], reasons=(None, None)).reasons == ()
+    assert Scalar([1.0, np.nan], reasons=(None, "dark"))[:1].reasons == ()
+
+
 def test_joining_keeps_reasons_in_place() -> None:
     first, second = Scalar([1.0]), Scalar([np.nan], reasons=("dark",))
     assert Scalar.concat([first, second]).reasons == (None, "dark")

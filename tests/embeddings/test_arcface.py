@@ -17,7 +17,8 @@ from mien.core.image import load_image
 from mien.embeddings.embedders.arcface import ArcFace
 from mien.engine import Batch, Engine
 from mien.runtime.bundle import Bundle
-from tests.runtime.test_real_networks import EMBEDDERS, cosines, open_bundle, published
+from tests.runtime.test_real_networks import EMBEDDERS, cosines, published
+from tests.shared import open_bundle
 
 SIZE = 32
 

@@ -161,6 +161,28 @@ def test_the_users_own_table_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
     assert load_calibration("space/1").name == "test"
 
 
+def test_a_table_is_parsed_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "calibration").mkdir()
+    file = tmp_path / "calibration" / "space-1.toml"
+    monkeypatch.setenv("MIEN_CONFIG", str(tmp_path))
+    file.write_text(table().to_toml())
+    assert load_calibration("space/1") is load_calibration("space/1")
+    file.write_text(table().to_toml().replace('"test"', '"next"'))
+    assert load_calibration("space/1").name == "next"
+
+
+def test_a_strict_policy_wants_free_terms_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "calibration").mkdir()
+    file = tmp_path / "calibration" / "space-1.toml"
+    monkeypatch.setenv("MIEN_CONFIG", str(tmp_path))
+    file.write_text(table().to_toml())
+    assert load_calibration("space/1", licenses="strict").data_terms == "free"
+    file.write_text(table().to_toml().replace('"free"', '"unknown"'))
+    assert load_calibration("space/1", licenses="commercial").data_terms == "unknown"
+    with pytest.raises(NotCalibrated, match="terms are 'unknown'"):
+        load_calibration("space/1", licenses="strict")
+
+
 def test_every_shipped_embedder_is_calibrated() -> None:
     cards = Catalogue.load().giving("embedding")
     assert {"edgeface-s", "sface", "arcface-mbf", "mobilefacenet"} <= {card.id for card in cards}

@@ -13,9 +13,9 @@ from mien.core.columns import Column, Distribution, Vectors
 from mien.core.errors import EmbeddingSpaceMismatch, FieldNotComputed, UsageError, WeightsUnavailable
 from mien.core.faces import Faces
 from mien.embeddings.calibration import Calibration
-from mien.embeddings.comparison import Verification, similarity, verify
-from mien.engine import Engine
-from mien.models.catalogue import user_cards_folder
+from mien.embeddings.comparison import Verification, similarity, traits_of, verify
+from mien.engine import Engine, set_default_engine
+from mien.models.catalogue import Catalogue, user_cards_folder
 from tests.embeddings.test_calibration import BY_AGE
 
 # In the table BY_AGE a FAR of 0.05 is at 0.1 for adults, 0.2 mixed, 0.3 minors, 0.4 children, 0.5 small faces.
@@ -65,6 +65,13 @@ def test_different_people() -> None:
     no = verify(faces(1.0), faces(0.05), far=FAR, ages=ADULT)
     assert not no
     assert no.same is False
+    assert no.reason == "the score 0.050 is below 0.100."
+
+
+def test_the_reason_names_the_lowest_score_that_would_do_for_any_kind_of_pair() -> None:
+    no = verify(faces(1.0), faces(0.05), far=FAR)
+    assert no.threshold == pytest.approx(0.4)  # of children
+    assert no.reason == "the score 0.050 is below 0.100."  # of adults
 
 
 def test_with_unknown_ages_the_rate_holds_for_children_too() -> None:
@@ -85,6 +92,15 @@ def test_ages_come_from_the_faces_or_from_the_caller() -> None:
     assert verify(faces(1.0, **small), faces(0.15, **small), far=FAR, ages=ADULT).strata == ("adult",)
     abstained = faces(1.0).with_columns({"age": Distribution([[np.nan, np.nan]], support=(20, 30), reasons=("blur",))})
     assert "child" in verify(abstained, faces(0.15), far=FAR).strata
+
+
+@pytest.mark.parametrize(("tail", "expected"), [(0.02, (10, 70)), (0.006, (10, 70)), (0.004, (30, 30))])
+def test_of_an_estimated_age_all_but_one_percent_counts(tail: float, expected: tuple[float, float]) -> None:
+    probabilities = np.zeros((1, 100))
+    probabilities[0, [10, 30, 70]] = tail, 1 - 2 * tail, tail
+    face = faces(1.0).with_columns({"age": Distribution(probabilities, support=tuple(range(100)))})[0]
+    assert traits_of(face).ages == expected
+    assert traits_of(face, ADULT).ages == ADULT
 
 
 def test_two_small_faces_need_more() -> None:
@@ -178,9 +194,12 @@ def test_the_table_that_the_tests_use() -> None:
 class Clerk:
     """An engine that gives made-up faces for pictures, and cannot have some fields."""
 
-    def __init__(self, *, refused: frozenset[str] = frozenset(), licenses: str = "any") -> None:
+    def __init__(
+        self, *, refused: frozenset[str] = frozenset(), licenses: str = "any", catalogue: Catalogue | None = None
+    ) -> None:
         self.refused = refused
         self.licenses = licenses
+        self.catalogue = Catalogue.load() if catalogue is None else catalogue
 
     def analyze(self, image: str, *, want: set[str]) -> Faces:
         if self.refused & want:
@@ -208,6 +227,28 @@ def test_where_ages_cannot_be_had_it_is_said_and_nothing_is_assumed() -> None:
     assert str(answer).startswith("no answer: the score 0.150 is enough for pairs of the kind adult")
     with pytest.raises(WeightsUnavailable):
         verify("1.0", "0.15", engine=Clerk(refused=frozenset({"embedding"})).engine)
+
+
+def test_a_catalogue_without_an_age_model() -> None:
+    ageless = Catalogue(card for card in Catalogue.load() if "age" not in card.gives)
+    with pytest.raises(UsageError, match="no model gives 'age'"):
+        Engine(catalogue=ageless).plan({"age"})
+    answer = verify("1.0", "0.45", far=FAR, engine=Clerk(refused=frozenset({"age"}), catalogue=ageless).engine)
+    assert answer.same is True
+    assert answer.notes == ("ages were not estimated: no model gives them.",)
+
+
+def test_the_default_engine_may_be_strict() -> None:
+    path = user_cards_folder().parent / "calibration" / "space-1.toml"
+    path.write_text(path.read_text().replace('"free"', '"non-commercial"'))
+    set_default_engine(Clerk(licenses="strict").engine)
+    try:
+        for pair in (("1.0", "0.15"), (faces(1.0), faces(0.15))):
+            refused = verify(*pair, far=FAR)
+            assert refused.same is None
+            assert "non-commercial" in refused.reason
+    finally:
+        set_default_engine(None)
 
 
 def test_the_terms_of_the_calibration_data_count_under_strict() -> None:

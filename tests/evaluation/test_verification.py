@@ -198,6 +198,21 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return engine
 
 
+def test_pairs_take_every_kind_of_picture_that_mien_reads(tmp_path: Path) -> None:
+    names = ["a/1.avif", "a/2.JPG", "a/notes.txt", "b/3.heic", "b/4.gif"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    pairs = Pairs.of_folder(tmp_path)
+    assert [str(file.relative_to(tmp_path)) for file in pairs.pictures] == [
+        "a/1.avif",
+        "a/2.JPG",
+        "b/3.heic",
+        "b/4.gif",
+    ]
+    assert pairs.people == ("a", "a", "b", "b")
+
+
 @pytest.mark.weights
 @pytest.mark.data
 def test_ten_people_who_are_easy_to_tell_apart(engine: Engine, shared_data: Path) -> None:

@@ -98,13 +98,15 @@ def test_no_faces_and_one(tmp_path: Path) -> None:
 
 
 def test_without_alignment_there_is_no_age_but_its_reason(tmp_path: Path) -> None:
-    points = np.stack([PLACE, np.full_like(PLACE, np.nan)])
-    given = batch(points, [0, 0], half((1, 1, 1), (1, 1, 1)))
-    column = Points(points, names=ALIGNMENT_NAMES, reasons=(None, "no mesh"))
+    nowhere = np.full_like(PLACE, np.nan)
+    points = np.stack([PLACE, nowhere, nowhere, np.full_like(PLACE, 7), PLACE])
+    given = batch(points, [0, 0, 0, 0, 1], half((255, 0, 0), (255, 0, 0)), half((0, 0, 255), (0, 0, 255)))
+    column = Points(points, names=ALIGNMENT_NAMES, reasons=(None, "no mesh", None, None, None))
     given = Batch(given.images, given.owner, given.faces.with_columns({"alignment": column}))
     age = AgeDlib(Net(tmp_path, MANIFEST).bundle).describe(given)["age"]
-    assert age.abstained.tolist() == [False, True]
-    assert age[1].reason == "no mesh"
+    assert age.abstained.tolist() == [False, True, True, True, False]
+    assert age.reasons == (None, "no mesh", "no points to align by", "the points to align by coincide", None)
+    np.testing.assert_allclose(age.probabilities[[0, 4]], [[1, 0, 0], [0, 0, 1]], atol=0.01)
 
 
 def test_a_card_without_spread(tmp_path: Path) -> None:

@@ -1,36 +1,27 @@
-"""What the tests of mesh, pose and blendshapes share: runners with real weights, real faces, marked points."""
+"""What the tests of mesh, pose and blendshapes share: real faces, what the models say of them, marked points."""
 
 from __future__ import annotations
 
-import functools
-import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from mien.core.boxes import iou
-from mien.core.errors import WeightsUnavailable
 from mien.core.faces import Faces
-from mien.core.image import Image, load_image
+from mien.core.image import Image
 from mien.engine.steps import Batch
-from mien.models.catalogue import Catalogue
-from mien.models.store import Store
-from mien.runtime.bundle import Bundle
-from mien.runtime.session import SessionOptions
+from tests.shared import marked_faces, open_bundle, runner
 
 Test = TypeVar("Test", bound=Callable[..., None])
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def real_test(test: Test) -> Test:
     """Mark a test that needs weights and real pictures."""
-    absent = pytest.mark.skipif(not DATA.is_dir(), reason="needs the folder of real pictures beside the checkout")
-    marked: Test = pytest.mark.weights(pytest.mark.data(absent(test)))
+    marked: Test = pytest.mark.weights(pytest.mark.data(test))
     return marked
 
 
@@ -44,26 +35,8 @@ INNER_POINTS = [
 ]
 
 
-@functools.cache
-def runner(model: str) -> Any:
-    card = Catalogue.load()[model]
-    try:
-        files = {name: Store().fetch(file) for name, file in card.files.items()}
-    except WeightsUnavailable as error:
-        pytest.skip(str(error))
-    module, name = card.runner.split(":")
-    return getattr(importlib.import_module(module), name)(Bundle(card, files, SessionOptions(threads=1)))
-
-
 def canonical_path() -> Path:
-    try:
-        return Store().fetch(Catalogue.load()["pose-canonical"].files["geometry"])
-    except WeightsUnavailable as error:
-        pytest.skip(str(error))
-
-
-def photo(name: str) -> Image:
-    return load_image(DATA / name)
+    return open_bundle("pose-canonical").path("geometry")
 
 
 def found(image: Image, **options: Any) -> Faces:
@@ -84,30 +57,13 @@ def boxes_only(faces: Faces) -> Faces:
     return Faces.from_boxes(faces.boxes, image_size=faces.image_size)
 
 
-@functools.cache
-def marked_faces() -> tuple[tuple[str, NDArray[np.float32], NDArray[np.float64]], ...]:
-    """File, box and 68 points (iBUG order) of each face that a person marked."""
-
-    def read() -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float64]]]:
-        for part in ("training", "testing"):
-            tree = ET.parse(DATA / "landmarks68_boxes" / f"{part}_with_face_landmarks.xml")
-            for image in tree.iter("image"):
-                for box in image.iter("box"):
-                    left, top, width, height = (float(box.attrib[k]) for k in ("left", "top", "width", "height"))
-                    marks = {int(p.attrib["name"]): (float(p.attrib["x"]), float(p.attrib["y"])) for p in box}
-                    points = np.array([marks[i] for i in range(68)])
-                    yield image.attrib["file"], np.array([left, top, left + width, top + height], np.float32), points
-
-    return tuple(read())
-
-
-def at_marks(faces_of: Mapping[str, Faces]) -> list[Faces]:
-    """For each marked face, the one that the detector found there."""
-    picked = []
-    for file, box, _ in marked_faces():
-        faces = faces_of[file]
-        picked.append(faces[[int(iou(box[None], faces.boxes)[0].argmax())]])
-    return picked
+def at_marks(faces_of: Mapping[str, Faces]) -> list[tuple[str, Faces, NDArray[np.float64]]]:
+    """Each marked face: its picture, the one that the detector found there, and its 68 points."""
+    return [
+        (file, faces_of[file][[int(iou(box[None], faces_of[file].boxes)[0].argmax())]], marks)
+        for file, (boxes, points) in marked_faces().items()
+        for box, marks in zip(boxes, points, strict=True)
+    ]
 
 
 def errors(landmarks: NDArray[np.float32], marks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,8 @@ from mien.core.image import Image
 from mien.engine.steps import Batch
 from mien.location.blendshapes import _POINTS, BLENDSHAPE_NAMES, Blendshapes
 from tests.location import meshes
-from tests.location.meshes import DATA, described, found, photo, real_test
+from tests.location.meshes import described, found, real_test
+from tests.shared import DATA, photo, runner
 
 LEFT = [name for name in BLENDSHAPE_NAMES if name.endswith("Left")]
 
@@ -128,7 +129,7 @@ def test_left_is_the_subjects_left() -> None:
     points = face.landmarks.values.copy()
     assert points[0, 263, 0] > points[0, 33, 0]  # 263 is on the picture's right: the subject's left
     points[0, [398, 384, 385, 386, 387, 388, 466]] = points[0, [382, 381, 380, 374, 373, 390, 249]]
-    step = meshes.runner("blendshapes")
+    step = runner("blendshapes")
     (open_,), (wink,) = (
         step.describe(batch_of(mesh))["blendshapes"].values for mesh in (face.landmarks.values, points)
     )

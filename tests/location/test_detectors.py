@@ -94,7 +94,15 @@ def test_boxes_return_to_the_picture(height: int, width: int, size: Size | None,
     tolerance = 1.5 * max(1, max(height, width) / (96 if size else 160), height / 96 if size else 0)
     assert faces.image_size == (width, height)
     np.testing.assert_allclose(faces.boxes, [box], atol=tolerance)
-    np.testing.assert_allclose(faces.keypoints[0, 0], [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], atol=tolerance)
+    middle = [(box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2]
+    np.testing.assert_allclose(faces.keypoints[0, 0], middle, atol=tolerance)
+
+
+def test_boxes_count_from_the_edges_and_points_from_the_first_pixels_centre() -> None:
+    detector, _ = rectangles([{"side": 160}])
+    (faces,) = detector.detect([picture(160, 320, (80, 40, 240, 120))])  # shown at half of its size
+    np.testing.assert_array_equal(faces.boxes, [[80, 40, 240, 120]])
+    np.testing.assert_array_equal(faces.keypoints, [[[159.5, 79.5]]])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (4000, 1), (3, 17)])
@@ -156,7 +164,7 @@ def test_boxes_are_clipped_to_the_picture() -> None:
     )
     (faces,) = outside.detect([picture(80, 80)])  # 80 wide in a canvas of 96: the third box is in the empty part
     assert faces.boxes.tolist() == [[0, 0, 30, 40], [70, 70, 80, 80]]
-    assert (faces.keypoints == -7).all()
+    assert (faces.keypoints == -7.5).all()
 
 
 # --- looks ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from mien.core.errors import CardError, ModelError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import square_crops, transform
-from mien.core.image import load_image
 from mien.engine.steps import Batch
 from mien.location.mesh478 import (
     FaceMesh,
@@ -30,8 +28,9 @@ from mien.location.mesh478 import (
 )
 from mien.models.catalogue import Catalogue
 from tests.location import meshes
-from tests.location.meshes import DATA, described, errors, found, photo, real_test
+from tests.location.meshes import described, errors, found, real_test
 from tests.location.test_mesh_canonical import message
+from tests.shared import DATA, marked_faces, noses, photo, runner
 
 
 def mesh_like(seed: int, count: int = 1) -> NDArray[np.float32]:
@@ -232,7 +231,7 @@ def test_another_network_is_refused() -> None:
 
 
 def all_found() -> Mapping[str, Faces]:
-    return {file: found(photo(f"landmarks68_boxes/{file}")) for file in {file for file, _, _ in meshes.marked_faces()}}
+    return {file: found(photo(f"landmarks68_boxes/{file}")) for file in marked_faces()}
 
 
 def _one_mesh(name: str) -> NDArray[np.float32]:
@@ -243,9 +242,8 @@ def _one_mesh(name: str) -> NDArray[np.float32]:
 @real_test
 @pytest.mark.parametrize("eyes", [True, False], ids=["box and eyes", "box alone"])
 def test_points_are_where_people_marked_them(eyes: bool) -> None:
-    picked = meshes.at_marks(all_found())
     wrong = []
-    for (file, _, marks), faces in zip(meshes.marked_faces(), picked, strict=True):
+    for file, faces, marks in meshes.at_marks(all_found()):
         image = photo(f"landmarks68_boxes/{file}")
         face = described([image], [faces if eyes else meshes.boxes_only(faces)], "facemesh")
         wrong.append(errors(face.landmarks.values[0], marks).mean())
@@ -258,14 +256,14 @@ def test_points_are_where_people_marked_them(eyes: bool) -> None:
 @pytest.mark.weights
 def test_runs_at_full_precision() -> None:
     """bf16 moves points by up to 2.8 % of the distance of the eyes."""
-    assert meshes.runner("facemesh")._session.precision == "f32"
+    assert runner("facemesh")._session.precision == "f32"
 
 
 @real_test
 def test_no_half_pixel_is_lost() -> None:
     """A shift of half a pixel would show in the mean over all points, which the noise of single ones leaves alone."""
     shifts = []
-    for (file, _, marks), faces in zip(meshes.marked_faces(), meshes.at_marks(all_found()), strict=True):
+    for file, faces, marks in meshes.at_marks(all_found()):
         face = described([photo(f"landmarks68_boxes/{file}")], [faces], "facemesh")
         shifts.append((face.landmarks.values[0][meshes.INNER_POINTS, 0] - marks[17:, 0]).mean())
     assert abs(np.mean(shifts)) < 0.2  # pixels; only x, where the faces' own symmetry cancels what is marked otherwise
@@ -378,14 +376,12 @@ def test_abstains_where_no_face_is() -> None:
 @real_test
 def test_presence_tells_faces_from_the_detector_s_mistakes() -> None:
     """A bun, a plush toy, blurred foliage. (The dog of dogs.jpg passes: the mesh knows nothing but people.)"""
-    noses = json.loads((DATA / "detect_noses" / "annotations.json").read_text())["noses"]
     kept, rejected, mistakes = 0, 0, 0
-    for path in sorted((DATA / "detect_noses").glob("*.jpg")):
-        image = load_image(path)
+    for file, marks in noses().items():
+        image = photo(f"detect_noses/{file}")
         faces = found(image, min_score=0.3)
         if not len(faces):
             continue
-        marks = np.array(noses.get(path.name, []), np.float32).reshape(-1, 2)
         near = np.linalg.norm(faces.alignment.values[:, 2, None] - marks[None], axis=2).min(axis=1, initial=np.inf)
         right = near * 1000 < 45 * image.shape[1]
         present = described([image], [faces], "facemesh").presence.values >= 0.5

@@ -18,8 +18,9 @@ from mien.engine.steps import Batch
 from mien.location.canonical import CanonicalFace
 from mien.location.pose import CanonicalPose
 from tests.location import meshes
-from tests.location.meshes import DATA, described, found, photo, real_test
+from tests.location.meshes import described, found, real_test
 from tests.location.test_mesh_canonical import message, random_rows
+from tests.shared import DATA, photo
 
 
 @pytest.fixture

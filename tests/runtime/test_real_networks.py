@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.core.errors import WeightsUnavailable
 from mien.core.geometry import TEMPLATES, similarity
 from mien.core.image import load_image
 from mien.core.warping import warp_batch
 from mien.location.detectors.yunet import YuNet
 from mien.models.card import Card
-from mien.models.catalogue import Catalogue
-from mien.models.store import Store
 from mien.runtime.bundle import Bundle
 from mien.runtime.onnx import prepare
-from mien.runtime.session import SessionOptions
+from tests.shared import DATA, open_bundle
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 EMBEDDERS = ["edgeface-s", "arcface-mbf", "sface", "mobilefacenet"]
 
 pytestmark = pytest.mark.weights
-
-
-def open_bundle(name: str, **options: Any) -> Bundle:
-    card = Catalogue.load()[name]
-    try:
-        files = Store().pull(card)
-    except WeightsUnavailable as error:
-        pytest.skip(str(error))
-    return Bundle(card, files, SessionOptions(**{"threads": 1, "device": "cpu", **options}))
 
 
 @functools.cache
@@ -80,7 +65,6 @@ def reference(name: str) -> NDArray[np.float32]:
 @pytest.mark.parametrize("name", EMBEDDERS)
 @pytest.mark.parametrize("rows", [1, 2, 8])
 @pytest.mark.data
-@pytest.mark.skipif(not DATA.is_dir(), reason="needs the folder of real pictures beside the checkout")
 def test_embeddings_are_those_of_the_published_file(name: str, rows: int) -> None:
     faces = aligned_faces()
     exact = open_bundle(name, buckets=(rows,), precision="f32").session()
@@ -92,7 +76,6 @@ def test_embeddings_are_those_of_the_published_file(name: str, rows: int) -> Non
 
 @pytest.mark.parametrize("name", EMBEDDERS)
 @pytest.mark.data
-@pytest.mark.skipif(not DATA.is_dir(), reason="needs the folder of real pictures beside the checkout")
 def test_onnx_runtime_gives_the_same_in_batches(name: str) -> None:
     session = open_bundle(name, device="onnx-cpu").session()
     assert session.info().buckets == (1, 2, 4, 8)

@@ -57,6 +57,8 @@ class Column:
             raise ShapeMismatch(f"{self.type_name} column: {expected} axes expected, got shape {values.shape}.")
         if self.reasons and len(self.reasons) != (1 if self.single else len(values)):
             raise ShapeMismatch(f"{len(self.reasons)} reasons for {len(values)} faces.")
+        if not any(self.reasons):
+            object.__setattr__(self, "reasons", ())
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -78,6 +80,11 @@ class Column:
         own = tuple(range(1 - self.single, self.values.ndim))
         none_at_all = 0 in self.values.shape[1 - self.single :]  # read from JSON in which every face abstained
         return cast("NDArray[np.bool_]", np.isnan(self.values).any(axis=own) | none_at_all)
+
+    def reasons_for(self, lost: NDArray[np.bool_], otherwise: str) -> tuple[str | None, ...]:
+        """Reasons of a column that is computed from this one: at the rows `lost`, this one's own, else `otherwise`."""
+        own = self.reasons or (None,) * len(self)
+        return tuple((why or otherwise) if gone else None for why, gone in zip(own, lost, strict=True))
 
     def __len__(self) -> int:
         if self.single:
@@ -118,9 +125,7 @@ class Column:
         for other in columns[1:]:
             if type(other) is not type(first) or not _same(first.meta, other.meta):
                 raise UsageError(f"cannot join {first.type_name} columns that differ in type, names, support or space.")
-        reasons: tuple[str | None, ...] = ()
-        if any(column.reasons for column in columns):
-            reasons = tuple(r for c in columns for r in (c.reasons or (None,) * len(c)))
+        reasons = tuple(r for c in columns for r in (c.reasons or (None,) * len(c)))
         return replace(first, values=np.concatenate([column.values for column in columns]), reasons=reasons)
 
     # -- other forms -------------------------------------------------------------------------------------------------
@@ -158,7 +163,7 @@ class Column:
                     raise UsageError(f"{cls.type_name} values of different shapes or names in one result.")
                 values[place] = value
         reasons = tuple(row.get("reason") for row in rows)
-        return cls(values, reasons=reasons if any(reasons) else (), **meta)
+        return cls(values, reasons=reasons, **meta)
 
     def _encode(self) -> dict[str, Any]:
         raise NotImplementedError

@@ -19,6 +19,7 @@ How a curve is made (`fit_stratum`):
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import math
 import tomllib
@@ -35,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import CardError, NotCalibrated, ShapeMismatch, UsageError
 from mien.models.catalogue import user_cards_folder
+from mien.models.license import Policy
 
 __all__ = ["ANY", "Calibration", "Stratum", "Traits", "fit_stratum", "load_calibration"]
 
@@ -277,15 +279,26 @@ def _list(values: Iterable[float]) -> str:
     return "[" + ", ".join(f"{value:g}" for value in values) + "]"
 
 
-def load_calibration(space: str) -> Calibration:
+# A table is read at every comparison, but parsed only once as long as its text stays the same.
+_parse = functools.lru_cache(maxsize=16)(Calibration.from_toml)
+
+
+def load_calibration(space: str, *, licenses: Policy = "any") -> Calibration:
     """The table of an embedding space: the user's own, else the one that ships.
 
     The user's stand in the folder ``calibration`` beside ``cards`` in the configuration folder (``MIEN_CONFIG``).
 
+    Parameters
+    ----------
+    space : str
+        The embedding space.
+    licenses : {"any", "commercial", "strict"}
+        The engine's policy: "strict" wants free terms of the data that the table was measured on, too.
+
     Raises
     ------
     NotCalibrated
-        If there is none.
+        If there is none, or the policy does not permit it.
     CardError
         If the table is malformed.
     """
@@ -296,10 +309,15 @@ def load_calibration(space: str) -> Calibration:
     ]
     for folder in folders:
         file = folder / file_name
-        if file.is_file():
-            calibration = Calibration.from_toml(file.read_text(encoding="utf-8"), str(file))
-            if calibration.space == space:
-                return calibration
+        if not file.is_file():
+            continue
+        calibration = _parse(file.read_text(encoding="utf-8"), str(file))
+        if calibration.space != space:
+            continue
+        if licenses == "strict" and calibration.data_terms != "free":
+            terms = f"{calibration.name} was measured on data whose terms are {calibration.data_terms!r}"
+            raise NotCalibrated(f'no calibration under licenses="strict": {terms}.')
+        return calibration
     raise NotCalibrated(f"no calibration for the embedding space {space!r}: give a threshold, or add a table.")
 
 

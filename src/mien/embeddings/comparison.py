@@ -155,6 +155,8 @@ def verify(
     ------
     EmbeddingSpaceMismatch
         If the two sides' vectors are of different spaces.
+    FieldNotComputed
+        If faces have no embedding.
     UsageError
         If an option is out of range.
     InputError, ModelError
@@ -173,6 +175,7 @@ def verify(
         raise UsageError(f"which is one of {', '.join(get_args(Which))}; got {which!r}.")
     if ages is not None and not (len(ages) == 2 and ages[0] <= ages[1]):
         raise UsageError(f"ages is (low, high) in years; got {ages!r}.")
+    engine = engine or default_engine()
     sides = [_Side.of(source, name, which, engine) for source, name in ((a, "first"), (b, "second"))]
     known: dict[str, Any] = {
         "notes": tuple(dict.fromkeys(note for side in sides for note in side.notes)),
@@ -185,7 +188,11 @@ def verify(
     if one.face is None or two.face is None or missing:
         return Verification(same=None, reason=missing, **known)
     known["score"] = similarity(one.face, two.face)
-    calibration, refusal = _calibration(one.face.embedding.space, engine)
+    calibration, refusal = None, ""
+    try:
+        calibration = load_calibration(one.face.embedding.space, licenses=engine.licenses)
+    except NotCalibrated as error:
+        refusal = str(error)
     if threshold is not None:
         return _against(threshold, calibration, **known)
     if calibration is None:
@@ -245,12 +252,12 @@ class _Side:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, source: ImageSource | Face | Faces, name: str, which: Which, engine: Engine | None) -> _Side:
+    def of(cls, source: ImageSource | Face | Faces, name: str, which: Which, engine: Engine) -> _Side:
         notes: tuple[str, ...] = ()
         if isinstance(source, Face):
             return cls(source, _abstained(source, name))
         if not isinstance(source, Faces):
-            source, notes = _analyze(source, engine or default_engine())
+            source, notes = _analyze(source, engine)
         if not len(source):
             return cls(None, f"no face in the {name} picture.", notes)
         if len(source) > 1:
@@ -289,20 +296,10 @@ def traits_of(face: Face, ages: Range | None = None) -> Traits:
 
 def _analyze(source: ImageSource, engine: Engine) -> tuple[Faces, tuple[str, ...]]:
     """Faces with embedding, and with age where that can be had, and what to note if not."""
+    if not engine.catalogue.giving("age"):
+        return engine.analyze(source, want={"embedding"}), ("ages were not estimated: no model gives them.",)
     try:
         return engine.analyze(source, want={"embedding", "age"}), ()
     except (LicenseRefused, WeightsUnavailable) as error:
         # If it is the embedding that cannot be had, this raises the same again.
         return engine.analyze(source, want={"embedding"}), (f"ages were not estimated: {error}",)
-
-
-def _calibration(space: str, engine: Engine | None) -> tuple[Calibration | None, str]:
-    """The table of a space, or why there is none."""
-    try:
-        calibration = load_calibration(space)
-    except NotCalibrated as error:
-        return None, str(error)
-    if engine is not None and engine.licenses == "strict" and calibration.data_terms != "free":
-        terms = f"{calibration.name} was measured on data whose terms are {calibration.data_terms!r}"
-        return None, f'no calibration under licenses="strict": {terms}.'
-    return calibration, ""

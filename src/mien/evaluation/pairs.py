@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError, UsageError
+from mien.media.scan import PICTURE_SUFFIXES
 
 __all__ = ["Pairs"]
 
 Indices = NDArray[np.intp]
-
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -98,4 +97,4 @@ class Pairs:
 
 
 def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in PICTURES and file.is_file()
+    return file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()

@@ -110,10 +110,5 @@ class Blendshapes:
         # The network takes place and size out of the points, but not the roll: at 90 degrees it would be 0.3 off.
         upright = xy @ np.swapaxes(upright_turns(xy), 1, 2)
         (values[seen],) = self._session.run(upright[:, _POINTS].astype(np.float32))
-        reasons: tuple[str | None, ...] = ()
-        if not seen.all():
-            given = landmarks.reasons or (None,) * len(values)
-            reasons = tuple(
-                None if yes else why or "the face has no mesh" for why, yes in zip(given, seen, strict=True)
-            )
+        reasons = landmarks.reasons_for(~seen, "the face has no mesh")
         return {"blendshapes": Scores(values.clip(0, 1), names=BLENDSHAPE_NAMES, reasons=reasons)}

@@ -164,12 +164,10 @@ class FaceMesh:
         presence, minimum = looks.presence.astype(np.float32), self._settings.minimum_presence
         absent = ~(presence >= minimum)
         looks.points[absent] = np.nan
-        reasons: tuple[str | None, ...] = ()
-        if absent.any():
-            reasons = tuple(
-                f"the mesh sees no face here: presence {p:.2f} is below {minimum:g}" if no else None
-                for p, no in zip(presence, absent, strict=True)
-            )
+        reasons = tuple(
+            f"the mesh sees no face here: presence {p:.2f} is below {minimum:g}" if no else None
+            for p, no in zip(presence, absent, strict=True)
+        )
         alignment = alignment_points(looks.points)
         return {
             "landmarks": Points(looks.points, reasons=reasons),

@@ -41,10 +41,4 @@ class CanonicalPose:
         values = angles(fit.rotation)
         values[fit.scale == 0] = np.nan
         lost = np.isnan(values[:, 0])
-        reasons: tuple[str | None, ...] = ()
-        if lost.any():
-            given = landmarks.reasons or (None,) * len(values)
-            reasons = tuple(
-                (why or "the face has no mesh") if no else None for why, no in zip(given, lost, strict=True)
-            )
-        return {"pose": Angles(values, reasons=reasons)}
+        return {"pose": Angles(values, reasons=landmarks.reasons_for(lost, "the face has no mesh"))}

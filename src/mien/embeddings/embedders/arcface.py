@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.alignment import usable_alignment
 from mien.core.columns import Column, Vectors
 from mien.core.errors import CardError
 from mien.core.geometry import TEMPLATES, similarity
@@ -19,9 +20,6 @@ from mien.engine import Batch
 from mien.runtime.bundle import Bundle
 
 __all__ = ["ArcFace"]
-
-#: Five points closer together than this many pixels say nothing about how the face stands.
-SMALLEST_SPREAD = 2.0
 
 
 class ArcFace:
@@ -73,27 +71,17 @@ class ArcFace:
         mapping
             ``embedding``: Vectors (N, D) in the card's space.
         """
-        alignment = batch.faces.alignment
-        points = alignment.values
-        located = np.asarray(np.isfinite(points).all(axis=(1, 2)))
-        spread = np.ptp(np.where(located[:, None, None], points, 0), axis=1).max(axis=1)
-        aligned = spread >= SMALLEST_SPREAD
-        maps = similarity(points[aligned], self._target)
+        points = usable_alignment(batch.faces.alignment)
+        aligned = ~points.abstained
+        maps = similarity(points.values[aligned], self._target)
         found = self._embed(warp_batch(batch.images, batch.owner[aligned], maps, self._size))
         lengths = np.linalg.norm(found, axis=1)
         directed = np.asarray(np.isfinite(lengths) & (lengths > 0))
 
         values = np.full((len(points), found.shape[1]), np.nan, np.float32)
         values[np.flatnonzero(aligned)[directed]] = found[directed] / lengths[directed, None]
-        reasons: list[str | None] = [None] * len(points)
-        for row in np.flatnonzero(np.isnan(values[:, 0])):
-            if not located[row]:
-                reasons[row] = (alignment.reasons[row] if alignment.reasons else None) or "no points to align by"
-            elif not aligned[row]:
-                reasons[row] = "the points to align by coincide"
-            else:
-                reasons[row] = "the network gave a vector without direction"
-        return {"embedding": Vectors(values, space=self._space, reasons=tuple(reasons) if any(reasons) else ())}
+        reasons = points.reasons_for(np.isnan(values[:, 0]), "the network gave a vector without direction")
+        return {"embedding": Vectors(values, space=self._space, reasons=reasons)}
 
     def _embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         (vectors,) = self._session.run(crops)

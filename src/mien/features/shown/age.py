@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.alignment import usable_alignment
 from mien.core.columns import Distribution
 from mien.core.errors import CardError
 from mien.core.geometry import TEMPLATES, similarity
@@ -61,20 +62,22 @@ class AgeDlib:
         self._spread = _spread(np.asarray(self._support), at_birth, a_year)
 
     def describe(self, batch: Batch) -> Mapping[str, Distribution]:
-        """Compute ``age``, (N, 81) probabilities; a face whose alignment abstained abstains too.
+        """Compute ``age``, (N, 81) probabilities; a face that cannot be aligned abstains with the reason.
 
         Parameters
         ----------
         batch : Batch
             Faces with ``alignment``.
         """
-        alignment = batch.faces.alignment
-        crops = warp_batch(batch.images, batch.owner, similarity(alignment.values, self._template), self._size)
+        points = usable_alignment(batch.faces.alignment)
+        seen = ~points.abstained
+        maps = similarity(points.values[seen], self._template)
+        crops = warp_batch(batch.images, batch.owner[seen], maps, self._size)
         both = np.concatenate([crops, crops[:, :, ::-1]])
         straight, mirrored = np.split(self._session.run(both)[0], 2)
-        probabilities = (straight + mirrored) / 2 @ self._spread
-        probabilities[alignment.abstained] = np.nan
-        return {"age": Distribution(probabilities, support=self._support, reasons=alignment.reasons)}
+        probabilities = np.full((len(points), len(self._support)), np.nan, np.float32)
+        probabilities[seen] = (straight + mirrored) / 2 @ self._spread
+        return {"age": Distribution(probabilities, support=self._support, reasons=points.reasons)}
 
 
 def _spread(years: NDArray[np.float64], at_birth: float, a_year: float) -> NDArray[np.float32]:

@@ -30,6 +30,9 @@ _BATCH = 16
 class Candidates:
     """Possible faces of one picture, before duplicates are removed.
 
+    As the networks give them, points count from the pixels' edges, like boxes: in a mirrored picture of width W each x
+    becomes W - x, measured on each network. `in_picture` makes them count from the centre of the first pixel.
+
     Attributes
     ----------
     boxes : (M, 4) float32
@@ -59,7 +62,8 @@ class Candidates:
     def in_picture(self, fit: Fit) -> Candidates:
         """The same, from pixels of the network's input to pixels of the picture that stands in it."""
         scale = np.array(fit.scale, dtype=np.float32)
-        return Candidates(np.divide(self.boxes, np.tile(scale, 2)), self.scores, np.divide(self.points, scale))
+        points = np.divide(self.points, scale) - np.float32(0.5)
+        return Candidates(np.divide(self.boxes, np.tile(scale, 2)), self.scores, points)
 
     @staticmethod
     def concat(parts: Sequence[Candidates]) -> Candidates:
@@ -132,7 +136,7 @@ class FaceDetector(ABC):
         Returns
         -------
         Candidates
-            In pixels of the network's input.
+            In pixels of the network's input, counted from its edges.
         """
 
     def suppress(self, candidates: Candidates) -> Candidates:
