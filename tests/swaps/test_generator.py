@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.core.columns import Distribution, Scalar, Vectors
+from mien.core.columns import Angles, Distribution, Points, Scalar, Vectors
 from mien.core.errors import NotCalibrated, UsageError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image
 from mien.engine import Engine
 from mien.swaps.generator import PATIENCE, Checks, distinct_people, generate, latents
+from tests.swaps.meshes import mesh_that_says
 
 SIDE = 128
 PLACE = TEMPLATES["ffhq"].points_at(SIDE)
@@ -30,9 +31,13 @@ def seen(
     presence: float = 1.0,
     ages: dict[int, float] | None = None,
     shift: float = 0.0,
+    shape: float = -5.0,
     person: float = 0.0,
 ) -> Faces:
-    """What the engine finds in a picture: faces with these scores, all alike; `person` is an angle in degrees."""
+    """What the engine finds in a picture: faces with these scores, all alike.
+
+    `shape` is what their shape says of minors, in log odds; `person` is an angle in degrees.
+    """
     count, ages = len(scores), ages or {40: 1.0}
     vector = [np.cos(np.radians(person)), np.sin(np.radians(person))]
     return Faces.from_boxes(
@@ -44,6 +49,8 @@ def seen(
     ).with_columns(
         {
             "presence": Scalar(np.full(count, presence)),
+            "pose": Angles(np.zeros((count, 3))),
+            "landmarks": Points(np.repeat(mesh_that_says(shape)[None], count, axis=0)),
             "age": Distribution(np.tile(list(ages.values()), (count, 1)), support=tuple(ages)),
             "embedding": Vectors(np.tile(vector, (count, 1)), space="made/up"),
         }
@@ -129,6 +136,8 @@ def test_a_good_first_picture_is_given_out_with_its_record() -> None:
         (seen(0.9, ages={17: 1.0}), "may be a minor"),
         (seen(0.9, ages={17: 0.05, 60: 0.95}), "may be a minor"),
         (seen(0.9, ages={17: np.nan, 40: np.nan}), "may be a minor"),
+        (seen(0.9, ages={17: 0.01, 60: 0.99}, shape=2.0), "may be a minor"),
+        (seen(0.9, shape=np.nan), "may be a minor"),
     ],
 )
 def test_a_bad_picture_is_skipped_for_its_reason(bad: Faces, reason: str) -> None:
@@ -140,8 +149,14 @@ def test_a_bad_picture_is_skipped_for_its_reason(bad: Faces, reason: str) -> Non
 
 @pytest.mark.parametrize(
     "fine",
-    [seen(0.9, 0.14), seen(0.1, 0.9), seen(0.9, shift=0.03), seen(0.9, ages={17: 0.039, 40: 0.961})],
-    ids=["faint second", "best last", "a little off", "hardly a minor"],
+    [
+        seen(0.9, 0.14),
+        seen(0.1, 0.9),
+        seen(0.9, shift=0.03),
+        seen(0.9, ages={17: 0.039, 40: 0.961}),
+        seen(0.9, ages={17: 0.01, 40: 0.99}, shape=1.0),
+    ],
+    ids=["faint second", "best last", "a little off", "hardly a minor", "a little childlike"],
 )
 def test_what_the_limits_let_pass(fine: Faces) -> None:
     edit = generate(seed=5, engine=Stage([fine]).engine)
@@ -170,6 +185,9 @@ def test_smaller_pictures_have_their_face_in_their_own_pixels() -> None:
     np.testing.assert_allclose(edit.faces.boxes, [[15, 15, 50, 55]])
     np.testing.assert_allclose(edit.faces.keypoints[0], (PLACE + 0.5) / 2 - 0.5, atol=1e-5)
     np.testing.assert_allclose(edit.faces.alignment.values, edit.faces.keypoints, atol=1e-5)
+    mesh = GOOD.landmarks.values
+    np.testing.assert_allclose(edit.faces.landmarks.values[..., :2], (mesh[..., :2] + 0.5) / 2 - 0.5, atol=1e-4)
+    np.testing.assert_allclose(edit.faces.landmarks.values[..., 2], mesh[..., 2] / 2, atol=1e-4)
 
 
 @pytest.mark.parametrize(
