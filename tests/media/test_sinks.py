@@ -111,6 +111,16 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         write_text(tmp_path / "report.html", "text")
 
 
+def test_a_file_that_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -> None:
+    for name in ("faces.jsonl", "report.html"):
+        (tmp_path / name).mkdir()  # a folder stands where the file should go
+    with pytest.raises(StorageError, match=r"faces\.jsonl: .+\.$"):
+        write(tmp_path / "faces.jsonl", ITEMS)
+    with pytest.raises(StorageError, match=r"report\.html: .+\.$"):
+        write_text(tmp_path / "report.html", "text")
+    assert {path.name for path in tmp_path.iterdir()} == {"faces.jsonl", "report.html"}
+
+
 def test_refused_targets(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.jsonl"):
         open_sink(tmp_path / "faces.xlsx")

@@ -24,6 +24,10 @@ def test_the_processor_is_there() -> None:
     assert (device.name, device.backend, device.target) == ("cpu", "openvino", "CPU")
     assert resolve_device("openvino:CPU").target == "CPU"
     assert resolve_device("onnx-cpu").backend == "onnxruntime"
+    assert resolve_device("cpu").is_cpu
+    assert resolve_device("onnx-cpu").is_cpu
+    assert not Device("cuda", "onnxruntime", "CUDAExecutionProvider").is_cpu
+    assert not Device("gpu", "openvino", "GPU.0").is_cpu
 
 
 def test_a_missing_device_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,11 +45,13 @@ def test_a_missing_device_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_cuda_needs_a_gpu_and_not_just_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_onnxruntime_providers", lambda: ["CUDAExecutionProvider"])
+    providers = ["CUDAExecutionProvider", "TensorrtExecutionProvider"]
+    monkeypatch.setattr(session, "_onnxruntime_providers", lambda: providers)
     monkeypatch.setattr(session, "_has_distribution", lambda name: True)
     monkeypatch.setattr(session, "_cuda_gpus", lambda: 0)
-    with pytest.raises(DeviceUnavailable, match="cuda"):
-        resolve_device("cuda")
+    for name in ("cuda", "tensorrt"):
+        with pytest.raises(DeviceUnavailable, match=name):
+            resolve_device(name)
     assert resolve_device("auto").name == "cpu"
     monkeypatch.setattr(session, "_cuda_gpus", lambda: 2)
     assert resolve_device("auto").name == "cuda"
