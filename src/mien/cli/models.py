@@ -138,6 +138,10 @@ def remove(names: Annotated[list[str], typer.Argument(help="Model ids.", show_de
     going = _pick(catalogue, names)
     staying = [card for card in catalogue if card not in going and all(map(store.has, card.files.values()))]
     freed = sum(store.remove(card, keep=staying) for card in going)
+    names_going = {file.name for card in going for file in card.files.values()}
+    for card in staying:
+        if shared := sorted(names_going & {file.name for file in card.files.values()}):
+            print(f"kept for {card.id}: {', '.join(shared)}", file=sys.stderr)
     print(f"freed {freed / 1e6:.1f} MB")
 
 
