@@ -81,7 +81,20 @@ def test_own_boxes_give_nearly_the_same_embedding(shared_data: Path) -> None:
     picture = shared_data / "detect_noses/010_2.jpg"
     detected = mien.analyze(picture, want={"embedding"})
     mine = mien.analyze(picture, faces=Faces.from_boxes(detected.boxes), want={"embedding"})
-    assert np.diag(mine.embedding @ detected.embedding).min() > 0.85
+    assert np.diag(mine.embedding @ detected.embedding).min() > 0.95
+
+
+@pytest.mark.parametrize("degrees", [-30, 15, 30])
+def test_a_tilted_head_is_the_same_person(shared_data: Path, degrees: int) -> None:
+    import cv2
+
+    picture = mien.load_image(shared_data / "detect_noses/008_B.jpg")
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    tilted = np.asarray(cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8)
+    upright, turned = (mien.analyze(image, want={"embedding", "pose"}).top(1) for image in (picture, tilted))
+    assert float(upright[0].embedding @ turned[0].embedding) > 0.9
+    assert float(turned.pose.roll[0] - upright.pose.roll[0]) == pytest.approx(-degrees, abs=4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (700, 2)])

@@ -26,7 +26,7 @@ def make(count: int, seed: int = 0) -> Faces:
         keypoints=random.uniform(0, 100, (count, 5, 2)),
         keypoint_names=ALIGNMENT_NAMES,
         image_size=(200, 150),
-    )
+    ).with_alignment()
     return faces.with_columns(
         {
             "pose": Angles(random.uniform(-45, 45, (count, 3))),
@@ -36,13 +36,16 @@ def make(count: int, seed: int = 0) -> Faces:
     )
 
 
-def test_the_five_points_become_the_alignment() -> None:
+def test_the_five_points_can_be_the_alignment() -> None:
     names = ("nose_tip", *(name for name in ALIGNMENT_NAMES if name != "nose_tip"), "left_ear")
     points = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
     faces = Faces.from_boxes([[0, 0, 9, 9]], keypoints=points, keypoint_names=names)
+    assert faces.fields == ()
+    faces = faces.with_alignment()
     assert faces.alignment.names == ALIGNMENT_NAMES
     assert faces[0].alignment.xy[2].tolist() == [0, 1]  # the nose came first
-    assert "alignment" not in Faces.from_boxes([[0, 0, 9, 9]]).columns
+    assert faces.with_alignment() is faces
+    assert Faces.from_boxes([[0, 0, 9, 9]]).with_alignment().fields == ()
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])

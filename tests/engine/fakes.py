@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -112,9 +113,10 @@ def card(model_id: str, runner: str, gives: tuple[str, ...], needs: tuple[str, .
 def catalogue() -> Catalogue:
     return Catalogue(
         [
-            card("squares", "Detector", ("detect", "alignment"), weights_license="LicenseRef-non-commercial"),
+            card("squares", "Detector", ("detect",), weights_license="LicenseRef-non-commercial"),
             card("noses", "PointlessDetector", ("detect",), priority=20, data_terms="research"),
             card("mesh", "Mesh", ("landmarks", "presence", "alignment")),
+            replace(card("points", "", ("alignment",), priority=20), runner="mien.location.keypoints:DetectorPoints"),
             card("pose", "Pose", ("pose",), ("landmarks",)),
             card("embedder", "Embedder", ("embedding",), ("alignment",)),
             card("age", "Age", ("age",), ("alignment",)),

@@ -150,7 +150,10 @@ def test_a_chosen_model_wins_over_what_comes_along() -> None:
 
 def test_a_detector_is_no_step() -> None:
     with pytest.raises(UsageError, match="only along with detect"):
-        make(models={"alignment": "squares"})
+        make(
+            models={"alignment": "eager"},
+            catalogue=Catalogue([fakes.card("eager", "Detector", ("detect", "alignment"))]),
+        )
     cards = [fakes.card("eager", "Detector", ("detect", "alignment"), priority=1), *fakes.catalogue()]
     with make(catalogue=Catalogue(cards)) as engine:
         faces = engine.analyze(picture(), faces=Faces.from_boxes([[1, 2, 30, 40]]), want={"embedding"})
@@ -194,7 +197,7 @@ def test_none_one_and_many(engine: Engine, greys: tuple[int, ...]) -> None:
     assert faces.embedding.shape == (len(greys), 4)
     assert faces.alignment.shape == (len(greys), 5, 2)
     assert faces.pose.yaw.tolist() == list(greys)
-    assert faces.models["alignment"] == "squares"
+    assert faces.models["alignment"] == "mesh"
 
 
 def test_limits(engine: Engine) -> None:
@@ -211,11 +214,17 @@ def test_limits_are_checked(engine: Engine, limits: dict[str, Any]) -> None:
         engine.detect(picture(200), **limits)
 
 
-def test_a_detector_without_the_five_points_gets_them_from_the_mesh() -> None:
-    with make(models={"detect": "noses"}) as engine:
+def test_the_detectors_points_are_used_on_request() -> None:
+    with make(models={"alignment": "points"}) as engine:
         faces = engine.analyze(picture(200), want={"embedding", "alignment"})
-    assert faces.models["alignment"] == "mesh"
-    assert faces.embedding.values[0, :2].tolist() == faces.boxes[0, :2].tolist()
+        assert faces.models["alignment"] == "points"
+        assert faces.alignment.xy[0].tolist() == faces.keypoints[0].tolist()
+        assert "mesh" not in fakes.made
+        later = engine.analyze(picture(200), faces=engine.detect(picture(200)), want={"embedding"})
+        np.testing.assert_array_equal(later.embedding.values, faces.embedding.values)
+        assert engine.analyze(picture(), want={"embedding"}).embedding.shape == (0, 4)
+    with make(models={"alignment": "points", "detect": "noses"}) as engine, pytest.raises(UsageError, match="left_eye"):
+        engine.analyze(picture(200), want={"embedding"})
 
 
 def test_own_boxes(engine: Engine) -> None:
@@ -260,9 +269,9 @@ def test_each_model_is_made_once_however_many_threads_want_it(engine: Engine) ->
 
 def test_preload_and_info(engine: Engine) -> None:
     engine.preload("detect", "embedding")
-    assert sorted(fakes.made) == ["embedder", "squares"]
+    assert sorted(fakes.made) == ["embedder", "mesh", "squares"]
     info = engine.info()
-    assert {model["id"] for model in info["models"]} == {"embedder", "squares"}
+    assert {model["id"] for model in info["models"]} == {"embedder", "mesh", "squares"}
     assert (info["device"], info["threads"], info["licenses"]) == ("cpu", 2, "any")
 
 

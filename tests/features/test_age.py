@@ -52,7 +52,7 @@ class Net:
 def batch(points: NDArray[np.float32], owner: list[int], *images: NDArray[np.uint8]) -> Batch:
     faces = Faces.from_boxes(
         [[0, 0, 64, 64]] * len(points), keypoints=points, keypoint_names=ALIGNMENT_NAMES, image_size=(64, 64)
-    )
+    ).with_alignment()
     return Batch(images, np.asarray(owner, np.intp), faces)
 
 

@@ -382,7 +382,9 @@ def test_presence_tells_faces_from_the_detector_s_mistakes() -> None:
         faces = found(image, min_score=0.3)
         if not len(faces):
             continue
-        near = np.linalg.norm(faces.alignment.values[:, 2, None] - marks[None], axis=2).min(axis=1, initial=np.inf)
+        near = np.linalg.norm(faces.with_alignment().alignment.values[:, 2, None] - marks[None], axis=2).min(
+            axis=1, initial=np.inf
+        )
         right = near * 1000 < 45 * image.shape[1]
         present = described([image], [faces], "facemesh").presence.values >= 0.5
         kept += int((right & present).sum())

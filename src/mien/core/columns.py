@@ -50,7 +50,8 @@ class Column:
     type_name: ClassVar[str]  #: the type's name in fields.toml
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.values, dtype=np.float32)
+        values = np.asarray(self.values, dtype=np.float32).view()
+        values.flags.writeable = False  # shared by the columns that are cut from it
         object.__setattr__(self, "values", values)
         expected = self.axes - self.single
         if values.ndim != expected:
@@ -328,11 +329,13 @@ class Distribution(Column):
     @property
     def mean(self) -> Any:
         """Expected value, float32 (N,), or a float for one face."""
-        return _plain(self.values @ np.asarray(self.support, np.float32))
+        return _plain(np.where(self.abstained, np.float32(np.nan), self.values @ np.asarray(self.support, np.float32)))
 
     @property
     def interval(self) -> Floats:
         """The central interval that holds `coverage` of the probability: (N, 2), low and high."""
+        if not self.support:
+            return np.full((*self.values.shape[:-1], 2), np.nan, np.float32)
         support = np.asarray(self.support, np.float32)
         cumulative = np.cumsum(self.values, axis=-1)
         tail = (1.0 - self.coverage) / 2

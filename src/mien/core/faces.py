@@ -138,9 +138,6 @@ class Faces(_Fields):
     ) -> Faces:
         """Faces at boxes of your own, or of a detector.
 
-        Where the keypoint names hold the five of `ALIGNMENT_NAMES`, the result has the ``alignment`` field at once;
-        where they do not, the engine derives it from the mesh when something needs it.
-
         Parameters
         ----------
         boxes : (N, 4) array-like
@@ -175,14 +172,13 @@ class Faces(_Fields):
         points = np.zeros(shape, np.float32) if keypoints is None else np.asarray(keypoints, np.float32)
         if points.size == 0 and 0 in shape:
             points = points.reshape(shape)
-        faces = cls(
+        return cls(
             boxes=corners,
             scores=np.full(count, np.nan, np.float32) if scores is None else np.asarray(scores, np.float32),
             keypoints=points,
             keypoint_names=names,
             image_size=image_size,
         )
-        return faces.with_alignment()
 
     @classmethod
     def empty(cls, *, image_size: tuple[int, int] = (0, 0)) -> Faces:
@@ -225,7 +221,10 @@ class Faces(_Fields):
         return replace(self, columns={**self.columns, **columns}, models={**self.models, **made})
 
     def with_alignment(self) -> Faces:
-        """The same faces with the ``alignment`` field, where the keypoints hold its five points."""
+        """The same faces with ``alignment`` by their own keypoints, where these hold the five and it is not computed.
+
+        The engine aligns by the mesh, which follows any tilt; keypoints are those of an upright face.
+        """
         names = self.keypoint_names
         if "alignment" in self.columns or not set(ALIGNMENT_NAMES) <= set(names):
             return self
@@ -505,7 +504,8 @@ class Face(_Fields):
         size : int, optional
             Side of the crop in pixels; by default the box's own size, or the template's.
         template : str, optional
-            Align by the five points to this template ("arcface112", "ffhq", "dlib"); needs the ``alignment`` field.
+            Align by the five points to this template ("arcface112", "ffhq", "dlib"): those of the ``alignment`` field,
+            or the detector's where it was not computed.
         margin : float
             Part of the box's longer side to add on each side; not used with a template.
 

@@ -347,9 +347,10 @@ class Engine:
                     keypoints=points[None],
                     keypoint_names=ALIGNMENT_NAMES,
                     image_size=(width, height),
-                )
+                ).with_alignment()
             )
-        found = found or [Faces.from_boxes([], keypoint_names=ALIGNMENT_NAMES)]  # no crops: no faces, but their fields
+        # No crops: no faces, but their fields.
+        found = found or [Faces.from_boxes([], keypoint_names=ALIGNMENT_NAMES).with_alignment()]
         joined = Faces.concat(self._describe(pictures, found, wanted, wanted, "latency"))
         return joined.with_image(pictures[0]) if len(pictures) == 1 else joined
 
@@ -408,12 +409,10 @@ class Engine:
         card = self.choose("detect")
         detector = cast("Detector", self._load(card, mode))
         found = [
-            replace(faces, image_size=(image.shape[1], image.shape[0]), models={**faces.models, "detect": card.id})
+            replace(faces, image_size=(image.shape[1], image.shape[0]), models={"detect": card.id})[
+                faces.heights >= limits.min_size
+            ]
             for image, faces in zip(images, detector.detect(images, min_score=limits.min_score), strict=True)
-        ]
-        found = [
-            replace(f, models={**f.models, **dict.fromkeys(f.columns, card.id)})[f.heights >= limits.min_size]
-            for f in found
         ]
         if limits.check:
             checked = self._describe(images, found, frozenset({"presence"}), frozenset({"presence"}), mode)
@@ -432,7 +431,7 @@ class Engine:
         mode: Mode,
     ) -> list[Faces]:
         """Compute the wanted fields for the faces of all pictures together; fields outside `keep` are dropped."""
-        joined = Faces.concat(found).with_alignment()  # earlier results have dropped it, but not the points
+        joined = Faces.concat(found)
         owner = np.repeat(np.arange(len(found)), [len(faces) for faces in found])
         for card in self.plan(wanted, available=self._usable(joined)):
             step = cast("Step", self._load(card, mode))
