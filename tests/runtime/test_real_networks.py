@@ -28,7 +28,9 @@ def aligned_faces() -> NDArray[np.uint8]:
     paths = sorted((DATA / "identities").glob("*/*.jpg")) + sorted((DATA / "identities_johns").glob("*/*.jpg"))
     images = [load_image(path) for path in paths[::3]]
     found = YuNet(open_bundle("yunet")).detect(images)
-    points = np.stack([np.asarray(faces.top(1, by="score").alignment)[0] for faces in found if len(faces)])
+    points = np.stack(
+        [np.asarray(faces.top(1, by="score").with_alignment().alignment)[0] for faces in found if len(faces)]
+    )
     seen = [image for image, faces in zip(images, found, strict=True) if len(faces)]
     assert len(seen) >= 30
     maps = similarity(points, TEMPLATES["arcface112"].points_at(112))
