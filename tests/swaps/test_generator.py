@@ -40,13 +40,14 @@ def seen(
     """
     count, ages = len(scores), ages or {40: 1.0}
     vector = [np.cos(np.radians(person)), np.sin(np.radians(person))]
-    return Faces.from_boxes(
+    faces = Faces.from_boxes(
         [[30, 30, 100, 110]] * count,
         scores=scores,
         keypoints=np.repeat(PLACE[None] + np.float32(shift * SIDE), count, axis=0),
         keypoint_names=ALIGNMENT_NAMES,
         image_size=(SIDE, SIDE),
-    ).with_columns(
+    )
+    return faces.with_alignment().with_columns(
         {
             "presence": Scalar(np.full(count, presence)),
             "pose": Angles(np.zeros((count, 3))),

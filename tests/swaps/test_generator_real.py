@@ -76,12 +76,12 @@ def test_children_are_refused(engine: Engine) -> None:
 
 @pytest.mark.parametrize("seed", [1022, 1037, 6026, 7022])
 def test_boys_whom_the_age_model_takes_for_men_are_refused(engine: Engine, seed: int) -> None:
-    """The first draw of each: four children whose age alone would let them pass. The last two were not fitted on."""
+    """The first draw of each, whom the age model lets pass, or nearly. The last two were found after the fit."""
     generator: MobileStyleGAN = engine.runner("generate")
     truncation = 0.85 if seed == 7022 else 0.7
     image = generator.draw(generator.styles(next(latents(seed))[None], truncation=truncation))[0]
     faces = engine.analyze(image, want={"alignment", "presence", "age", "landmarks", "pose"}, max_faces=1)
-    assert faces.age.probabilities[0, np.asarray(faces.age.support) < 18].sum() < 0.04
+    assert faces.age.mean[0] > 28
     assert minor_probability(faces)[0] > 0.15
     assert Checks().refusal(faces) == "may be a minor"
 
