@@ -9,7 +9,12 @@ from benchmarks.workers.calls import serve_calls
 from benchmarks.workers.rounds import claim_stdout, pin
 
 # The peer's three files, in mien.
-SAME_FILES = {"detect": "scrfd-500m", "landmarks": "landmarks-106", "embedding": "arcface-mbf"}
+SAME_FILES = {
+    "detect": "scrfd-500m",
+    "alignment": "detector-points",  # the peer aligns by them too
+    "landmarks": "landmarks-106",
+    "embedding": "arcface-mbf",
+}
 
 
 def main() -> None:
@@ -44,7 +49,11 @@ def main() -> None:
     sessions = [session for model in engine.info()["models"] for session in model["sessions"].values()]
     hello = {
         "version": f"mien {mien.__version__}, {sessions[0].backend} {sessions[0].version}",
-        "precisions": {model["id"]: model["sessions"]["model"].precision for model in engine.info()["models"]},
+        "precisions": {
+            model["id"]: session.precision
+            for model in engine.info()["models"]
+            for session in model["sessions"].values()
+        },
         "box": faces.boxes[0].tolist(),
         "points": faces.landmarks.values[0, :, :2].tolist(),
         "vector": faces.embedding.values[0].tolist(),
