@@ -106,7 +106,7 @@ def _recognise(seen: Sequence[_Seen], engine: Engine) -> _Recognition:
         return _Recognition([], 0, "Fewer than two faces: nobody to compare.")
     space = known[0].face.embedding.space
     try:
-        calibration = load_calibration(space)
+        calibration = load_calibration(space, licenses=engine.licenses)
     except NotCalibrated as error:
         return _Recognition([], 0, str(error))
     lowest = min(calibration.threshold(FAR, [stratum.name])[0] for stratum in calibration.strata)
