@@ -1,4 +1,4 @@
-"""`Engine`: chooses models by field, orders them into a plan, loads each once and runs them on faces in batches.
+"""`Engine`: loads each model of a plan once and runs them on the faces of pictures, in batches.
 
 It knows no model by name. A card says what its model gives and needs and which class runs it.
 """
@@ -15,20 +15,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast, get_args
+from typing import Any, Self, cast
 
 import numpy as np
 
-from mien.core.errors import CardError, LicenseRefused, MienError, ShapeMismatch, UsageError
+from mien.core.errors import CardError, MienError, ShapeMismatch, UsageError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
-from mien.core.fields import all_fields, all_jobs, check_want
+from mien.core.fields import all_jobs, check_want
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, ImageSource, load_image
+from mien.engine.planning import Planner
 from mien.engine.scanning import Item, Picture, chunks, find, in_order
 from mien.engine.steps import Batch, Detector, Step
 from mien.models.card import Card
 from mien.models.catalogue import Catalogue
-from mien.models.license import Policy, notice, refusal
+from mien.models.license import Policy, notice
 from mien.models.store import Progress, Store
 from mien.runtime.bundle import Bundle
 from mien.runtime.session import Mode, PrecisionName, SessionOptions, resolve_device
@@ -102,39 +103,22 @@ class Engine:
     ) -> None:
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise UsageError(f"threads is a whole number of 1 or more, not {threads!r}.")
-        if models is not None and not isinstance(models, Mapping):
-            raise UsageError(f'models is a mapping such as {{"embedding": "sface"}}, not {models!r}.')
         SessionOptions(precision=precision)  # refuses one that there is not
         self.threads = threads or SessionOptions().thread_count
         self._process = os.getpid()
         self._asked_device = device  # "auto" is settled file by file: an accelerator may not run each kind of file
         self._device = resolve_device(device)
-        if licenses not in get_args(Policy):
-            raise UsageError(f"licenses is one of {', '.join(get_args(Policy))}, not {licenses!r}.")
         self.licenses = licenses
         self.catalogue = Catalogue.load() if catalogue is None else catalogue
+        self._planner = Planner(self.catalogue, licenses, models or {})
         self.store = Store(Path(cache) if cache else None, offline=offline, progress=progress or (lambda *_: None))
         self._precision = precision
-        self._chosen = self._check_models(models or {})
         self._idle_unload = idle_unload
         self._loaded: dict[tuple[str, Mode], _Loaded] = {}
         self._making: dict[tuple[str, Mode], threading.Lock] = {}
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._closed = False
-
-    def _check_models(self, models: Mapping[str, str]) -> dict[str, Card]:
-        chosen = {}
-        for name, model_id in models.items():
-            card = self.catalogue[model_id]
-            if name not in all_jobs():
-                check_want([name])
-            if name in card.gives and not _gives_as_step(card, name):
-                raise UsageError(f"model {model_id!r} gives {name!r} only along with {', '.join(_jobs(card))}.")
-            if name not in card.gives:
-                raise UsageError(f"model {model_id!r} does not give {name!r} but {', '.join(card.gives)}.")
-            chosen[name] = card
-        return chosen
 
     # -- choosing and planning ---------------------------------------------------------------------------------------
 
@@ -148,15 +132,7 @@ class Engine:
         UsageError
             If nothing gives it.
         """
-        giving = [card for card in self.catalogue.giving(name) if _gives_as_step(card, name)]
-        cards = [self._chosen[name]] if name in self._chosen else giving
-        if not cards:
-            known = [*all_jobs(), *(field for field, row in all_fields().items() if not row.always)]
-            raise UsageError(f"no model gives {name!r}; there are {', '.join(known)}.")
-        refusals = [refusal(card, self.licenses) for card in cards]
-        if None not in refusals:
-            raise LicenseRefused(f"no model for {name} is allowed: {'; '.join(map(str, refusals))}.")
-        return cards[refusals.index(None)]
+        return self._planner.choose(name)
 
     def plan(self, want: Iterable[str], *, available: Iterable[str] = ()) -> tuple[Card, ...]:
         """The steps that compute the fields of `want` from those `available`, in the order to run them.
@@ -168,25 +144,7 @@ class Engine:
         CardError
             If cards need each other in a circle.
         """
-        done, order, open_ = set(available), list[Card](), set[str]()
-
-        def resolve(name: str) -> None:
-            if name in done:
-                return
-            if name in open_:
-                raise CardError(f"models need each other in a circle: {' -> '.join(sorted(open_))}.")
-            open_.add(name)
-            card = self.choose(name)
-            for need in card.needs:
-                resolve(need)
-            open_.discard(name)
-            if card not in order:
-                order.append(card)
-            done.update(self._taken_from(card))
-
-        for name in sorted(check_want(want)):
-            resolve(name)
-        return tuple(order)
+        return self._planner.plan(want, available)
 
     # -- loading -----------------------------------------------------------------------------------------------------
 
@@ -433,10 +391,10 @@ class Engine:
         """Compute the wanted fields for the faces of all pictures together; fields outside `keep` are dropped."""
         joined = Faces.concat(found)
         owner = np.repeat(np.arange(len(found)), [len(faces) for faces in found])
-        for card in self.plan(wanted, available=self._usable(joined)):
+        for card in self.plan(wanted, available=self._planner.usable(joined)):
             step = cast("Step", self._load(card, mode))
             columns = step.describe(Batch(images, owner, joined))
-            wanted_of_it = self._taken_from(card) - self._usable(joined)
+            wanted_of_it = self._planner.taken_from(card) - self._planner.usable(joined)
             new = {name: column for name, column in columns.items() if name in wanted_of_it}
             joined = joined.with_columns(new, model=card.id)
         joined = joined.only(keep)
@@ -444,27 +402,6 @@ class Engine:
             replace(joined[owner == place], image_size=faces.image_size, image=None)
             for place, faces in enumerate(found)
         ]
-
-    def _taken_from(self, card: Card) -> frozenset[str]:
-        """What the card gives, but for what the caller wants from another model."""
-        return frozenset(name for name in card.gives if self._chosen.get(name, card) == card)
-
-    def _usable(self, faces: Faces) -> frozenset[str]:
-        """The fields that need not be computed: those that are there, unless another model was chosen for one."""
-        return frozenset(
-            name
-            for name in faces.columns
-            if name not in self._chosen or faces.models.get(name, self._chosen[name].id) == self._chosen[name].id
-        )
-
-
-def _jobs(card: Card) -> list[str]:
-    return [name for name in card.gives if name in all_jobs()]
-
-
-def _gives_as_step(card: Card, name: str) -> bool:
-    """Whether the engine can ask the card's runner for this: a detector's fields come with its faces only."""
-    return name in all_jobs() or not _jobs(card)
 
 
 @dataclass(frozen=True)
