@@ -3,7 +3,7 @@
     .venv/bin/python tools/fit_minors.py FOLDER
 
 Ridge regression from the mesh to youth (1 up to ten years, 0 from 26, a ramp between), then a line from youth to log
-odds. That line starts at youth 0.2 and climbs by 12 per unit. It was chosen by looking at generated people: two boys
+odds. That line starts at youth 0.15 and climbs by 12 per unit. It was chosen by looking at generated people: two boys
 and a doubtful third whom the age model lets pass are out, and nine of ten others whom it lets pass stay in. (A linear
 discriminant of UTKFace would climb by 8, from 0.45.)
 """
@@ -22,7 +22,7 @@ from mien.swaps.minors import face_shapes
 
 STEP = 12
 PENALTY = 0.1
-SLOPE, START = 12.0, 0.2
+SLOPE, START = 12.0, 0.15
 MARGIN = 60  # pixels mirrored around each crop, which is too tight for a detector
 TABLE = Path(__file__).resolve().parents[1] / "src" / "mien" / "swaps" / "minors.toml"
 

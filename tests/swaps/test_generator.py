@@ -65,9 +65,11 @@ class Stage:
     shows: Sequence[Faces]
     drawn: list[np.ndarray[Any, Any]] = field(default_factory=list)
     wanted: set[str] = field(default_factory=set)
+    space: str = "made/up"
+    licenses: str = "any"
 
     def choose(self, _name: str) -> SimpleNamespace:
-        return SimpleNamespace(id="made-up", space="made/up")
+        return SimpleNamespace(id="made-up", space=self.space)
 
     def runner(self, _name: str) -> Stage:
         return self
@@ -253,3 +255,9 @@ def test_counts() -> None:
 def test_without_a_calibration_a_similarity_must_be_given() -> None:
     with pytest.raises(NotCalibrated):
         distinct_people(2, seed=5, engine=Stage([GOOD]).engine)
+
+
+def test_the_calibration_is_held_to_the_engines_licenses() -> None:
+    distinct_people(2, seed=5, engine=Stage([GOOD], space="edgeface-s/1").engine)
+    with pytest.raises(NotCalibrated):
+        distinct_people(2, seed=5, engine=Stage([GOOD], space="edgeface-s/1", licenses="strict").engine)

@@ -74,15 +74,18 @@ def test_children_are_refused(engine: Engine) -> None:
     assert generate(seed=19, engine=engine).report["refused"]["may be a minor"] >= 2
 
 
-@pytest.mark.parametrize("seed", [1022, 1037, 6026, 7022])
+@pytest.mark.parametrize("seed", [1013, 1022, 1037, 6026, 7022])
 def test_boys_whom_the_age_model_takes_for_men_are_refused(engine: Engine, seed: int) -> None:
-    """The first draw of each, whom the age model lets pass, or nearly. The last two were found after the fit."""
+    """The first draw of each, whom the age model lets pass, or nearly.
+
+    The last two were found after the fit. 1013, a youth rather than a boy, is refused by little.
+    """
     generator: MobileStyleGAN = engine.runner("generate")
     truncation = 0.85 if seed == 7022 else 0.7
     image = generator.draw(generator.styles(next(latents(seed))[None], truncation=truncation))[0]
     faces = engine.analyze(image, want={"alignment", "presence", "age", "landmarks", "pose"}, max_faces=1)
     assert faces.age.mean[0] > 28
-    assert minor_probability(faces)[0] > 0.15
+    assert minor_probability(faces)[0] > (0.045 if seed == 1013 else 0.15)
     assert Checks().refusal(faces) == "may be a minor"
 
 

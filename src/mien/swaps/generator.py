@@ -229,7 +229,8 @@ def distinct_people(
     UsageError
         If an option is out of range, or 100 draws in a row give nobody new: the truncation holds no more people.
     NotCalibrated
-        If `similarity` is not given and no calibration of the embedder has this rate.
+        If `similarity` is not given and no calibration of the embedder has this rate, or the engine's licenses do not
+        permit it.
     """
     _check_options(seed, truncation, size)
     if count is not None and count < 0:
@@ -324,6 +325,6 @@ def _scaled_points(points: Floats, factor: float) -> Floats:
 
 def _same_person(engine: Engine) -> float:
     """Cosine that two strangers reach once in a thousand pairs: adults, as large as the network draws them."""
-    calibration = load_calibration(engine.choose("embedding").space or "")
+    calibration = load_calibration(engine.choose("embedding").space or "", licenses=engine.licenses)
     adult = Traits(ages=(18.0, 150.0), size=(300.0, 1024.0))
     return calibration.threshold(1e-3, calibration.strata_of(adult, adult))[0]
