@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,13 +30,22 @@ class Server:
     breaks: int = 0  # ... this many times
     status: dict[str, int] = field(default_factory=dict)
     password: str | None = None
-    requests: list[tuple[str, str | None, int]] = field(default_factory=list)
+    log: list[tuple[str, str | None, int]] = field(default_factory=list)
+    busy: set[int] = field(default_factory=set)  # threads that are at an answer
     gate: threading.Event | None = None  # every body waits for it, half-way
     port: int = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def requests(self) -> list[tuple[str, str | None, int]]:
+        """Path, range and bytes sent of each request; an answer is written down when it has gone out."""
+        limit = time.monotonic() + 10
+        while self.busy and self.gate is None and time.monotonic() < limit:
+            time.sleep(0.001)
+        return self.log
 
     @property
     def sent(self) -> int:
@@ -52,6 +62,13 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            server.busy.add(threading.get_ident())
+            try:
+                self.answer()
+            finally:
+                server.busy.discard(threading.get_ident())
+
+        def answer(self) -> None:
             wanted = self.headers.get("Range")
             # As a proxy it is asked for a whole address.
             path = re.sub(r"^http://[^/]+", "", self.path)
@@ -60,7 +77,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             if server.password and self.headers.get("Authorization") is None:
                 status = 401
             if status != 200 or body is None:
-                server.requests.append((self.path, wanted, 0))
+                server.log.append((self.path, wanted, 0))
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -71,7 +88,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 start = int(first) if first else max(0, end - int(last))
                 end = min(end, int(last) + 1) if first and last else end
                 if start >= end:
-                    server.requests.append((self.path, wanted, 0))
+                    server.log.append((self.path, wanted, 0))
                     self.send_response(416)
                     self.send_header("Content-Range", f"bytes */{len(body)}")
                     self.send_header("Content-Length", "0")
@@ -98,7 +115,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(piece[half:])
             except ConnectionError:  # the client is gone: killed, on purpose
                 self.close_connection = True
-            server.requests.append((self.path, wanted, len(piece)))
+            server.log.append((self.path, wanted, len(piece)))
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
