@@ -4,7 +4,8 @@
 
 Every face is drawn by the generator: nobody in these pictures exists. The second picture of a person is the same
 latent moved along a direction of the style space that turns heads, fitted here, then relit, tilted and cropped. It
-takes about five minutes on one core.
+takes about five minutes on one core. The draws are named here, as which one `mien.generate` gives for a seed depends
+on the models that judge.
 """
 
 from __future__ import annotations
@@ -24,14 +25,33 @@ from mien.core.image import Image, save_image
 from mien.core.warping import warp
 from mien.engine import Engine
 from mien.media.provenance import Provenance
-from mien.swaps.generator import MobileStyleGAN, generate, latents
+from mien.swaps.generator import MobileStyleGAN, latents
 
 SIDE = 512
 QUALITY = 90
 SAMPLES = 400  # pictures that the direction is fitted to
 
-# Looked at one by one, at full size. Seed and truncation of each person, in the order of person1.jpg, person2.jpg ...
-PEOPLE = ((56, 0.7), (39, 0.7), (22, 0.7), (51, 0.7), (53, 0.7), (226, 0.85), (244, 0.85), (122, 0.9))
+
+@dataclass(frozen=True)
+class Portrait:
+    """Which drawing a person is: the first, second ... of a seed, at a truncation."""
+
+    seed: int
+    draw: int
+    truncation: float
+
+
+# Looked at one by one, at full size; in the order of person1.jpg, person2.jpg ...
+PEOPLE = (
+    Portrait(56, 4, 0.7),
+    Portrait(39, 1, 0.7),
+    Portrait(22, 1, 0.7),
+    Portrait(51, 1, 0.7),
+    Portrait(53, 1, 0.7),
+    Portrait(226, 1, 0.85),
+    Portrait(244, 2, 0.85),
+    Portrait(122, 1, 0.9),
+)
 AGAIN = {3: -3.5, 4: 3.0}  # person: how far to turn the head, to the picture's right
 
 Floats = NDArray[np.float32]
@@ -70,10 +90,9 @@ class People:
     def __init__(self, engine: Engine) -> None:
         self._runner: MobileStyleGAN = engine.runner("generate")
         self.styles = []
-        for seed, truncation in PEOPLE:
-            draw = generate(seed=seed, truncation=truncation, engine=engine).report["draw"]
-            latent = next(islice(latents(seed), draw - 1, None))
-            self.styles.append(self._runner.styles(latent[None], truncation=truncation)[0])
+        for portrait in PEOPLE:
+            latent = next(islice(latents(portrait.seed), portrait.draw - 1, None))
+            self.styles.append(self._runner.styles(latent[None], truncation=portrait.truncation)[0])
         self._turn = self._direction(engine)
 
     def picture(self, person: int, turn: float = 0.0) -> Image:
@@ -87,9 +106,9 @@ class People:
         kept, turns = [], []
         for latent in islice(latents(777), SAMPLES):
             style = self._runner.styles(latent[None], truncation=0.7)
-            faces = engine.analyze(self._runner.draw(style)[0], want={"alignment"}, max_faces=1)
+            faces = engine.detect(self._runner.draw(style)[0], max_faces=1)
             if len(faces):
-                right_eye, left_eye, nose, right_mouth, left_mouth = faces.alignment.values[0]
+                right_eye, left_eye, nose, right_mouth, left_mouth = faces.keypoints[0]  # in yunet's order
                 middle = (right_eye + left_eye + right_mouth + left_mouth)[0] / 4
                 kept.append(style[0])
                 turns.append((nose[0] - middle) / np.linalg.norm(left_eye - right_eye))
@@ -203,18 +222,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=default)
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    with Engine() as engine:
+    with Engine(models={"detect": "yunet"}) as engine:
         people = People(engine)
         model = engine.choose("generate").id
-    for person, (seed, _) in enumerate(PEOPLE, start=1):
-        mark = Provenance.generated(model, seed=seed)
+    for person, portrait in enumerate(PEOPLE, start=1):
+        mark = Provenance.generated(model, seed=portrait.seed)
         first = fit(people.picture(person), SIDE)
         save_image(first, folder / f"person{person}.jpg", quality=QUALITY, xmp=mark.to_xmp())
         if person in AGAIN:
             varied = relight(people.picture(person, AGAIN[person]), (0.97, 0.93, 0.86), 0.9)
             again = another_shot(varied, angle=5 if person % 2 else -6, zoom=1.08)
             save_image(again, folder / f"person{person}_again.jpg", quality=QUALITY, xmp=mark.to_xmp())
-    save_sideways(fit(people.picture(4), SIDE), folder / "sideways.jpg", Provenance.generated(model, seed=PEOPLE[3][0]))
+    save_sideways(
+        fit(people.picture(4), SIDE), folder / "sideways.jpg", Provenance.generated(model, seed=PEOPLE[3].seed)
+    )
     canvas = table()
     for shot in SNAPSHOTS:
         lay(canvas, people.picture(shot.person, shot.turn), shot)
