@@ -3,9 +3,9 @@
     .venv/bin/python tools/fit_minors.py FOLDER
 
 Ridge regression from the mesh to youth (1 up to ten years, 0 from 26, a ramp between), then a line from youth to log
-odds. That line starts at youth 0.15 and climbs by 12 per unit. It was chosen by looking at generated people: two boys
-and a doubtful third whom the age model lets pass are out, and nine of ten others whom it lets pass stay in. (A linear
-discriminant of UTKFace would climb by 8, from 0.45.)
+odds. That line starts at youth 0.15 and climbs by 12 per unit. It was chosen by looking at generated people: two boys,
+a youth and a doubtful fourth whom the age model lets pass are out, and four of five others whom it lets pass stay in.
+(A linear discriminant of UTKFace would climb by 8, from 0.45.)
 """
 
 from __future__ import annotations
