@@ -101,8 +101,8 @@ class Checks:
     """What a picture must show to be given out: one clean face, of an adult.
 
     Two poor judges of age must be nearly sure: the age model, and the shape of the face (`mien.swaps.minors`). Asked
-    for 4 %, the age model alone let through boys whom anybody sees to be boys. With both, none of 300 people looked
-    plainly under 18 to us, though three might be either, and none of 162 minors of UTKFace passes. The price: of 238
+    for 4 %, the age model alone let through boys whom anybody sees to be boys. With both, none of 420 people looked
+    plainly under 18 to us, though five might be either, and none of 162 minors of UTKFace passes. The price: of 238
     adults there two of five are refused, more than nine of ten of those under 25, and women twice as often as men. So
     the people who come out are older, and more of them men, than those that the network draws.
 
