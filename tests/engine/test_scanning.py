@@ -171,19 +171,21 @@ def test_results_come_in_order_with_a_bounded_number_ahead() -> None:
 
 def test_leaving_early_cancels_what_has_not_begun() -> None:
     begun: list[int] = []
-    last_may_go = threading.Event()
+    may_go = threading.Event()
 
     def work(number: int) -> int:
         begun.append(number)
         if number:
-            last_may_go.wait(10)
+            may_go.wait(10)
         return number
 
-    results = in_order(work, itertools.count(), workers=1)
-    assert next(results) == 0
-    threading.Timer(0.05, last_may_go.set).start()
-    results.close()  # waits for the one that is at work, and begins no other
-    assert begun == [0, 1]
+    results = in_order(work, itertools.count(), workers=2)
+    assert next(results) == 0  # by now 0 to 3 are handed in
+    while len(begun) < 3:  # and 1 and 2 keep the two workers busy
+        time.sleep(0.001)
+    threading.Timer(0.05, may_go.set).start()
+    results.close()  # waits for these two, and begins no other
+    assert sorted(begun) == [0, 1, 2]
 
 
 def test_an_unexpected_error_is_raised_at_its_place() -> None:

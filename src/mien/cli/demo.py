@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mien.engine import Engine
 
 WANT = frozenset({"pose", "age", "presence", "landmarks", "embedding"})
-FAR = 1e-3  # two strangers are called one person this often, in one comparison
+FAR = 1e-4  # per comparison; a folder is many of them, and two of our own eight people pass at 1e-3
 MOST_PAIRS = 60  # that a report shows
 
 
@@ -83,12 +83,15 @@ def _light(face: Face) -> Face:
     return face.faces[[face.row]].with_image(None)[0]
 
 
+Pair = tuple[_Seen, _Seen, "Verification"]
+
+
 @dataclass(frozen=True)
 class _Recognition:
-    """Pairs of faces that are of one person, the surest first; how many could not be told; and what that means."""
+    """Pairs of faces that are of one person, pairs that may be, both the surest first; and what that means."""
 
-    pairs: Sequence[tuple[_Seen, _Seen, Verification]]
-    undecided: int
+    pairs: Sequence[Pair]
+    undecided: Sequence[Pair]
     meaning: str
 
 
@@ -103,12 +106,12 @@ def _recognise(seen: Sequence[_Seen], engine: Engine) -> _Recognition:
 
     known = [one for one in seen if not bool(one.face.embedding.abstained)]
     if len(known) < 2:
-        return _Recognition([], 0, "Fewer than two faces: nobody to compare.")
+        return _Recognition([], [], "Fewer than two faces: nobody to compare.")
     space = known[0].face.embedding.space
     try:
         calibration = load_calibration(space, licenses=engine.licenses)
     except NotCalibrated as error:
-        return _Recognition([], 0, str(error))
+        return _Recognition([], [], str(error))
     lowest = min(calibration.threshold(FAR, [stratum.name])[0] for stratum in calibration.strata)
     vectors = Vectors(np.stack([one.face.embedding.values for one in known]), space=space)
     rows, columns = np.nonzero(np.triu(vectors @ vectors, k=1) >= lowest)
@@ -116,12 +119,14 @@ def _recognise(seen: Sequence[_Seen], engine: Engine) -> _Recognition:
         (known[row], known[column], verify(known[row].face, known[column].face, far=FAR, engine=engine))
         for row, column in zip(rows, columns, strict=True)
     ]
-    pairs = sorted((answer for answer in answers if answer[2].same), key=lambda answer: -(answer[2].score or 0))
-    undecided = sum(answer[2].same is None for answer in answers)
+    answers.sort(key=lambda answer: -(answer[2].score or 0))
+    pairs = [answer for answer in answers if answer[2].same]
+    undecided = [answer for answer in answers if answer[2].same is None]
+    how = "extrapolated from" if any(answer[2].extrapolated for answer in answers) else "measured on"
     meaning = (
-        f"Strangers are called one person in at most {FAR:g} of comparisons, measured on {calibration.data}. "
-        "How similar two faces must be depends on their ages, which are estimated: children look more alike. "
-        f"{undecided} pairs could not be told for that reason."
+        f"Strangers are called one person in at most {FAR:g} of comparisons, {how} {calibration.data}. How similar two "
+        "faces must be depends on their ages, which are estimated, since children look more alike; where the estimate "
+        "leaves it open, a pair may be of one person."
     )
     return _Recognition(pairs, undecided, meaning)
 
@@ -135,18 +140,23 @@ def _section(name: str, drawing: str, faces: Sequence[Face]) -> str:
     return f"<h2>{escape(name)}</h2><img src='{escape(drawing)}' alt=''>{table or '<p>no face</p>'}"
 
 
-def _page(summary: str, sections: Sequence[str], recognition: _Recognition) -> str:
-    alike = "".join(
+def _figures(pairs: Sequence[Pair]) -> str:
+    return "".join(
         f"<figure><img class=t src='{escape(a.thumbnail)}' alt=''><img class=t src='{escape(b.thumbnail)}' alt=''>"
         f"<figcaption>{answer.score:.2f}<br>{escape(a.picture)}<br>{escape(b.picture)}</figcaption></figure>"
-        for a, b, answer in recognition.pairs[:MOST_PAIRS]
+        for a, b, answer in pairs[:MOST_PAIRS]
     )
+
+
+def _page(summary: str, sections: Sequence[str], recognition: _Recognition) -> str:
+    alike = _figures(recognition.pairs) or "<p>No two faces are called one person.</p>"
+    perhaps = f"<h3>May be one person</h3>{_figures(recognition.undecided)}" if recognition.undecided else ""
     return f"""<!doctype html><meta charset=utf-8><title>mien report</title><style>
 body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
 img{{max-width:100%;border-radius:6px}}img.t{{width:96px}}table{{border-collapse:collapse;margin:.5rem 0}}
 td,th{{padding:.15rem .9rem .15rem 0;text-align:left;font-variant-numeric:tabular-nums}}th{{color:#777;font-weight:400}}
 figure{{display:inline-block;margin:0 1.2rem 1rem 0;font-size:13px}}.bad{{color:#b00}}</style>
 <h1>mien</h1><p>{escape(summary)}</p>
-<h2>Who is who</h2><p>{escape(recognition.meaning)}</p>{alike or "<p>No two faces are called one person.</p>"}
+<h2>Who is who</h2><p>{escape(recognition.meaning)}</p>{alike}{perhaps}
 {"".join(sections)}
 """
