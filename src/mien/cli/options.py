@@ -127,9 +127,9 @@ class DownloadProgress:
 
 
 @contextmanager
-def progress_bar(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
+def progress_bar(what: str, *, total: int | None = None, show: bool = True) -> Iterator[Callable[[int], None]]:
     """Show progress on a terminal's stderr, nothing elsewhere; the value is told how much more is done."""
-    if not sys.stderr.isatty():
+    if not show or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console
