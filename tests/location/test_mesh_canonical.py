@@ -15,17 +15,10 @@ from scipy.spatial.transform import Rotation
 from mien.core.errors import ModelError, ShapeMismatch
 from mien.core.geometry import angles, rotation_matrix
 from mien.location.canonical import CanonicalFace
+from tests.core.test_protobuf import varint
 from tests.location import meshes
 
 ANGLES = st.tuples(st.floats(-80, 80), st.floats(-80, 80), st.floats(-179, 179))
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
 
 
 def field(number: int, payload: bytes | int | float) -> bytes:

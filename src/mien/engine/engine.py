@@ -229,9 +229,11 @@ class Engine:
                 self._arm_timer()
 
     def close(self) -> None:
-        """Drop all models. The engine cannot be used afterwards."""
+        """Give the memory of all models back. The engine cannot be used afterwards; calls at work fail and say so."""
         with self._lock:
             self._closed = True
+            for loaded in self._loaded.values():
+                loaded.bundle.close()
             self._loaded.clear()
             if self._timer is not None:
                 self._timer.cancel()

@@ -82,7 +82,6 @@ class OnnxSession:
         self._turns = threading.BoundedSemaphore(calls)
         self._streams = calls
         self._session = _open(path, picture, device, options.thread_count // calls)
-        self._closed = False
         self._signature = self._read_signature(path.name)
         self._buckets = options.buckets or (1, 2, 4, 8)
         if not self._takes_batches():
@@ -136,7 +135,6 @@ class OnnxSession:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._closed = True
         self._session = None
 
     def _run(self, arrays: list[NDArray[Any]], bucket: int) -> list[NDArray[Any]]:
@@ -145,11 +143,12 @@ class OnnxSession:
         if self._picture is not None:
             padded[0] = prepare(padded[0], self._picture)
         with self._turns:
-            if self._closed:
+            session = self._session  # one look: another thread may close it meanwhile
+            if session is None:
                 raise UsageError(f"the session of {self._signature.name} is closed.")
             names = self._signature.inputs
             try:
-                outputs = self._session.run(None, dict(zip(names, padded, strict=True)))
+                outputs = session.run(None, dict(zip(names, padded, strict=True)))
             except _errors() as error:
                 raise ModelError(f"{self._signature.name} failed while it ran: {_reason(error)}.") from error
         # Some exports leave the row axis out of an output.
