@@ -14,12 +14,16 @@ from mien.core.columns import (
     COLUMNS,
     Angles,
     Column,
+    Directions,
     Distribution,
     Flag,
     Labels,
+    Levels,
+    Placement,
     Points,
     Scalar,
     Scores,
+    Tracks,
     Vectors,
 )
 from mien.core.errors import EmbeddingSpaceMismatch, ShapeMismatch, UsageError
@@ -40,6 +44,10 @@ MAKERS: dict[str, Callable[[int, int], Column]] = {
     "labels": lambda n, seed: Labels(_simplex(n, 3, seed), names=("sad", "calm", "glad")),
     "distribution": lambda n, seed: Distribution(_simplex(n, 4, seed), support=(10, 20, 30, 40)),
     "angles": lambda n, seed: Angles(_random(seed).uniform(-90, 90, (n, 3))),
+    "directions": lambda n, seed: Directions(_random(seed).uniform(-80, 80, (n, 2))),
+    "placement": lambda n, seed: Placement(_random(seed).uniform(1, 80, (n, 7))),
+    "levels": lambda n, seed: Levels(_random(seed).random((n, 4)), layout="toy"),
+    "tracks": lambda n, seed: Tracks(np.stack([_random(seed).integers(0, 99, n), _random(seed).integers(0, 2, n)], 1)),
     "points": lambda n, seed: Points(_random(seed).uniform(0, 500, (n, 2, 3)), names=("tip", "chin")),
     "vectors": lambda n, seed: Vectors(_random(seed).normal(size=(n, 5)), space="toy/1"),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mien.core.errors import UsageError
-from mien.core.fields import all_fields, check_want
+from mien.core.fields import all_events, all_fields, check_want
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -87,12 +87,13 @@ def _signature(function: Callable[..., object]) -> inspect.Signature:
     return inspect.signature(function, eval_str=True)
 
 
-def parse_want(text: str) -> frozenset[str]:
-    """Field names of a comma-separated list; "all" is every field."""
+def parse_want(text: str, *, temporal: bool = False) -> frozenset[str]:
+    """Field names of a comma-separated list; "all" is every field (and event, where frames are looked at together)."""
     names = {name.strip() for name in text.split(",") if name.strip()}
     if names == {"all"}:
-        names = set(all_fields())
-    return check_want(names)
+        names = {field.name for field in all_fields().values() if temporal or not field.temporal}
+        names |= all_events().keys() if temporal else set()
+    return check_want(names, temporal=temporal)
 
 
 def print_json(value: Any) -> None:

@@ -22,7 +22,18 @@ from mien.core.image import Image
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mien.core.columns import Angles, Distribution, Scalar, Scores, Vectors
+    from mien.core.columns import (
+        Angles,
+        Directions,
+        Distribution,
+        Flag,
+        Levels,
+        Placement,
+        Scalar,
+        Scores,
+        Tracks,
+        Vectors,
+    )
 
 __all__ = ["ALIGNMENT_NAMES", "Face", "Faces"]
 
@@ -38,8 +49,19 @@ class _Fields:
     if TYPE_CHECKING:  # what the type checker sees; a test holds this list against fields.toml
         alignment: Points
         landmarks: Points
+        landmarks68: Points
+        landmarks106: Points
+        visibility: Levels
+        visibility68: Levels
+        stabilized: Points
         presence: Scalar
         pose: Angles
+        head: Placement
+        gaze: Directions
+        eyes: Scores
+        attention: Flag
+        track: Tracks
+        perclos: Scalar
         blendshapes: Scores
         age: Distribution
         embedding: Vectors

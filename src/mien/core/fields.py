@@ -11,9 +11,9 @@ from importlib import resources
 from typing import Any
 
 from mien.core.columns import COLUMNS, Column
-from mien.core.errors import UnknownField
+from mien.core.errors import UnknownField, UsageError
 
-__all__ = ["SCHEMA_VERSION", "Field", "all_fields", "all_jobs", "check_want", "json_schema"]
+__all__ = ["SCHEMA_VERSION", "Field", "all_events", "all_fields", "all_jobs", "check_want", "json_schema"]
 
 SCHEMA_VERSION = 1  #: of the JSON that describes faces; raised when a reader of the old form would misread the new
 
@@ -30,6 +30,7 @@ class Field:
     range: tuple[float, float] | None = None
     always: bool = False  #: every Faces has it, without asking
     brief: bool = False  #: small enough for a table cell
+    temporal: bool = False  #: known only from a video's frames together
 
     @property
     def column_type(self) -> type[Column]:
@@ -60,22 +61,41 @@ def all_jobs() -> Mapping[str, str]:
     return {name: row["doc"] for name, row in _table()["jobs"].items()}
 
 
-def check_want(want: Iterable[str]) -> frozenset[str]:
+@cache
+def all_events() -> Mapping[str, str]:
+    """Every kind of event of a clip with its sentence."""
+    return {name: row["doc"] for name, row in _table()["events"].items()}
+
+
+def check_want(want: Iterable[str], *, temporal: bool = False) -> frozenset[str]:
     """Check the names of fields, and leave out those that every face has anyway.
+
+    Parameters
+    ----------
+    want : iterable of str
+        Names of fields.
+    temporal : bool
+        Whether frames of a video are looked at together: then temporal fields and events can be had, too.
 
     Raises
     ------
     UnknownField
         If a name is not in the list; the message says which names are near.
+    UsageError
+        If a name stands for what only a video's frames together tell.
     """
     names = {want} if isinstance(want, str) else set(want) if isinstance(want, Iterable) else {want}
-    known = all_fields()
-    for name in sorted(names - known.keys(), key=str):
+    fields = all_fields()
+    known = [*fields, *all_events()]
+    for name in sorted(names.difference(known), key=str):
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        listed = ", ".join(field.name for field in known.values() if not field.always)
+        listed = ", ".join(name for name in known if name not in fields or not fields[name].always)
         raise UnknownField(f"no field is called {name!r}.{hint} There are: {listed}.")
-    return frozenset(name for name in names if not known[name].always)
+    for name in sorted(names):
+        if not temporal and (name not in fields or fields[name].temporal):
+            raise UsageError(f"{name} is known only from a video's frames together: use track.")
+    return frozenset(name for name in names if name not in fields or not fields[name].always)
 
 
 def json_schema() -> dict[str, Any]:
@@ -98,7 +118,7 @@ def json_schema() -> dict[str, Any]:
         model = {"model": {"type": "string"}}
         properties[name] = {
             "type": "object",
-            "anyOf": [{"required": ["reason"]}, {"required": [key for key in own if key != "names"]}],
+            "anyOf": [{"required": ["reason"]}, {"required": [key for key in own if key not in {"names", "layout"}]}],
             "properties": {**own, "reason": {"type": "string"}, **model},
             "additionalProperties": False,
             **about,

@@ -2,7 +2,7 @@
 
 from mien.engine.engine import Engine
 from mien.engine.scanning import Failure, Item
-from mien.engine.steps import Batch, Detector, Step, TemporalStep
+from mien.engine.steps import Batch, Detector, Follower, Step, TemporalStep, Tracker, TrackerMaker
 from mien.engine.verbs import analyze, default_engine, detect, scan, set_default_engine
 
 __all__ = [
@@ -10,9 +10,12 @@ __all__ = [
     "Detector",
     "Engine",
     "Failure",
+    "Follower",
     "Item",
     "Step",
     "TemporalStep",
+    "Tracker",
+    "TrackerMaker",
     "analyze",
     "default_engine",
     "detect",

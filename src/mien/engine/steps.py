@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.clip import Events, Track
 from mien.core.columns import Column
 from mien.core.faces import Faces
 from mien.core.image import Image
+from mien.media.video import Frame
 
-__all__ = ["Batch", "Detector", "Step", "TemporalStep"]
+__all__ = ["Batch", "Detector", "Follower", "Step", "TemporalStep", "Tracker", "TrackerMaker"]
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,65 @@ class Step(Protocol):
 
 
 class TemporalStep(Protocol):
-    """Follows faces through a stream of frames; what it found is reported when the stream ends."""
+    """Follows the faces of one clip through its frames; what it found is reported when the clip ends.
+
+    Faces come with the column ``track`` (their person's id; the one of a face that was not seen in this frame says so)
+    and with the fields that the card needs, frame after frame in the order of time.
+    """
 
     def update(self, time: float, faces: Faces) -> Faces:
         """Take the next frame, `time` seconds from the start; give its faces back, perhaps with more known."""
         ...
 
-    def finish(self) -> Any:
-        """End the stream and return what was found in it."""
+    def finish(self) -> Events:
+        """End the clip and return what happened in it."""
         ...
 
-    def reset(self) -> None:
-        """Forget everything: the next frame is the first of another clip."""
+
+class Follower(Protocol):
+    """What gives an event, a temporal field, or the job "smooth": makes a step with fresh state for each clip."""
+
+    def follow(self) -> TemporalStep:
+        """Return the step for one clip."""
+        ...
+
+
+class Tracker(Protocol):
+    """Follows faces through the frames of one clip: made for it by what gives the field "track".
+
+    It may hold frames back, to see whether a face comes back before it says where the face was meanwhile; so frames
+    come out later than they go in, but each once and in order.
+    """
+
+    def asks(self, frame: Frame, faces: Faces) -> NDArray[np.bool_]:
+        """Which detected faces of a frame (N,) it would like to see the embedding of, to tell people apart."""
+        ...
+
+    def push(self, frame: Frame, faces: Faces | None) -> list[tuple[Frame, Faces]]:
+        """Take the next frame.
+
+        Parameters
+        ----------
+        frame : Frame
+        faces : Faces or None
+            What was detected in it, with an ``embedding`` column if there is one (abstaining where it was not asked
+            for); None: nobody looked, faces are to be followed by their motion.
+
+        Returns
+        -------
+        list of (Frame, Faces)
+            Frames that are settled, oldest first, each with its faces and their column ``track``.
+        """
+        ...
+
+    def finish(self) -> tuple[list[tuple[Frame, Faces]], tuple[Track, ...]]:
+        """End the clip: the frames that were held back, and who was there."""
+        ...
+
+
+class TrackerMaker(Protocol):
+    """What gives the field "track"."""
+
+    def start(self) -> Tracker:
+        """Return a tracker for one clip."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,27 @@ import numpy as np
 from mien.core.errors import ImageError, SourceError
 from mien.core.image import Image
 
-__all__ = ["VIDEO_SUFFIXES", "read_frames"]
+__all__ = ["VIDEO_SUFFIXES", "Frame", "read_frames"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a video.
+
+    Attributes
+    ----------
+    index : int
+        Its number, from 0.
+    time : float
+        Seconds from the start.
+    image : (H, W, 3) uint8
+        RGB and upright.
+    """
+
+    index: int
+    time: float
+    image: Image
+
 
 #: Suffixes by which a file that is named outright is taken for a video.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})

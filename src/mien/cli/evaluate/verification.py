@@ -1,4 +1,4 @@
-"""``mien evaluate``: accuracy on data with ground truth, with sample counts and intervals."""
+"""``mien evaluate verification``: how well the embedder separates people."""
 
 from __future__ import annotations
 
@@ -13,16 +13,7 @@ from mien.cli.options import print_json, takes_engine
 if TYPE_CHECKING:
     from mien.engine import Engine
 
-app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_help=True)
 
-
-@app.callback()
-def _group() -> None:
-    # A callback keeps the command's name in front of it while there is only one.
-    pass
-
-
-@app.command()
 @takes_engine
 def verification(
     source: Annotated[

@@ -1,0 +1,20 @@
+"""``mien evaluate``: accuracy on data with ground truth, with sample counts and intervals; a module per command."""
+
+from __future__ import annotations
+
+import typer
+
+from mien.cli.evaluate.verification import verification
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    # A callback keeps the command's name in front of it while there is only one.
+    pass
+
+
+app.command()(verification)

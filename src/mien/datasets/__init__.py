@@ -1,0 +1,1 @@
+"""Data sets: their layouts read, checked, cleaned and written."""

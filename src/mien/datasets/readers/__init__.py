@@ -1,0 +1,1 @@
+"""Readers of published annotation layouts, one module each."""
