@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.core.errors import NoFace, ShapeMismatch, UsageError
 from mien.core.image import Image
 from mien.engine import Engine, default_engine
+from mien.evaluation.intervals import Interval, wilson
 from mien.evaluation.pairs import Pairs
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Interval = tuple[float, float]
 
 COVERAGE = 0.95  # of the intervals
 REJECTED = -2.0  # below every cosine: the score of a pair with a picture in which no face was found
@@ -254,9 +254,8 @@ def _threshold(falling: Doubles, rate: float) -> float:
 
 def _widen(interval: Interval, rate: float, trials: int) -> Interval:
     """The interval, or Wilson's for a rate of independent trials at the ends where that one is wider."""
-    z2 = 1.96**2 / trials
-    middle, half = rate + z2 / 2, np.sqrt(rate * (1 - rate) * z2 + z2**2 / 4)
-    return min(interval[0], float((middle - half) / (1 + z2))), max(interval[1], float((middle + half) / (1 + z2)))
+    low, high = wilson(rate * trials, trials, level=COVERAGE)
+    return min(interval[0], low), max(interval[1], high)
 
 
 def _measure(values: Doubles, genuine: NDArray[np.bool_], weights: Doubles, thresholds: Sequence[float]) -> list[float]:

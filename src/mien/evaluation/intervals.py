@@ -1,0 +1,103 @@
+"""Intervals for what was counted or measured on a sample: every number that an evaluation prints has one.
+
+What is drawn with replacement are the *independent* parts of the sample (people, clips, pictures), never the faces,
+frames or pairs inside of one: those are alike, and an interval over them would promise too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+
+from mien.core.errors import UsageError
+
+__all__ = ["Interval", "bootstrap", "wilson"]
+
+Interval: TypeAlias = tuple[float, float]
+T = TypeVar("T")
+
+
+def bootstrap(
+    statistic: Callable[[Sequence[T]], float],
+    samples: Sequence[T],
+    *,
+    repeats: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile interval of a statistic by drawing the independent parts of the sample with replacement.
+
+    Efron's bootstrap (*Bootstrap methods: another look at the jackknife*, 1979) over clusters. Where the statistic
+    cannot vary (every part agrees, or there is one part), the interval is a point: say the count beside it, and for a
+    rate take `wilson` as well.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes parts of the sample, gives a number; NaN where these parts allow none (such draws are left out).
+    samples : sequence of N
+        The independent parts, one entry each: all scores of a person, all events of a clip ...
+    repeats : int
+        How often N parts are drawn.
+    seed : int
+        Of the draw: equal seeds give equal intervals.
+    level : float
+        Share of the draws inside of the interval, between 0 and 1.
+
+    Returns
+    -------
+    (low, high)
+        NaN, NaN for an empty sample, or where no draw allows the statistic.
+
+    Raises
+    ------
+    UsageError
+        If `level` or `repeats` is none.
+    """
+    _check(level)
+    if repeats < 1:
+        raise UsageError(f"repeats is 1 or more, not {repeats}.")
+    count = len(samples)
+    if not count:
+        return np.nan, np.nan
+    draws = np.random.default_rng(seed).integers(count, size=(repeats, count))
+    values = np.array([statistic([samples[index] for index in draw]) for draw in draws], np.float64)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return np.nan, np.nan
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return low, high
+
+
+def wilson(successes: float, trials: float, *, level: float = 0.95) -> Interval:
+    """Interval of a rate from independent trials (Wilson, *Probable inference*, 1927): never empty, inside of [0, 1].
+
+    Parameters
+    ----------
+    successes, trials : float
+        Counts, ``0 <= successes <= trials``; without trials nothing is known: (0, 1).
+    level : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    UsageError
+        If the counts or the level are none.
+    """
+    _check(level)
+    if not 0 <= successes <= trials:
+        raise UsageError(f"{successes:g} of {trials:g} is no rate.")
+    if not trials:
+        return 0.0, 1.0
+    rate, z2 = successes / trials, NormalDist().inv_cdf((1 + level) / 2) ** 2 / trials
+    middle, half = rate + z2 / 2, (rate * (1 - rate) * z2 + z2**2 / 4) ** 0.5
+    # At 0 and at 1 the end is the rate itself, which rounding would miss by a hair.
+    return min(max((middle - half) / (1 + z2), 0.0), rate), max(min((middle + half) / (1 + z2), 1.0), rate)
+
+
+def _check(level: float) -> None:
+    if not 0 < level < 1:
+        raise UsageError(f"level is between 0 and 1, not {level:g}.")
