@@ -170,7 +170,7 @@ class FaceMesh:
         )
         alignment = alignment_points(looks.points)
         return {
-            "landmarks": Points(looks.points, reasons=reasons),
+            "landmarks": Points(looks.points, layout="mesh478", reasons=reasons),
             "presence": Scalar(presence),
             "alignment": Points(alignment, names=ALIGNMENT_NAMES, reasons=reasons),
         }
