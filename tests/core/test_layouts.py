@@ -19,10 +19,10 @@ COMMON = {
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=list(LAYOUTS))
 def test_regions_name_points_that_exist(layout: Layout) -> None:
-    assert COMMON <= set(layout.regions)
+    assert set(layout.regions) >= COMMON
     for points in layout.regions.values():
         assert len(set(points)) == len(points) > 0
-        assert 0 <= min(points)
+        assert min(points) >= 0
         assert max(points) < layout.count
 
 

@@ -54,7 +54,7 @@ def indices_of(layout: str, region: str) -> NDArray[np.intp]:
 # --- the sets ---------------------------------------------------------------------------------------------------------
 
 # Regions that several sets have carry one name in all of them: jaw, brows, eyes, pupils, lips, nose_bridge, nostrils,
-# nose_tip. Jaw, nose_bridge and nostrils are open lines, as are the brows of iBUG, which has no lower edge for them; the
+# nose_tip. Jaw, nose_bridge and nostrils are open lines, as are the brows of iBUG, which have no lower edge; the
 # others are closed outlines. Each begins at the picture's left, or at the top, and goes over the top to the right.
 # fmt: off
 
