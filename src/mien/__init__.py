@@ -37,7 +37,18 @@ if TYPE_CHECKING:
     from mien.core.faces import Face, Faces
     from mien.core.image import load_image, save_image
     from mien.embeddings.comparison import Verification, verify
-    from mien.engine import Engine, Failure, Item, analyze, default_engine, detect, scan, set_default_engine
+    from mien.engine import (
+        Engine,
+        Failure,
+        Item,
+        Tracking,
+        analyze,
+        default_engine,
+        detect,
+        scan,
+        set_default_engine,
+        track,
+    )
     from mien.media.provenance import Provenance, provenance
     from mien.swaps.edit import Edit
     from mien.swaps.generator import generate
@@ -73,6 +84,7 @@ __all__ = [
     "SourceError",
     "StorageError",
     "Track",
+    "Tracking",
     "UnknownField",
     "UnknownModel",
     "UnsafeFile",
@@ -89,6 +101,7 @@ __all__ = [
     "save_image",
     "scan",
     "set_default_engine",
+    "track",
     "verify",
 ]
 
@@ -105,6 +118,7 @@ _HOMES = {
     "Item": "mien.engine",
     "Provenance": "mien.media.provenance",
     "Track": "mien.core.clip",
+    "Tracking": "mien.engine",
     "Verification": "mien.embeddings.comparison",
     "analyze": "mien.engine",
     "default_engine": "mien.engine",
@@ -115,6 +129,7 @@ _HOMES = {
     "save_image": "mien.core.image",
     "scan": "mien.engine",
     "set_default_engine": "mien.engine",
+    "track": "mien.engine",
     "verify": "mien.embeddings.comparison",
 }
 

@@ -6,14 +6,18 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mien.core.columns import Angles, Column, Distribution, Points, Scalar, Vectors
+from mien.core.clip import Event, Events, Track
+from mien.core.columns import Angles, Column, Distribution, Points, Scalar, Tracks, Vectors
 from mien.core.errors import ImageError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.image import Image
 from mien.engine import Batch
+from mien.media.video import Frame
 from mien.models.card import Card
 from mien.models.catalogue import Catalogue
 from mien.runtime.bundle import Bundle
@@ -120,5 +124,87 @@ def catalogue() -> Catalogue:
             card("pose", "Pose", ("pose",), ("landmarks",)),
             card("embedder", "Embedder", ("embedding",), ("alignment",)),
             card("age", "Age", ("age",), ("alignment",)),
+        ]
+    )
+
+
+class OneTrack:
+    """Tracks for one clip: the n-th face of each frame is person n + 1; one frame is held back."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.pushed: list[Faces | None] = []
+        self._held: list[tuple[Frame, Faces]] = []
+        self._last = Faces.empty()
+        self._ids: dict[int, list[float]] = {}
+
+    def asks(self, frame: Frame, faces: Faces) -> NDArray[np.bool_]:
+        self.asked.append(frame.index)
+        return np.asarray(np.arange(len(faces)) == 0)
+
+    def push(self, frame: Frame, faces: Faces | None) -> list[tuple[Frame, Faces]]:
+        self.pushed.append(faces)
+        self._last = self._last if faces is None else faces
+        ids = np.arange(1, len(self._last) + 1)
+        tracks = Tracks(np.stack([ids, np.full(len(ids), faces is not None)], axis=1))
+        for person in ids.tolist():
+            self._ids.setdefault(person, []).append(frame.time)
+        self._held.append((frame, self._last.with_columns({"track": tracks}, model="tracker")))
+        return [self._held.pop(0)] if len(self._held) > 1 else []
+
+    def finish(self) -> tuple[list[tuple[Frame, Faces]], tuple[Track, ...]]:
+        return self._held, tuple(Track(i, times[0], times[-1], len(times)) for i, times in self._ids.items())
+
+
+class TrackerMaker(Runner):
+    trackers: ClassVar[list[OneTrack]] = []
+
+    def start(self) -> OneTrack:
+        self.trackers.append(OneTrack())
+        return self.trackers[-1]
+
+
+class Yawning:
+    """An event while yaw is above 150; the faces' yaw is smoothed away by the step before it."""
+
+    def __init__(self) -> None:
+        self.times: dict[int, list[float]] = {}
+
+    def update(self, time: float, faces: Faces) -> Faces:
+        for face in faces:
+            if face.pose.yaw > 150:
+                self.times.setdefault(face.track.ids, []).append(time)
+        return faces.with_columns({"perclos": Scalar(np.full(len(faces), 0.25))}, model="yawning")
+
+    def finish(self) -> Events:
+        return Events(tuple(Event("blink", who, times[0], times[-1]) for who, times in self.times.items()))
+
+
+class YawningMaker(Runner):
+    def follow(self) -> Yawning:
+        return Yawning()
+
+
+class Halving:
+    def update(self, time: float, faces: Faces) -> Faces:
+        return faces.with_columns({"pose": Angles(faces.pose.values / 1.5)}) if "pose" in faces.fields else faces
+
+    def finish(self) -> Events:
+        return Events()
+
+
+class HalvingMaker(Runner):
+    def follow(self) -> Halving:
+        return Halving()
+
+
+def clip_catalogue() -> Catalogue:
+    """The same with what a video needs."""
+    return Catalogue(
+        [
+            *catalogue(),
+            card("tracker", "TrackerMaker", ("track",)),
+            card("yawning", "YawningMaker", ("blink", "perclos"), ("pose",)),
+            card("halving", "HalvingMaker", ("smooth",)),
         ]
     )

@@ -3,7 +3,8 @@
 from mien.engine.engine import Engine
 from mien.engine.scanning import Failure, Item
 from mien.engine.steps import Batch, Detector, Follower, Step, TemporalStep, Tracker, TrackerMaker
-from mien.engine.verbs import analyze, default_engine, detect, scan, set_default_engine
+from mien.engine.tracking import Tracking
+from mien.engine.verbs import analyze, default_engine, detect, scan, set_default_engine, track
 
 __all__ = [
     "Batch",
@@ -16,9 +17,11 @@ __all__ = [
     "TemporalStep",
     "Tracker",
     "TrackerMaker",
+    "Tracking",
     "analyze",
     "default_engine",
     "detect",
     "scan",
     "set_default_engine",
+    "track",
 ]

@@ -19,6 +19,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
+from mien.core.columns import Vectors
 from mien.core.errors import CardError, MienError, ShapeMismatch, UsageError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.fields import all_jobs, check_want
@@ -26,7 +27,9 @@ from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, ImageSource, load_image
 from mien.engine.planning import Planner
 from mien.engine.scanning import Item, Picture, chunks, find, in_order
-from mien.engine.steps import Batch, Detector, Step
+from mien.engine.steps import Batch, Detector, Follower, Step, TrackerMaker
+from mien.engine.tracking import Stages, Tracking
+from mien.media.video import VideoSource, open_video
 from mien.models.card import Card
 from mien.models.catalogue import Catalogue
 from mien.models.license import Policy, notice
@@ -194,8 +197,8 @@ class Engine:
     def preload(self, *names: str, mode: Mode = "latency") -> None:
         """Fetch and load the models for these fields and jobs now, so that the first picture does not wait."""
         jobs = [name for name in names if name in all_jobs()]
-        fields = [name for name in names if name not in all_jobs()]
-        for card in [*map(self.choose, jobs), *self._plan_with_detection(fields)]:
+        clip = self._planner.plan_clip(name for name in names if name not in all_jobs())
+        for card in [*map(self.choose, jobs), *self._plan_with_detection(clip.fields), *clip.followers]:
             self._load(card, mode)
 
     def _plan_with_detection(self, want: Iterable[str]) -> tuple[Card, ...]:
@@ -333,6 +336,51 @@ class Engine:
         work = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep_images)
         parts = in_order(work, chunks(find(source), self._pictures_at_once), workers=self.threads)
         return (item for part in parts for item in part)
+
+    def track(
+        self,
+        source: VideoSource,
+        *,
+        want: Iterable[str] = (),
+        every: int = 3,
+        reidentify: bool = True,
+        smooth: bool = True,
+        min_score: float | None = None,
+        min_size: float = 0.0,
+        max_faces: int | None = None,
+        check: bool = False,
+        keep_images: bool = False,
+    ) -> Tracking:
+        """Follow the faces of a video; see `mien.track`."""
+        wanted = check_want(want, temporal=True)
+        if not isinstance(every, int) or every < 1:
+            raise UsageError(f"every is a whole number of frames, 1 or more, not {every!r}.")
+        limits = _Limits(min_score, min_size, max_faces, check)
+        plan = self._planner.plan_clip(wanted)
+        # What is missing or refused is heard now, not after the first frame.
+        self.preload("detect", *plan.fields, *(["presence"] if check else []), *(["embedding"] if reidentify else []))
+        maker = cast("TrackerMaker", self.runner("track"))
+        followers = [*([self.choose("smooth")] if smooth else []), *plan.followers]
+        kept = plan.fields | {"track"}
+
+        def detect(image: Image) -> Faces:
+            return self._locate([image], limits, "latency")[0]
+
+        def describe(image: Image, faces: Faces, fields: frozenset[str] = kept) -> Faces:
+            return self._describe([image], [faces], fields - {"track"}, fields, "latency")[0]
+
+        def embed(image: Image, faces: Faces) -> Vectors:
+            return describe(image, faces, frozenset({"embedding"})).embedding
+
+        stages = Stages(
+            detect=detect,
+            embed=embed if reidentify else None,
+            describe=describe,
+            tracker=maker.start(),
+            steps=[cast("Follower", self._load(card, "latency")).follow() for card in followers],
+            keep=wanted | {"track"},
+        )
+        return Tracking(open_video(source), stages, every=every, keep_images=keep_images)
 
     @property
     def _pictures_at_once(self) -> int:

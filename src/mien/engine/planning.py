@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import get_args
 
 from mien.core.errors import CardError, LicenseRefused, UsageError
 from mien.core.faces import Faces
-from mien.core.fields import all_fields, all_jobs, check_want
+from mien.core.fields import all_events, all_fields, all_jobs, check_want
 from mien.models.card import Card
 from mien.models.catalogue import Catalogue
 from mien.models.license import Policy, refusal
 
-__all__ = ["Planner"]
+__all__ = ["ClipPlan", "Planner"]
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """What is computed of a clip's frames.
+
+    Attributes
+    ----------
+    fields : frozenset of str
+        Fields of each frame.
+    followers : tuple of Card
+        What watches the frames, in the order in which it does.
+    """
+
+    fields: frozenset[str]
+    followers: tuple[Card, ...]
+
+
+def is_temporal(name: str) -> bool:
+    """Whether a field or event is known only from a video's frames together."""
+    return name in all_events() or (name in all_fields() and all_fields()[name].temporal)
 
 
 class Planner:
@@ -47,7 +69,7 @@ class Planner:
         giving = [card for card in self._catalogue.giving(name) if _gives_as_step(card, name)]
         cards = [self._chosen[name]] if name in self._chosen else giving
         if not cards:
-            known = [*all_jobs(), *(field for field, row in all_fields().items() if not row.always)]
+            known = [*all_jobs(), *(field for field, row in all_fields().items() if not row.always), *all_events()]
             raise UsageError(f"no model gives {name!r}; there are {', '.join(known)}.")
         refusals = [refusal(card, self._licenses) for card in cards]
         if None not in refusals:
@@ -76,6 +98,30 @@ class Planner:
             resolve(name)
         return tuple(order)
 
+    def plan_clip(self, want: Iterable[str]) -> ClipPlan:
+        """What to compute of a clip's frames, and what watches them, so that `want` is known at its end.
+
+        The field "track" is not in the plan: whatever follows faces needs it.
+        """
+        fields, followers, done = set[str](), list[Card](), {"track"}
+
+        def resolve(name: str) -> None:
+            if name in done:
+                return
+            done.add(name)
+            if not is_temporal(name):
+                fields.add(name)
+                return
+            card = self.choose(name)
+            for need in card.needs:
+                resolve(need)
+            if card not in followers:
+                followers.append(card)
+
+        for name in sorted(check_want(want, temporal=True)):
+            resolve(name)
+        return ClipPlan(frozenset(fields), tuple(followers))
+
     def taken_from(self, card: Card) -> frozenset[str]:
         """What the card gives, but for what the caller wants from another model."""
         return frozenset(name for name in card.gives if self._chosen.get(name, card) == card)
@@ -92,7 +138,7 @@ class Planner:
 def _checked(card: Card, name: str) -> Card:
     """The card, if it can be asked for the field or job of that name."""
     if name not in all_jobs():
-        check_want([name])
+        check_want([name], temporal=True)
     if name not in card.gives:
         raise UsageError(f"model {card.id!r} does not give {name!r} but {', '.join(card.gives)}.")
     if not _gives_as_step(card, name):

@@ -55,16 +55,23 @@ class Item:
         Why there is no result.
     time : float, optional
         Of a frame, in seconds from the video's start.
+    frame : int, optional
+        The frame's number in the video, from 0.
     """
 
     source: str
     faces: Faces | None = None
     failure: Failure | None = None
     time: float | None = None
+    frame: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: source, then size and faces, or the failure."""
-        place = {"source": self.source} if self.time is None else {"source": self.source, "time": round(self.time, 4)}
+        place: dict[str, Any] = {"source": self.source}
+        if self.frame is not None:
+            place["frame"] = self.frame
+        if self.time is not None:
+            place["time"] = round(self.time, 4)
         if self.faces is None:
             return {**place, "failure": self.failure.to_dict() if self.failure else None}
         width, height = self.faces.image_size

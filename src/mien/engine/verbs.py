@@ -10,8 +10,10 @@ from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource
 from mien.engine.engine import Engine
 from mien.engine.scanning import Item
+from mien.engine.tracking import Tracking
+from mien.media.video import VideoSource
 
-__all__ = ["analyze", "default_engine", "detect", "scan", "set_default_engine"]
+__all__ = ["analyze", "default_engine", "detect", "scan", "set_default_engine", "track"]
 
 
 class _Default:
@@ -180,6 +182,74 @@ def scan(
     return (engine or default_engine()).scan(
         source,
         want=want,
+        min_score=min_score,
+        min_size=min_size,
+        max_faces=max_faces,
+        check=check,
+        keep_images=keep_images,
+    )
+
+
+def track(
+    source: VideoSource,
+    *,
+    want: Iterable[str] = (),
+    every: int = 3,
+    reidentify: bool = True,
+    smooth: bool = True,
+    min_score: float | None = None,
+    min_size: float = 0.0,
+    max_faces: int | None = None,
+    check: bool = False,
+    keep_images: bool = False,
+    engine: Engine | None = None,
+) -> Tracking:
+    """Follow the faces of a video: ids that stay, fields of each frame, and what happened to whom.
+
+    Parameters
+    ----------
+    source : path, int, folder, glob pattern, or sequence of paths
+        A video, a webcam by its number, or pictures as its frames; see `mien.media.video.open_video`.
+    want : iterable of str
+        Names of fields, as for `mien.analyze`, of temporal fields, such as ``"perclos"``, and of events, such as
+        ``"blink"``.
+    every : int
+        Faces are detected in each so manieth frame, and followed by their motion in those between.
+    reidentify : bool
+        Tell people apart by their embeddings where they cross, after a cut, and when they come back. They are not kept
+        unless wanted.
+    smooth : bool
+        Take the jitter out of what moves.
+    min_score, min_size, max_faces, check, engine
+        See `mien.detect`.
+    keep_images : bool
+        Keep each frame with its faces, for ``crop`` and ``draw``.
+
+    Returns
+    -------
+    Tracking
+        An iterator of `Item`, one a frame, with the field ``track``; then its ``clip`` holds tracks and events.
+
+    Raises
+    ------
+    SourceError, ImageError
+        If there is no such video, or it cannot be read.
+    ModelError, DeviceUnavailable, UnknownField
+        At once, before the first frame.
+
+    Examples
+    --------
+    >>> with mien.track("clip.mp4", want={"pose", "blink"}) as frames:  # doctest: +SKIP
+    ...     for item in frames:
+    ...         print(item.time, item.faces.track.ids, item.faces.pose.yaw)
+    >>> frames.clip.events.of(kind="blink")  # doctest: +SKIP
+    """
+    return (engine or default_engine()).track(
+        source,
+        want=want,
+        every=every,
+        reidentify=reidentify,
+        smooth=smooth,
         min_score=min_score,
         min_size=min_size,
         max_faces=max_faces,

@@ -154,7 +154,7 @@ class FileSink:
             self._part.unlink(missing_ok=True)
 
 
-def open_sink(path: Path) -> FileSink:
+def open_sink(path: Path, *, style: str | None = None) -> FileSink:
     """A sink for the file; the suffix names the format.
 
     Raises
@@ -166,6 +166,8 @@ def open_sink(path: Path) -> FileSink:
     """
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot write {path.name}: results are written as {', '.join(FORMATS)}.")
+    if style is not None:
+        raise UsageError(f"there is no style {style!r}.")
     return FileSink(path)
 
 

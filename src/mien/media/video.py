@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
 
 import numpy as np
 
 from mien.core.errors import ImageError, SourceError
 from mien.core.image import Image
 
-__all__ = ["VIDEO_SUFFIXES", "Frame", "read_frames"]
+__all__ = ["VIDEO_SUFFIXES", "Frame", "Video", "VideoSource", "open_video", "read_frames"]
+
+VideoSource: TypeAlias = str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +83,30 @@ def read_frames(path: Path) -> Iterator[tuple[float, Image]]:
             raise ImageError(f"{path} is not a video that can be read.")
     finally:
         capture.release()
+
+
+class Video:
+    """Stand-in until the PyAV reader lands."""
+
+    def __init__(self, path: Path, rate: float) -> None:
+        self.source, self.rate = str(path), rate
+        self._frames = read_frames(path)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (Frame(index, time, image) for index, (time, image) in enumerate(self._frames))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close."""
+
+
+def open_video(source: VideoSource, *, fps: float = 25.0) -> Video:
+    """Open a video; stand-in."""
+    return Video(Path(str(source)), fps)

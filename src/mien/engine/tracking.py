@@ -1,0 +1,190 @@
+"""A clip that is being followed: frame after frame of faces that keep their ids, then what happened.
+
+Each frame passes through five stages: faces are detected in every n-th one; the tracker says whose they are, and where
+the others went; the fields are computed; what moves is smoothed; and the temporal steps watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from mien.core.clip import Clip, Events, Track
+from mien.core.columns import Vectors
+from mien.core.faces import Faces
+from mien.core.image import Image
+from mien.engine.scanning import Item
+from mien.engine.steps import TemporalStep, Tracker
+from mien.media.video import Frame, Video
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["Stages", "Tracking"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """What happens to a frame.
+
+    Attributes
+    ----------
+    detect : callable
+        Faces of a picture.
+    embed : callable or None
+        Embeddings of faces of a picture; None: the tracker does without.
+    describe : callable
+        Faces of a picture with the wanted fields.
+    tracker : Tracker
+        With the state of this clip.
+    steps : sequence of TemporalStep
+        With the state of this clip; the smoother first.
+    keep : frozenset of str
+        Fields that stay in the result; the others were needed on the way.
+    """
+
+    detect: Callable[[Image], Faces]
+    embed: Callable[[Image, Faces], Vectors] | None
+    describe: Callable[[Image, Faces], Faces]
+    tracker: Tracker
+    steps: Sequence[TemporalStep]
+    keep: frozenset[str]
+
+
+class Tracking(Iterator[Item]):
+    """The frames of a clip with their faces, and at its end the clip: made by `mien.track`.
+
+    Iterate over it for the frames, each an `mien.Item` with ``frame``, ``time`` and ``faces``; `clip` tells who was
+    there and what happened, and reads to the end first where that was not done. Use it in a ``with`` block, or read it
+    to its end, so that the video is closed.
+
+    Parameters
+    ----------
+    video : Video
+        An open one, at its start.
+    stages : Stages
+        What happens to each frame.
+    every : int
+        Faces are detected in each so manieth frame.
+    keep_images : bool
+        Whether the faces keep their frame's picture.
+    """
+
+    def __init__(self, video: Video, stages: Stages, *, every: int, keep_images: bool) -> None:
+        self.video = video
+        self._stages = stages
+        self._every = every
+        self._keep_images = keep_images
+        self._clip: Clip | None = None
+        self._stopped = False
+        self._items = self._run()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        return next(self._items)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading, and close the video. What was not read is not in the clip's tracks and events."""
+        self._items.close()
+        self.video.close()
+
+    def stop(self) -> None:
+        """End the clip after this frame, as if the video ended: frames that the tracker held back still come.
+
+        It may be called from a signal handler or another thread, which is how a webcam's clip ends.
+        """
+        self._stopped = True
+
+    @property
+    def clip(self) -> Clip:
+        """Who was there and what happened; the frames that are left are read first, and lost."""
+        for _ in self:
+            pass
+        return self._clip or Clip(self.video.source, 0.0)
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The clip's tracks; see `clip`."""
+        return self.clip.tracks
+
+    @property
+    def events(self) -> Events:
+        """The clip's events; see `clip`."""
+        return self.clip.events
+
+    def write(self, path: str | os.PathLike[str], *, style: str | None = None) -> Clip:
+        """Write the frames that are left to a file, and give the clip.
+
+        Parameters
+        ----------
+        path : path
+            ``.jsonl``, ``.json``, ``.csv`` or ``.parquet``.
+        style : {"openface"}, optional
+            Columns of a CSV file as OpenFace names them.
+
+        Raises
+        ------
+        UsageError
+            If there is no such format or style.
+        StorageError
+            If the file cannot be written; then there is none.
+        """
+        from pathlib import Path
+
+        from mien.media.sinks import open_sink
+
+        with open_sink(Path(path), style=style) as sink:
+            for item in self:
+                sink.write(item.to_dict(), item.faces)
+        return self.clip
+
+    def _run(self) -> Generator[Item, None, None]:
+        stages, end = self._stages, 0.0
+        with self.video:
+            for frame in self.video:
+                end = frame.time + 1 / self.video.rate
+                faces = self._detected(frame) if frame.index % self._every == 0 else None
+                for settled in stages.tracker.push(frame, faces):
+                    yield self._item(*settled)
+                if self._stopped:
+                    break
+            held, tracks = stages.tracker.finish()
+            for settled in held:
+                yield self._item(*settled)
+        events = sum((step.finish() for step in stages.steps), Events())
+        self._clip = Clip(self.video.source, end, tracks, events)
+
+    def _detected(self, frame: Frame) -> Faces:
+        faces = self._stages.detect(frame.image)
+        if self._stages.embed is None:
+            return faces
+        rows = np.flatnonzero(self._stages.tracker.asks(frame, faces))
+        if not len(rows):
+            return faces
+        seen = self._stages.embed(frame.image, faces[rows])
+        values = np.full((len(faces), seen.shape[1]), np.nan, np.float32)
+        values[rows] = seen.values
+        return faces.with_columns({"embedding": Vectors(values, space=seen.space)})
+
+    def _item(self, frame: Frame, faces: Faces) -> Item:
+        faces = self._stages.describe(frame.image, faces.only(frozenset({"track"})))
+        for step in self._stages.steps:
+            faces = step.update(frame.time, faces)
+        faces = faces.only(self._stages.keep).with_image(frame.image)
+        if not self._keep_images:
+            faces = faces.with_image(None)
+        return Item(self.video.source, faces, time=frame.time, frame=frame.index)
