@@ -35,6 +35,13 @@ def test_impossible_times_are_refused(arguments: dict[str, float]) -> None:
         Event("blink", 1, **arguments)
 
 
+def test_a_clip_as_json() -> None:
+    clip = Clip("a.mp4", 2.0, (Track(1, 0.0, 1.5, 60),), Events((Event("blink", 1, 0.5, 0.7, apex=0.6),)))
+    told = json.loads(json.dumps(clip.to_dict()))
+    assert told["tracks"] == [{"id": 1, "start": 0.0, "end": 1.5, "frames": 60}]
+    assert told["events"] == [clip.events[0].to_dict()]
+
+
 def test_a_clip_starts_empty() -> None:
     clip = Clip("a.mp4", 2.0, tracks=(Track(1, 0.0, 2.0, 60),))
     assert len(clip.events) == 0

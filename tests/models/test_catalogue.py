@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mien.core.errors import CardError, SourceError, UnknownModel, UnsafeFile, UsageError
-from mien.core.fields import all_fields, all_jobs
+from mien.core.fields import all_events, all_fields, all_jobs
 from mien.models.catalogue import Card, Catalogue, add_card, user_cards_folder
 from mien.models.store import Store
 from tests.models.test_card import CARD
@@ -50,7 +50,7 @@ def test_built_in_cards_are_consistent() -> None:
 
 def test_built_in_cards_speak_of_known_fields_and_jobs() -> None:
     catalogue = Catalogue.load()
-    known = {*all_fields(), *all_jobs()}
+    known = {*all_fields(), *all_events(), *all_jobs()}
     for card in catalogue:
         assert {*card.gives, *card.needs} <= known, card.id
     for name in known - {field.name for field in all_fields().values() if field.always}:

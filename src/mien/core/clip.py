@@ -101,7 +101,9 @@ class Events(Sequence[Event]):
 
 @dataclass(frozen=True)
 class Track:
-    """One person's presence in a clip: an id that is stable within it, and when the face was seen."""
+    """One person's presence in a clip: an id that is stable within it, when the face was first and last seen (seconds),
+    and in how many frames.
+    """
 
     id: int
     start: float
@@ -111,6 +113,10 @@ class Track:
     def __post_init__(self) -> None:
         if not self.start <= self.end:
             raise UsageError(f"track {self.id} cannot end before it starts.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"id": self.id, "start": round(self.start, 4), "end": round(self.end, 4), "frames": self.frames}
 
 
 @dataclass(frozen=True)
@@ -133,3 +139,12 @@ class Clip:
     duration: float
     tracks: tuple[Track, ...] = ()
     events: Events = field(default_factory=Events)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "source": self.source,
+            "duration": round(self.duration, 4),
+            "tracks": [track.to_dict() for track in self.tracks],
+            "events": [event.to_dict() for event in self.events],
+        }
