@@ -101,9 +101,7 @@ class Events(Sequence[Event]):
 
 @dataclass(frozen=True)
 class Track:
-    """One person's presence in a clip: an id that is stable within it, when the face was first and last seen (seconds),
-    and in how many frames.
-    """
+    """One person in a clip: an id that is stable within it, first and last time in seconds, and number of frames."""
 
     id: int
     start: float
