@@ -22,7 +22,7 @@ from mien.core.errors import ShapeMismatch, SourceError, StorageError, UsageErro
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-__all__ = ["DEFAULT_MAX_PIXELS", "Image", "ImageSource", "load_image", "save_image"]
+__all__ = ["DEFAULT_MAX_PIXELS", "Image", "ImageSource", "load_image", "pixel_limit", "save_image"]
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PILImage | NDArray[Any]"
 """What `load_image` takes."""
@@ -69,7 +69,7 @@ def load_image(source: ImageSource, *, max_pixels: int | None = None) -> Image:
     UsageError
         A source of another type, floats outside [0, 1], or a limit that is not a positive number.
     """
-    limit = _pixel_limit(max_pixels)
+    limit = pixel_limit(max_pixels)
     if isinstance(source, np.ndarray):
         return from_array(source)
     if isinstance(source, (str, os.PathLike)):
@@ -139,7 +139,14 @@ def save_image(
 # --- where it comes from -------------------------------------------------------------------------
 
 
-def _pixel_limit(max_pixels: int | None) -> int:
+def pixel_limit(max_pixels: int | None) -> int:
+    """The largest picture to decode, in pixels: the one given, else ``MIEN_MAX_PIXELS``, else 200 million.
+
+    Raises
+    ------
+    UsageError
+        If it is not a positive number.
+    """
     name: str = "max_pixels"
     value: int | str | None = max_pixels
     if value is None:

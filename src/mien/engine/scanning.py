@@ -16,7 +16,7 @@ from mien.core.errors import MienError
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
 from mien.media.scan import Nothing, find_pictures
-from mien.media.video import VIDEO_SUFFIXES, read_frames
+from mien.media.video import VIDEO_SUFFIXES, open_video
 
 __all__ = ["Failure", "Item", "Picture", "chunks", "find", "in_order"]
 
@@ -104,8 +104,9 @@ def find(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> I
 
 def _frames(path: Path) -> Iterator[Picture]:
     try:
-        for time, frame in read_frames(path):
-            yield Picture(str(path), functools.partial(load_image, frame), time)
+        with open_video(path) as video:
+            for frame in video:
+                yield Picture(str(path), functools.partial(load_image, frame.image), frame.time)
     except MienError as error:
         yield Picture(str(path), functools.partial(_raise, error))
 

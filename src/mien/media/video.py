@@ -1,4 +1,7 @@
-"""Reads the frames of a video file, one after the other."""
+"""Opens what frames come from: a video file, a webcam, or pictures in a row.
+
+Frames are read one after the other, upright, each with the time at which it is shown; only a few are in memory.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-import numpy as np
-
-from mien.core.errors import ImageError, SourceError
+from mien.core.errors import UsageError
 from mien.core.image import Image
+from mien.media.scan import PICTURE_SUFFIXES
 
-__all__ = ["VIDEO_SUFFIXES", "Frame", "Video", "VideoSource", "open_video", "read_frames"]
+if TYPE_CHECKING:
+    from mien.media.demuxing import Reader
+    from mien.media.sequence import Pictures
+
+__all__ = ["VIDEO_SUFFIXES", "Frame", "Video", "VideoSource", "open_video"]
 
 VideoSource: TypeAlias = str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]]
+"""What `open_video` takes."""
+
+#: Suffixes by which a file that is named outright is taken for a video.
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
+    | {".webm", ".wmv"}
+)
+_ANIMATED = frozenset({".gif"})  # pictures elsewhere, and videos to whoever opens one as a video
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,62 +52,58 @@ class Frame:
     image: Image
 
 
-#: Suffixes by which a file that is named outright is taken for a video.
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
+class Video(Iterator[Frame]):
+    """The frames of an open video, in the order in which they are shown; made by `open_video`.
 
+    Iterate over it once. Use it in a ``with`` block, or read it to its end, so that its file is closed.
 
-def read_frames(path: Path) -> Iterator[tuple[float, Image]]:
-    """Frames of a video, upright, each with its time in seconds.
-
-    Parameters
+    Attributes
     ----------
-    path : Path
-        A file in a format that OpenCV's FFmpeg reads.
-
-    Yields
-    ------
-    time : float
-        Seconds from the start.
-    image : (H, W, 3) uint8
-        The frame, RGB.
-
-    Raises
-    ------
-    SourceError
-        If there is no such file.
-    ImageError
-        If it is not a video, or holds no frame.
+    source : str
+        Where it comes from.
+    width, height : int
+        Size of the first upright frame in pixels; in rare files a later frame has another.
+    rate : float
+        Frames per second, on average and as the file claims; trust the frames' times instead.
+    duration : float or None
+        Seconds, as the file claims; None where it does not.
+    frame_count : int or None
+        How many frames there are, by estimate; None where nobody knows before they are read.
+    has_audio : bool
+        Whether there is sound.
+    rotation : int
+        Degrees, clockwise, by which the stored pictures were turned to make them upright: 0, 90, 180 or 270.
+    start : float
+        The file's own clock, in seconds, at time 0.
+    ended : bool
+        Whether all frames were read.
     """
-    import cv2
 
-    if not path.is_file():
-        raise SourceError(f"{path} does not exist.")
-    capture = cv2.VideoCapture(str(path))
-    try:
-        count = 0
-        while True:
-            more, frame = capture.read()
-            if not more:
-                break
-            count += 1
-            # After the read, the position is that of the frame just read.
-            image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-            yield capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, image
-        if not count:
-            raise ImageError(f"{path} is not a video that can be read.")
-    finally:
-        capture.release()
+    def __init__(self, reader: Reader | Pictures) -> None:
+        self._reader = reader
+        self._frames = enumerate(reader.pictures())
+        facts = reader.facts
+        self.source = facts.source
+        self.width, self.height = facts.size
+        self.rate = facts.rate
+        self.duration = facts.duration
+        self.frame_count = facts.frame_count
+        self.has_audio = facts.has_audio
+        self.rotation = facts.rotation
+        self.start = facts.start
+        self.ended = False
 
+    def __iter__(self) -> Self:
+        return self
 
-class Video:
-    """Stand-in until the PyAV reader lands."""
-
-    def __init__(self, path: Path, rate: float) -> None:
-        self.source, self.rate = str(path), rate
-        self._frames = read_frames(path)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return (Frame(index, time, image) for index, (time, image) in enumerate(self._frames))
+    def __next__(self) -> Frame:
+        try:
+            index, (time, image) = next(self._frames)
+        except StopIteration:
+            self.ended = True
+            self.close()
+            raise
+        return Frame(index, time, image)
 
     def __enter__(self) -> Self:
         return self
@@ -103,10 +113,67 @@ class Video:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        length = "" if self.duration is None else f", {self.duration:.2f} s"
+        return f"Video({self.source}: {self.width}x{self.height}, {self.rate:.2f} frames/s{length})"
+
     def close(self) -> None:
-        """Close."""
+        """Close the file or the camera. There are no frames after it."""
+        self._frames = enumerate(iter(()))
+        self._reader.close()
 
 
-def open_video(source: VideoSource, *, fps: float = 25.0) -> Video:
-    """Open a video; stand-in."""
-    return Video(Path(str(source)), fps)
+def open_video(source: VideoSource, *, fps: float = 25.0, max_pixels: int | None = None) -> Video:
+    """Open a video, a webcam, or pictures in a row.
+
+    The first frame is read at once, so that what is broken is known here.
+
+    Parameters
+    ----------
+    source : path, int, folder, glob pattern, or sequence of paths
+        A video file; the number of a webcam, from 0; or pictures: a folder or a pattern in the order of the numbers in
+        their names, a sequence in its own.
+    fps : float
+        At how many frames a second pictures in a row are shown; a video knows by itself.
+    max_pixels : int, optional
+        Largest frame to decode; see `mien.load_image`.
+
+    Returns
+    -------
+    Video
+        An iterator of `Frame`.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, folder, picture or camera.
+    ImageError
+        If it is not a video, or holds no frame that can be decoded; `ImageTooLarge` if its frames are too large.
+    UsageError
+        If the source is none of these, or `fps` is not above 0.
+
+    Examples
+    --------
+    >>> with open_video("clip.mp4") as video:  # doctest: +SKIP
+    ...     for frame in video:
+    ...         print(frame.time, frame.image.shape)
+    """
+    from mien.media.demuxing import open_camera, open_file
+    from mien.media.sequence import Pictures
+
+    if not 0 < fps < 1e6:
+        raise UsageError(f"fps is a number of frames a second above 0, not {fps!r}.")
+    if isinstance(source, int):
+        return Video(open_camera(source, max_pixels=max_pixels))
+    if isinstance(source, str | os.PathLike) and not _shows_pictures(Path(source).expanduser()):
+        return Video(open_file(Path(source).expanduser(), max_pixels=max_pixels))
+    return Video(Pictures(source, fps=fps, max_pixels=max_pixels))
+
+
+def _shows_pictures(path: Path) -> bool:
+    """Whether a path stands for pictures in a row: a folder, a pattern, or one picture."""
+    if os.path.isdir(path):  # noqa: PTH112 - unlike Path's own, it says no to a name that is too long
+        return True
+    if any(sign in str(path) for sign in "*?[") and not os.path.exists(path):  # noqa: PTH110
+        return True
+    return path.suffix.lower() in PICTURE_SUFFIXES - _ANIMATED
