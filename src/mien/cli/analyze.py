@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import parse_want, print_json, progress_bar, takes_engine
+from mien.cli.options import parse_region, parse_tiles, parse_want, print_json, progress_bar, takes_engine
 
 if TYPE_CHECKING:
     from mien.engine import Engine, Item
@@ -24,6 +24,9 @@ MinScore = Annotated[float | None, typer.Option(help="Lowest confidence that cou
 MinSize = Annotated[float, typer.Option(help="Lowest face height in pixels.", min=0)]
 MaxFaces = Annotated[int | None, typer.Option(help="Keep the surest N faces of each picture.", min=0)]
 Check = Annotated[bool, typer.Option("--check", help="Drop faces that the mesh network does not confirm.")]
+Tile = Annotated[str, typer.Option("--tiles", help="Look closer at large pictures: auto, off, or a side in pixels.")]
+Rotations = Annotated[bool, typer.Option("--rotations", help="Find faces that lie on their side or are upside down.")]
+Region = Annotated[str | None, typer.Option(help="Only faces in this part of the picture: X1,Y1,X2,Y2.")]
 
 
 @takes_engine
@@ -36,6 +39,9 @@ def detect(
     min_size: MinSize = 0.0,
     max_faces: MaxFaces = None,
     check: Check = False,
+    tiles: Tile = "auto",
+    rotations: Rotations = False,
+    region: Region = None,
     *,
     engine: Engine,
 ) -> None:
@@ -46,6 +52,9 @@ def detect(
         min_size=min_size,
         max_faces=max_faces,
         check=check,
+        tiles=parse_tiles(tiles),
+        rotations=rotations,
+        region=parse_region(region),
         keep_images=draw is not None,
     )
     _report(items, sources, out=out, draw=draw, as_json=json)
@@ -62,6 +71,9 @@ def analyze(
     min_size: MinSize = 0.0,
     max_faces: MaxFaces = None,
     check: Check = False,
+    tiles: Tile = "auto",
+    rotations: Rotations = False,
+    region: Region = None,
     *,
     engine: Engine,
 ) -> None:
@@ -73,6 +85,9 @@ def analyze(
         min_size=min_size,
         max_faces=max_faces,
         check=check,
+        tiles=parse_tiles(tiles),
+        rotations=rotations,
+        region=parse_region(region),
         keep_images=draw is not None,
     )
     _report(items, sources, out=out, draw=draw, as_json=json)

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from mien.engine import Engine
+    from mien.engine.searching import Region, Tiles
 
-__all__ = ["DownloadProgress", "parse_want", "print_json", "progress_bar", "takes_engine"]
+__all__ = [
+    "DownloadProgress",
+    "parse_region",
+    "parse_tiles",
+    "parse_want",
+    "print_json",
+    "progress_bar",
+    "takes_engine",
+]
 
 ENGINE_PANEL = "Engine"
 
@@ -94,6 +103,22 @@ def parse_want(text: str, *, temporal: bool = False) -> frozenset[str]:
         names = {field.name for field in all_fields().values() if temporal or not field.temporal}
         names |= all_events().keys() if temporal else set()
     return check_want(names, temporal=temporal)
+
+
+def parse_tiles(text: str) -> Tiles:
+    """What ``--tiles`` says: a side in pixels, "auto" or "off"; the search itself refuses the rest."""
+    return int(text) if text.isdecimal() else cast("Tiles", text)
+
+
+def parse_region(text: str | None) -> Region | None:
+    """The four numbers of ``--region``."""
+    if text is None:
+        return None
+    try:
+        x1, y1, x2, y2 = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--region takes X1,Y1,X2,Y2, such as 0,0,640,480; got {text!r}.") from None
+    return x1, y1, x2, y2
 
 
 def print_json(value: Any) -> None:

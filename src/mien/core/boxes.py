@@ -6,6 +6,7 @@ overlaps nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch
 
-__all__ = ["iou", "nms", "weighted_nms"]
+__all__ = ["coverage", "iou", "nms", "weighted_box_fusion", "weighted_nms"]
 
 
 def iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
@@ -34,13 +35,29 @@ def iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
         If either is not of shape (N, 4).
     """
     a, b = _boxes("a", a), _boxes("b", b)
-    width, height = (
-        (np.minimum(a[:, None, i + 2], b[:, i + 2]) - np.maximum(a[:, None, i], b[:, i])).clip(min=0) for i in (0, 1)
-    )
-    shared = width * height
-    union = _areas(a)[:, None] + _areas(b)[None, :] - shared
-    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return ratio.astype(np.float32)
+    shared = _shared(a, b)
+    return _ratio(shared, _areas(a)[:, None] + _areas(b)[None, :] - shared)
+
+
+def coverage(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
+    """Part of every box of `a` that lies inside of every box of `b`.
+
+    Parameters
+    ----------
+    a, b : array of shape (N, 4) and (M, 4)
+
+    Returns
+    -------
+    float32 array of shape (N, M), in [0, 1]
+        0 where either box is empty.
+
+    Raises
+    ------
+    ShapeMismatch
+        If either is not of shape (N, 4).
+    """
+    a, b = _boxes("a", a), _boxes("b", b)
+    return _ratio(_shared(a, b), np.broadcast_to(_areas(a)[:, None], (len(a), len(b))))
 
 
 def nms(boxes: NDArray[Any], scores: NDArray[Any], threshold: float) -> NDArray[np.intp]:
@@ -118,6 +135,58 @@ def weighted_nms(
     return blended[:, :4], best, blended[:, 4:].reshape(len(heads), *points.shape[1:])
 
 
+def weighted_box_fusion(
+    parts: Sequence[tuple[NDArray[Any], NDArray[Any]]], threshold: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
+    """Join what several detectors found in one picture: each thing once, with their boxes' mean.
+
+    Solovyev, Wang, Gabruseva, *Weighted boxes fusion: Ensembling boxes from different object detection models*, 2021.
+    Boxes, best score first, join the cluster whose mean they overlap most, if by more than `threshold`, or begin one.
+    A mean is weighted by the scores. A cluster's score is its members' mean, times the part of the detectors that have
+    a box in it: what one of two detectors found is half as sure.
+
+    Parameters
+    ----------
+    parts : sequence of (boxes, scores)
+        For each detector, arrays of shape (N, 4) and (N,), scores in [0, 1].
+    threshold : float
+        Overlap from which two boxes are of one thing, in [0, 1].
+
+    Returns
+    -------
+    boxes : float32 array of shape (M, 4)
+    scores : float32 array of shape (M,), falling
+    best : intp array of shape (M,)
+        The member of each cluster with the highest score, counted through all parts.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the shapes do not fit.
+    """
+    owner = np.repeat(np.arange(len(parts)), [len(boxes) for boxes, _ in parts])
+    boxes = np.concatenate([np.zeros((0, 4)), *(_boxes("boxes", boxes) for boxes, _ in parts)])
+    scores = np.concatenate([np.zeros(0), *(np.asarray(scores, np.float64) for _, scores in parts)])
+    clusters: list[list[int]] = []
+    means = np.zeros((len(boxes), 4))
+    for index in _best_first(scores, len(boxes)).tolist():
+        overlaps = iou(boxes[index : index + 1], means[: len(clusters)])[0]
+        if len(clusters) and overlaps.max() > threshold:
+            place = int(overlaps.argmax())
+            clusters[place].append(index)
+        else:
+            place = len(clusters)
+            clusters.append([index])
+        members = clusters[place]
+        # Where all members have scores of zero, they count alike.
+        weights = scores[members] if scores[members].any() else np.ones(len(members))
+        means[place] = np.average(boxes[members], axis=0, weights=weights)
+    fused = [scores[members].mean() * len(set(owner[members])) / len(parts) for members in clusters]
+    order = np.argsort(-np.array(fused), kind="stable").astype(np.intp)
+    best = np.array([members[0] for members in clusters], dtype=np.intp)
+    return means[order].astype(np.float32), np.array(fused, np.float32)[order], best[order]
+
+
 def _leaders(boxes: NDArray[np.float64], threshold: float, block: int = 256) -> NDArray[np.intp]:
     """For each of the boxes, best first, the index of the kept box that it gives way to; its own if it is kept.
 
@@ -144,6 +213,18 @@ def _boxes(name: str, boxes: NDArray[Any]) -> NDArray[np.float64]:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ShapeMismatch(f"{name} must have the shape (N, 4), not {boxes.shape}.")
     return boxes
+
+
+def _shared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area that every box of one has in common with every box of the other, (N, M)."""
+    width, height = (
+        (np.minimum(a[:, None, i + 2], b[:, i + 2]) - np.maximum(a[:, None, i], b[:, i])).clip(min=0) for i in (0, 1)
+    )
+    return np.asarray(width * height)
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0).astype(np.float32)
 
 
 def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, Unpack, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, ImageSource, load_image
 from mien.engine.planning import Planner
 from mien.engine.scanning import Item, Picture, chunks, find, in_order
+from mien.engine.searching import Search, SearchOptions
 from mien.engine.steps import Batch, Detector, Follower, Step, TrackerMaker
 from mien.engine.tracking import Stages, Tracking
 from mien.media.video import VideoSource, open_video
@@ -251,17 +252,9 @@ class Engine:
 
     # -- verbs -------------------------------------------------------------------------------------------------------
 
-    def detect(
-        self,
-        image: ImageSource,
-        *,
-        min_score: float | None = None,
-        min_size: float = 0.0,
-        max_faces: int | None = None,
-        check: bool = False,
-    ) -> Faces:
+    def detect(self, image: ImageSource, **options: Unpack[SearchOptions]) -> Faces:
         """Find the faces of one picture; see `mien.detect`."""
-        return self.analyze(image, min_score=min_score, min_size=min_size, max_faces=max_faces, check=check)
+        return self.analyze(image, **options)
 
     def analyze(
         self,
@@ -270,15 +263,12 @@ class Engine:
         want: Iterable[str] = (),
         faces: Faces | None = None,
         aligned: bool = False,
-        min_score: float | None = None,
-        min_size: float = 0.0,
-        max_faces: int | None = None,
-        check: bool = False,
+        **options: Unpack[SearchOptions],
     ) -> Faces:
         """Find the faces of one picture and compute fields; see `mien.analyze`."""
-        wanted = check_want(want)
+        wanted, search = check_want(want), Search(**options)
         if aligned:
-            if faces is not None or check or min_score is not None or max_faces is not None or min_size:
+            if faces is not None or search != Search():
                 raise UsageError("aligned crops are one face each: faces= and limits on detection do not go with them.")
             return self._analyze_crops(image, wanted)
         picture = load_image(cast("ImageSource", image))
@@ -290,8 +280,7 @@ class Engine:
                 raise ShapeMismatch(f"these faces are of a picture of {faces.image_size} pixels, not of {size}.")
             found, keep = faces.with_image(picture), wanted.union(faces.columns)
         else:
-            limits = _Limits(min_score, min_size, max_faces, check)
-            found, keep = self._locate([picture], limits, "latency")[0], wanted
+            found, keep = self._locate([picture], search, "latency")[0], wanted
         return self._describe([picture], [found], wanted, keep, "latency")[0].with_image(picture)
 
     def _analyze_crops(self, crops: ImageSource | Sequence[Image], wanted: frozenset[str]) -> Faces:
@@ -322,18 +311,14 @@ class Engine:
         source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         want: Iterable[str] = (),
-        min_score: float | None = None,
-        min_size: float = 0.0,
-        max_faces: int | None = None,
-        check: bool = False,
         keep_images: bool = False,
+        **options: Unpack[SearchOptions],
     ) -> Iterator[Item]:
         """Analyze many pictures; see `mien.scan`."""
-        wanted = check_want(want)
+        wanted, search = check_want(want), Search(**options)
         # A refused license, missing weights or a wrong device is the caller's to hear now, not once per picture.
-        self.preload("detect", *wanted, *(["presence"] if check else []), mode="throughput")
-        limits = _Limits(min_score, min_size, max_faces, check)
-        work = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep_images)
+        self.preload("detect", *wanted, *(["presence"] if search.check else []), mode="throughput")
+        work = functools.partial(self._scan_chunk, wanted=wanted, search=search, keep=keep_images)
         parts = in_order(work, chunks(find(source), self._pictures_at_once), workers=self.threads)
         return (item for part in parts for item in part)
 
@@ -345,26 +330,23 @@ class Engine:
         every: int = 3,
         reidentify: bool = True,
         smooth: bool = True,
-        min_score: float | None = None,
-        min_size: float = 0.0,
-        max_faces: int | None = None,
-        check: bool = False,
         keep_images: bool = False,
+        **options: Unpack[SearchOptions],
     ) -> Tracking:
         """Follow the faces of a video; see `mien.track`."""
-        wanted = check_want(want, temporal=True)
+        wanted, search = check_want(want, temporal=True), Search(**options)
         if not isinstance(every, int) or every < 1:
             raise UsageError(f"every is a whole number of frames, 1 or more, not {every!r}.")
-        limits = _Limits(min_score, min_size, max_faces, check)
         plan = self._planner.plan_clip(wanted)
         # What is missing or refused is heard now, not after the first frame.
-        self.preload("detect", *plan.fields, *(["presence"] if check else []), *(["embedding"] if reidentify else []))
+        also = [*(["presence"] if search.check else []), *(["embedding"] if reidentify else [])]
+        self.preload("detect", *plan.fields, *also)
         maker = cast("TrackerMaker", self.runner("track"))
         followers = [*([self.choose("smooth")] if smooth else []), *plan.followers]
         kept = plan.fields | {"track"}
 
         def detect(image: Image) -> Faces:
-            return self._locate([image], limits, "latency")[0]
+            return self._locate([image], search, "latency")[0]
 
         def describe(image: Image, faces: Faces, fields: frozenset[str] = kept) -> Faces:
             return self._describe([image], [faces], fields - {"track"}, fields, "latency")[0]
@@ -388,7 +370,7 @@ class Engine:
         return 1 if self._device.is_cpu else 8
 
     def _scan_chunk(
-        self, pictures: Sequence[Picture], *, wanted: frozenset[str], limits: _Limits, keep: bool
+        self, pictures: Sequence[Picture], *, wanted: frozenset[str], search: Search, keep: bool
     ) -> list[Item]:
         items: dict[int, Item] = {}
         images: dict[int, Image] = {}
@@ -398,37 +380,35 @@ class Engine:
             except (MienError, MemoryError) as error:
                 items[place] = picture.item(error=error)
         try:
-            found = self._find(list(images.values()), wanted, limits) if images else []
+            found = self._find(list(images.values()), wanted, search) if images else []
         except (MienError, MemoryError) as error:
             if len(pictures) > 1:  # one picture must not take the others of its batch with it
-                again = functools.partial(self._scan_chunk, wanted=wanted, limits=limits, keep=keep)
+                again = functools.partial(self._scan_chunk, wanted=wanted, search=search, keep=keep)
                 return [item for picture in pictures for item in again([picture])]
             return [pictures[0].item(error=error)]
         for (place, image), faces in zip(images.items(), found, strict=True):
             items[place] = pictures[place].item(faces.with_image(image) if keep else faces)
         return [items[place] for place in range(len(pictures))]
 
-    def _find(self, images: Sequence[Image], wanted: frozenset[str], limits: _Limits) -> list[Faces]:
-        return self._describe(images, self._locate(images, limits, "throughput"), wanted, wanted, "throughput")
+    def _find(self, images: Sequence[Image], wanted: frozenset[str], search: Search) -> list[Faces]:
+        return self._describe(images, self._locate(images, search, "throughput"), wanted, wanted, "throughput")
 
     # -- the work ----------------------------------------------------------------------------------------------------
 
-    def _locate(self, images: Sequence[Image], limits: _Limits, mode: Mode) -> list[Faces]:
+    def _locate(self, images: Sequence[Image], search: Search, mode: Mode) -> list[Faces]:
         card = self.choose("detect")
         detector = cast("Detector", self._load(card, mode))
         found = [
-            replace(faces, image_size=(image.shape[1], image.shape[0]), models={"detect": card.id})[
-                faces.heights >= limits.min_size
-            ]
-            for image, faces in zip(images, detector.detect(images, min_score=limits.min_score), strict=True)
+            replace(faces, image_size=(image.shape[1], image.shape[0]), models={"detect": card.id})
+            for image, faces in zip(images, search.find(detector, images), strict=True)
         ]
-        if limits.check:
+        if search.check:
             checked = self._describe(images, found, frozenset({"presence"}), frozenset({"presence"}), mode)
             found = [
                 faces[np.nan_to_num(seen.presence.values) >= PRESENCE_MINIMUM]
                 for faces, seen in zip(found, checked, strict=True)
             ]
-        return found if limits.max_faces is None else [f.top(limits.max_faces, by="score") for f in found]
+        return found if search.max_faces is None else [f.top(search.max_faces, by="score") for f in found]
 
     def _describe(
         self,
@@ -452,21 +432,3 @@ class Engine:
             replace(joined[owner == place], image_size=faces.image_size, image=None)
             for place, faces in enumerate(found)
         ]
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """Which detections count."""
-
-    min_score: float | None = None
-    min_size: float = 0.0
-    max_faces: int | None = None
-    check: bool = False
-
-    def __post_init__(self) -> None:
-        if self.min_score is not None and not 0 <= self.min_score <= 1:
-            raise UsageError(f"min_score is between 0 and 1, not {self.min_score}.")
-        if not self.min_size >= 0:
-            raise UsageError(f"min_size is 0 pixels or more, not {self.min_size}.")
-        if self.max_faces is not None and self.max_faces < 0:
-            raise UsageError(f"max_faces is 0 or more, not {self.max_faces}.")

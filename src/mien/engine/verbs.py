@@ -10,6 +10,7 @@ from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource
 from mien.engine.engine import Engine
 from mien.engine.scanning import Item
+from mien.engine.searching import Region, Tiles
 from mien.engine.tracking import Tracking
 from mien.media.video import VideoSource
 
@@ -57,6 +58,9 @@ def detect(
     min_size: float = 0.0,
     max_faces: int | None = None,
     check: bool = False,
+    tiles: Tiles = "auto",
+    rotations: bool = False,
+    region: Region | None = None,
     engine: Engine | None = None,
 ) -> Faces:
     """Find the faces of one picture.
@@ -73,6 +77,14 @@ def detect(
         Keep only this many, the surest ones.
     check : bool
         Ask the mesh network for a second opinion and drop what it does not take for a face.
+    tiles : "auto", "off" or int
+        Look closer at large pictures, in overlapping squares of so many pixels a side: small faces in a crowd are found
+        at the picture's own resolution. "auto" does so above 2,048 pixels, unless all faces are large.
+    rotations : bool
+        Look at the picture turned by 90, 180 and 270 degrees as well, for faces that lie on their side or stand on
+        their head; it takes four times as long. Points follow the face.
+    region : (x1, y1, x2, y2), optional
+        Only faces whose middle lies in it, in pixels of the picture; nothing else is looked at.
     engine : Engine, optional
         Default: `mien.default_engine()`.
 
@@ -89,7 +101,14 @@ def detect(
         If a model cannot be had or run.
     """
     return (engine or default_engine()).analyze(
-        image, min_score=min_score, min_size=min_size, max_faces=max_faces, check=check
+        image,
+        min_score=min_score,
+        min_size=min_size,
+        max_faces=max_faces,
+        check=check,
+        tiles=tiles,
+        rotations=rotations,
+        region=region,
     )
 
 
@@ -103,6 +122,9 @@ def analyze(
     min_size: float = 0.0,
     max_faces: int | None = None,
     check: bool = False,
+    tiles: Tiles = "auto",
+    rotations: bool = False,
+    region: Region | None = None,
     engine: Engine | None = None,
 ) -> Faces:
     """Find the faces of one picture and compute what is wanted about them.
@@ -119,7 +141,7 @@ def analyze(
     aligned : bool
         The picture is one ready crop, or each of several is, aligned as ArcFace's 112-pixel template at any size: one
         face each, nothing is detected.
-    min_score, min_size, max_faces, check, engine
+    min_score, min_size, max_faces, check, tiles, rotations, region, engine
         See `mien.detect`.
 
     Returns
@@ -143,6 +165,9 @@ def analyze(
         min_size=min_size,
         max_faces=max_faces,
         check=check,
+        tiles=tiles,
+        rotations=rotations,
+        region=region,
     )
 
 
@@ -154,6 +179,9 @@ def scan(
     min_size: float = 0.0,
     max_faces: int | None = None,
     check: bool = False,
+    tiles: Tiles = "auto",
+    rotations: bool = False,
+    region: Region | None = None,
     keep_images: bool = False,
     engine: Engine | None = None,
 ) -> Iterator[Item]:
@@ -163,7 +191,7 @@ def scan(
     ----------
     source : path, folder, glob pattern, or iterable of them
         Folders are walked with their subfolders. A video that is named outright gives an item per frame.
-    want, min_score, min_size, max_faces, check, engine
+    want, min_score, min_size, max_faces, check, tiles, rotations, region, engine
         See `mien.analyze` and `mien.detect`.
     keep_images : bool
         Keep each picture with its faces, for ``crop`` and ``draw``; by default only numbers stay.
@@ -186,6 +214,9 @@ def scan(
         min_size=min_size,
         max_faces=max_faces,
         check=check,
+        tiles=tiles,
+        rotations=rotations,
+        region=region,
         keep_images=keep_images,
     )
 
@@ -201,6 +232,9 @@ def track(
     min_size: float = 0.0,
     max_faces: int | None = None,
     check: bool = False,
+    tiles: Tiles = "auto",
+    rotations: bool = False,
+    region: Region | None = None,
     keep_images: bool = False,
     engine: Engine | None = None,
 ) -> Tracking:
@@ -220,7 +254,7 @@ def track(
         unless wanted.
     smooth : bool
         Take the jitter out of what moves.
-    min_score, min_size, max_faces, check, engine
+    min_score, min_size, max_faces, check, tiles, rotations, region, engine
         See `mien.detect`.
     keep_images : bool
         Keep each frame with its faces, for ``crop`` and ``draw``.
@@ -254,5 +288,8 @@ def track(
         min_size=min_size,
         max_faces=max_faces,
         check=check,
+        tiles=tiles,
+        rotations=rotations,
+        region=region,
         keep_images=keep_images,
     )
