@@ -1,0 +1,237 @@
+"""Smooths what moves from frame to frame, each track by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.clip import Events
+from mien.core.columns import Column
+from mien.core.errors import CardError
+from mien.core.faces import Faces
+from mien.core.fields import all_fields
+from mien.core.geometry import angles, rotation_matrix
+from mien.core.smoothing import OneEuro, nearest_rotations, unit_vectors
+from mien.runtime.bundle import Bundle
+
+__all__ = ["OneEuroSmoother"]
+
+Doubles = NDArray[np.float64]
+HEAD_WIDTH = 15.0  # cm: what a head's place is measured by, as points are by the extent of their face
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Where numbers of one kind are blended.
+
+    Attributes
+    ----------
+    enter, leave : callable
+        From a face's numbers to vectors (..., D) that can be blended, and back.
+    unit : callable
+        The length in that space that speeds are counted in, of one face's vectors.
+    project : callable, optional
+        See `OneEuro`.
+    """
+
+    enter: Callable[[Doubles], Doubles]
+    leave: Callable[[Doubles], Doubles]
+    unit: Callable[[Doubles], float]
+    project: Callable[[Doubles], Doubles] | None = None
+
+
+def _extent(points: Doubles) -> float:
+    """Side of a square as large as the box around points (K, 2 or 3); 0 where one is missing."""
+    return float(np.nan_to_num(np.sqrt(np.ptp(points[:, :2], axis=0).prod()))) if len(points) else 0.0
+
+
+def _same(numbers: Doubles) -> Doubles:
+    return numbers
+
+
+def _directions(yaw_pitch: Doubles) -> Doubles:
+    yaw, pitch = np.deg2rad(yaw_pitch)
+    return np.array([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), -np.cos(yaw) * np.cos(pitch)])
+
+
+def _yaw_pitch(vector: Doubles) -> Doubles:
+    x, y, z = vector
+    return np.rad2deg([np.arctan2(x, -z), np.arctan2(-y, np.hypot(x, z))])
+
+
+#: Points, each a vector; speeds are in extents of the set.
+_POINTS = _Space(_same, _same, _extent)
+#: Boxes as one vector of four; speeds are in sides.
+_BOX = _Space(_same, _same, lambda box: float(np.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 0.0))))
+#: Numbers that know nothing of each other.
+_NUMBERS = _Space(lambda numbers: numbers[..., None], lambda vectors: vectors[..., 0], lambda _: 1.0)
+#: Rotations as their matrices, which have no seam at 180 degrees; speeds are in degrees.
+_ROTATION = _Space(
+    lambda degrees: rotation_matrix(degrees).astype(np.float64).ravel(),
+    lambda matrix: angles(matrix.reshape(3, 3)).astype(np.float64),
+    lambda _: float(np.sqrt(2) * np.deg2rad(1)),  # by which a matrix's entries move together in a turn of a degree
+    nearest_rotations,
+)
+#: Directions as unit vectors; speeds are in degrees.
+_DIRECTION = _Space(_directions, _yaw_pitch, lambda _: float(np.deg2rad(1)), unit_vectors)
+#: A place in cm; speeds are in widths of a head.
+_PLACE = _Space(_same, _same, lambda _: HEAD_WIDTH)
+
+#: What the numbers of each type of column are: parts of the last axis of a face's values, and the space of each.
+SPACES: Mapping[str, tuple[tuple[slice, _Space], ...]] = MappingProxyType(
+    {
+        "points": ((slice(None), _POINTS),),
+        "angles": ((slice(None), _ROTATION),),
+        "directions": ((slice(None), _DIRECTION),),
+        "placement": ((slice(0, 3), _ROTATION), (slice(3, 6), _PLACE)),
+        "scores": ((slice(None), _NUMBERS),),
+        "levels": ((slice(None), _NUMBERS),),
+    }
+)
+
+
+class OneEuroSmoother:
+    """Gives the job "smooth" by One Euro filters, one for each track and field.
+
+    The card's ``[params]`` say which fields, and how:
+
+    - ``longest_gap``: seconds after which a face that comes back starts anew;
+    - ``jump``: a box that moves by more than this many of its sides from one frame to the next, or grows or shrinks by
+      as much, starts anew: a cut, or another face;
+    - ``box``: ``[cutoff, beta]`` of the box and the detector's keypoints;
+    - ``[params.fields]``: for each field, one ``[cutoff, beta]`` for each part of its column's type (`SPACES`). The
+      cutoff is in Hz, beta in Hz for each unit of speed a second: extents of the set of points, sides of the box,
+      degrees, widths of a head, or 1 for scores.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A card without files.
+
+    Raises
+    ------
+    CardError
+        If the params are not as above.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._settings = _Settings.of(bundle)
+
+    def follow(self) -> _Smoothing:
+        """See `mien.engine.steps.Follower`."""
+        return _Smoothing(self._settings)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The card's params, checked."""
+
+    longest_gap: float
+    jump: float
+    speed_cutoff: float
+    box: tuple[float, float]
+    fields: Mapping[str, Sequence[tuple[float, float]]]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> _Settings:
+        params, known = bundle.card.params, all_fields()
+        try:
+            fields = {name: [(float(c), float(b)) for c, b in pairs] for name, pairs in params["fields"].items()}
+            cutoff, beta = params["box"]
+            settings = cls(
+                float(params["longest_gap"]),
+                float(params["jump"]),
+                float(params["speed_cutoff"]),
+                (float(cutoff), float(beta)),
+                fields,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CardError(f"the card of {bundle.card.id} does not say how to smooth: {error!r}.") from error
+        for name, pairs in fields.items():
+            parts = SPACES.get(known[name].column, ()) if name in known else ()
+            if len(parts) != len(pairs) or not parts:
+                raise CardError(f"the card of {bundle.card.id} smooths {name!r}, which has {len(parts)} parts.")
+        return settings
+
+    def filter(self, pair: tuple[float, float], space: _Space) -> OneEuro:
+        """A fresh filter for numbers of one kind."""
+        cutoff, beta = pair
+        return OneEuro(
+            cutoff=cutoff,
+            beta=beta,
+            speed_cutoff=self.speed_cutoff,
+            longest_gap=self.longest_gap,
+            project=space.project,
+        )
+
+
+class _Smoothing:
+    """Smooths the faces of one clip."""
+
+    def __init__(self, settings: _Settings) -> None:
+        self._settings = settings
+        self._tracks: dict[int, _Track] = {}
+
+    def update(self, time: float, faces: Faces) -> Faces:
+        """See `mien.engine.steps.TemporalStep`."""
+        # What has been away for too long starts anew anyway: a clip of many people does not grow in memory.
+        lost = time - self._settings.longest_gap
+        self._tracks = {number: track for number, track in self._tracks.items() if track.time >= lost}
+        names = [name for name in self._settings.fields if name in faces.columns]
+        boxes, keypoints = faces.boxes.copy(), faces.keypoints.copy()
+        values = {name: faces.columns[name].values.copy() for name in names}
+        for row, number in enumerate(faces.track.ids):
+            if number < 0:  # nobody knows whose face this is
+                continue
+            track = self._tracks.get(number)
+            if track is None or track.jumps(time, faces.boxes[row], self._settings.jump):
+                track = self._tracks[number] = _Track(self._settings)
+            track.time, track.box = time, faces.boxes[row]
+            boxes[row] = track.smooth("box", self._settings.box, _BOX, time, faces.boxes[row])
+            keypoints[row] = track.smooth("keypoints", self._settings.box, _POINTS, time, faces.keypoints[row])
+            for name in names:
+                track.smooth_column(name, time, faces.columns[name], values[name][row])
+        columns: dict[str, Column] = {name: replace(faces.columns[name], values=values[name]) for name in names}
+        return replace(faces, boxes=boxes, keypoints=keypoints, columns={**faces.columns, **columns})
+
+    def finish(self) -> Events:
+        """Nothing happened that this knows of."""
+        self._tracks.clear()
+        return Events()
+
+
+@dataclass(eq=False)
+class _Track:
+    """The filters of one face."""
+
+    settings: _Settings
+    filters: dict[tuple[str, int], OneEuro] = field(default_factory=dict)
+    time: float = 0.0
+    box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
+
+    def jumps(self, time: float, box: NDArray[np.float32], limit: float) -> bool:
+        """Whether a box is too far from the last to be the same face moving, or time runs backwards."""
+        moved = (box - self.box).reshape(2, 2)  # the two corners: their mean is the shift, their difference the growth
+        far = max(float(np.linalg.norm(moved.mean(axis=0))), float(np.ptp(moved, axis=0).max()))
+        return time < self.time or far > limit * max(_BOX.unit(self.box.astype(np.float64)), 1.0)
+
+    def smooth(
+        self, name: str, pair: tuple[float, float], space: _Space, time: float, numbers: NDArray[Any], part: int = 0
+    ) -> Doubles:
+        """The numbers of a part of a field, smoothed."""
+        key = (name, part)
+        if key not in self.filters:
+            self.filters[key] = self.settings.filter(pair, space)
+        vectors = space.enter(np.asarray(numbers, np.float64))
+        return space.leave(self.filters[key](time, vectors, unit=space.unit(vectors)))
+
+    def smooth_column(self, name: str, time: float, column: Column, values: NDArray[np.float32]) -> None:
+        """Smooth one face's values of a field in place."""
+        parts = SPACES[column.type_name]
+        for part, ((where, space), pair) in enumerate(zip(parts, self.settings.fields[name], strict=True)):
+            values[..., where] = self.smooth(name, pair, space, time, values[..., where], part)
