@@ -1,0 +1,314 @@
+"""Writes videos with PyAV (FFmpeg): each frame at its own time, with the sound of the video that it came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+
+from mien.core.errors import ShapeMismatch, StorageError, UsageError
+from mien.core.image import Image, pixel_limit
+from mien.media.demuxing import open_container
+from mien.media.sinks import make_folder
+from mien.media.sound import Sound
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+    from mien.media.video import Video
+
+__all__ = ["CONTAINERS", "Container", "Encoder", "VideoWriter"]
+
+_THREADS: Final = 2
+_BT709: Final = 1  # FFmpeg's number of it in colour space, primaries and transfer
+_TV_RANGE: Final = 1
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder of pictures by FFmpeg's name, with options that lose little: a picture drawn on stays sharp."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A kind of file.
+
+    Attributes
+    ----------
+    format : str
+        FFmpeg's name.
+    encoders : tuple of Encoder
+        The first that this build of FFmpeg has is taken.
+    sound : str
+        Encoder of sound that cannot be copied.
+    copied : frozenset of str or None
+        Sound that is copied as it is; None: all that the container holds. MP4 holds more than players play in it.
+    clock : int
+        Ticks of its clock in a second.
+    options : mapping
+        FFmpeg's options of the file.
+    """
+
+    format: str
+    encoders: tuple[Encoder, ...]
+    sound: str
+    copied: frozenset[str] | None
+    clock: int
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+_H264: Final = (Encoder("libx264", {"crf": "18", "preset": "veryfast"}), Encoder("mpeg4", {"qmin": "2", "qmax": "4"}))
+_VP9: Final = (Encoder("libvpx-vp9", {"crf": "28", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),)
+_MP4: Final = Container(
+    "mp4",
+    _H264,
+    "aac",
+    frozenset({"aac", "ac3", "alac", "eac3", "mp3", "mp3float"}),
+    90_000,
+    {"movflags": "+faststart"},  # the index stands in front, so that a browser starts before it has all
+)
+
+#: Kinds of files that are written, by suffix.
+CONTAINERS: Final[Mapping[str, Container]] = MappingProxyType(
+    {
+        ".mp4": _MP4,
+        ".m4v": _MP4,
+        ".mov": Container("mov", _H264, "aac", None, 90_000),
+        ".mkv": Container("matroska", _H264, "aac", None, 1000),
+        ".webm": Container("webm", _VP9, "libopus", None, 1000),
+    }
+)
+
+
+class VideoWriter:
+    """A video that pictures are written to; use it in a ``with`` block.
+
+    The file grows beside its target and takes the target's name when the block is left. Ctrl-C completes what there
+    is, pictures and sound, to a file that plays; an error leaves nothing.
+
+    Parameters
+    ----------
+    path : path
+        Its suffix names the kind of file: .mp4 .m4v .mov .mkv (H.264) .webm (VP9). An existing file is replaced.
+    like : Video, optional
+        The video that the pictures come from: it gives the size, the rate and the sound.
+    size : (width, height), optional
+        In pixels; default: that of `like`, else that of the first picture. A picture of another size is fitted into
+        it, with black beside it.
+    rate : float, optional
+        Frames per second of pictures that come without a time; default: that of `like`, else 25.
+    audio : bool
+        Whether the sound of `like` is kept: copied where the file can hold it, else encoded anew.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is unknown, or a number is out of range.
+    StorageError
+        If the file cannot be written.
+
+    Notes
+    -----
+    H.264 and VP9 take sizes that are even here. Of a picture of an odd size the last row or column is written twice.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        like: Video | None = None,
+        size: tuple[int, int] | None = None,
+        rate: float | None = None,
+        audio: bool = True,
+    ) -> None:
+        self._path = Path(path)
+        suffix = self._path.suffix.lower()
+        if suffix not in CONTAINERS:
+            raise UsageError(f"cannot write {self._path.name}: videos are written as {', '.join(CONTAINERS)}.")
+        if size is not None and not (len(size) == 2 and all(isinstance(n, int) and 0 < n <= 16_384 for n in size)):
+            raise UsageError(f"the size of a video is its width and height in pixels, not {size!r}.")
+        if rate is not None and not 0 < rate <= 1000:
+            raise UsageError(f"rate is a number of frames a second above 0, up to 1000, not {rate!r}.")
+        self._kind = CONTAINERS[suffix]
+        self._like = like
+        self._size = size or ((like.width, like.height) if like else None)
+        self._rate = rate or (like.rate if like else 25.0)
+        self._audio = audio and like is not None and like.has_audio
+        self._part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")  # two processes do not share one
+        self._last = -1  # tick of the frame before
+        self._end = 0.0
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream
+        self._sound: Sound | None = None
+        make_folder(self._path.parent)
+        try:
+            self._part.open("wb").close()  # what cannot be written is known before the first frame is looked at
+        except OSError as error:
+            raise StorageError(f"cannot write {self._path}: {error.strerror}.") from error
+
+    def write(self, image: Image, time: float | None = None) -> None:
+        """Add a picture.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8
+            RGB and upright.
+        time : float, optional
+            When it is shown, in seconds; default: one frame after the last. Times keep their distances: a variable
+            rate stays one.
+
+        Raises
+        ------
+        ShapeMismatch
+            If it is no such picture.
+        UsageError
+            If the time is not after that of the picture before.
+        StorageError
+            If the disk is full.
+        """
+        import av
+
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ShapeMismatch(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} {image.shape}.")
+        time = self._end if time is None else time
+        tick = round(time * self._kind.clock)
+        if not tick > self._last:
+            raise UsageError(f"frames are written in the order of their times; {time:g} s comes too late.")
+        self._last, self._end = tick, time + 1 / self._rate
+        try:
+            if self._container is None:
+                self._open(image)
+            frame = self._frame(image)
+            frame.pts, frame.time_base = tick, Fraction(1, self._kind.clock)
+            frame.duration = round(self._kind.clock / self._rate)  # the last frame is shown for so long
+            self._require().mux(self._stream.encode(frame))
+            if self._sound:
+                self._sound.advance(time)
+        except av.FFmpegError as error:
+            raise StorageError(f"cannot write {self._path}: {str(error.strerror).lower()}.") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failed = kind is not None and issubclass(kind, Exception)  # Ctrl-C is none
+        done = False
+        try:
+            done = not failed and self._complete()
+        finally:
+            self._release()
+            if not done:
+                self._part.unlink(missing_ok=True)
+        if kind is None and not done:
+            raise UsageError(f"{self._path} was not written: a video has at least one frame.")
+
+    # -- opening -----------------------------------------------------------------------------------------------------
+
+    def _require(self) -> OutputContainer:
+        assert self._container is not None  # noqa: S101 - for the type checker: write opens it
+        return self._container
+
+    def _open(self, image: Image) -> None:
+        import av
+
+        if self._size is None:
+            self._size = (image.shape[1], image.shape[0])
+        options = dict(self._kind.options)
+        self._container = av.open(f"file:{self._part}", "w", format=self._kind.format, container_options=options)
+        encoder = _available(self._kind)
+        rate = Fraction(self._rate).limit_denominator(1001)
+        width, height = (side + side % 2 for side in self._size)
+        stream: Any = self._container.add_stream(encoder.name, rate=rate, options=dict(encoder.options))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        codec = stream.codec_context
+        codec.time_base = stream.time_base = Fraction(1, self._kind.clock)
+        codec.thread_count = _THREADS
+        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
+        codec.color_range = _TV_RANGE
+        self._stream = stream
+        if self._audio and self._like:
+            source = open_container(Path(self._like.source), limit=pixel_limit(None))
+            self._sound = Sound(
+                source, self._container, start=self._like.start, copied=self._kind.copied, codec=self._kind.sound
+            )
+
+    def _frame(self, image: Image) -> Any:
+        from av import VideoFrame
+
+        assert self._size is not None  # noqa: S101 - for the type checker: _open sets it
+        fitted = _fit(image, self._size)
+        odd = [(0, side % 2) for side in fitted.shape[:2]]
+        if any(more for _, more in odd):
+            fitted = np.pad(fitted, [*odd, (0, 0)], mode="edge")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(fitted), format="rgb24")
+        return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
+
+    # -- closing -----------------------------------------------------------------------------------------------------
+
+    def _complete(self) -> bool:
+        """Write what is left and give the file its name; False where there was no frame."""
+        import av
+
+        if self._container is None:
+            return False
+        try:
+            self._container.mux(self._stream.encode(None))
+            if self._sound:
+                # All of it after all frames; of a part of the frames, their part.
+                whole = self._like is not None and self._like.ended
+                self._sound.finish(float("inf") if whole else self._end)
+            self._container.close()
+            self._part.replace(self._path)
+        except (av.FFmpegError, OSError) as error:
+            raise StorageError(f"cannot write {self._path}: {str(error.strerror).lower()}.") from error
+        return True
+
+    def _release(self) -> None:
+        import contextlib
+
+        import av
+
+        if self._sound:
+            self._sound.close()
+        if self._container is not None:
+            with contextlib.suppress(av.FFmpegError, ValueError):  # a file that is thrown away need not be complete
+                self._container.close()
+
+
+def _available(kind: Container) -> Encoder:
+    """The first encoder of a kind of file that this build of FFmpeg has; UsageError if it has none."""
+    import av
+
+    for encoder in kind.encoders:
+        if encoder.name in av.codecs_available:
+            return encoder
+    names = " nor ".join(encoder.name for encoder in kind.encoders)
+    raise UsageError(f"no {kind.format} video can be written here: this build of FFmpeg has no {names}.")
+
+
+def _fit(image: Image, size: tuple[int, int]) -> Image:
+    """The picture, as large as it fits into (width, height), with black beside it."""
+    import cv2
+
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    scale = min(size[0] / width, size[1] / height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = resized
+    return canvas
