@@ -1,0 +1,202 @@
+"""The pencil that networks are drawn with: it takes each tensor of a file once, and checks its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import ModelError
+
+__all__ = ["Drawing"]
+
+_EPSILON = 1e-5  # torch.nn.BatchNorm2d
+_IGNORED = "num_batches_tracked"  # counts the steps of the training
+
+Node = Any  # an openvino.Node
+Floats = NDArray[np.float32]
+
+
+class Drawing:
+    """A network in the making.
+
+    Pictures have the axes (N, C, H, W), with any number of rows. Names are those of the tensors in the file, without
+    their last part: ``conv("conv1", ...)`` takes ``conv1.weight``.
+
+    Parameters
+    ----------
+    tensors : mapping of str to float32 array
+        As `mien.runtime.weights.read_state_dict` gives them. Each must be taken exactly once before `model` is called,
+        but for those named ``num_batches_tracked``.
+    """
+
+    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        from openvino import opset13
+
+        self._ops = opset13
+        self._left = {name: array for name, array in tensors.items() if name.rpartition(".")[2] != _IGNORED}
+        self._inputs: list[Node] = []
+
+    def take(self, name: str, *shape: int) -> Floats:
+        """Take a tensor out of the file.
+
+        Raises
+        ------
+        ModelError
+            It is not there, was taken before, or has another shape or kind of numbers.
+        """
+        if name not in self._left:
+            raise ModelError(f"the weights lack the tensor {name!r}, which the network needs.")
+        array = self._left.pop(name)
+        if array.shape != shape or array.dtype != np.float32:
+            raise ModelError(f"the tensor {name!r} is {array.dtype} {array.shape}; the network needs float32 {shape}.")
+        return array
+
+    def input(self, name: str, *shape: int) -> Node:
+        """An input of the network, with any number of rows; `shape` is that of a row, with -1 for any."""
+        node = self._ops.parameter([-1, *shape], np.float32, name=name)
+        node.output(0).set_names({name})
+        self._inputs.append(node)
+        return node
+
+    def conv(
+        self,
+        x: Node,
+        name: str,
+        out: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        norm: str = "",
+        bias: bool = False,
+    ) -> Node:
+        """A convolution with `out` filters that keeps the picture's size, divided by `stride`.
+
+        Parameters
+        ----------
+        norm
+            Name of the batch normalization that follows it. It is folded in: filters and bias are scaled, in double
+            precision.
+        bias
+            Whether it has a bias of its own.
+        """
+        inputs = channels(x) // groups
+        weight = self.take(f"{name}.weight", out, inputs, kernel, kernel)
+        shift = self.take(f"{name}.bias", out) if bias else np.zeros(out, np.float32)
+        if norm:
+            factor, offset = self._norm(norm, out)
+            weight = (weight * factor[:, None, None, None]).astype(np.float32)
+            shift = (shift * factor + offset).astype(np.float32)
+        pad = [kernel // 2] * 2
+        window = {"strides": [stride] * 2, "pads_begin": pad, "pads_end": pad, "dilations": [1, 1]}
+        if groups == 1:
+            result = self._ops.convolution(x, self._ops.constant(weight), **window)
+        else:
+            parts = weight.reshape(groups, out // groups, inputs, kernel, kernel)
+            result = self._ops.group_convolution(x, self._ops.constant(parts), **window)
+        if not norm and not bias:
+            return result
+        return self._ops.add(result, self._ops.constant(shift.reshape(1, -1, 1, 1)))
+
+    def norm(self, x: Node, name: str) -> Node:
+        """A batch normalization that follows no convolution."""
+        factor, offset = (
+            self._ops.constant(part.reshape(1, -1, 1, 1).astype(np.float32)) for part in self._norm(name, channels(x))
+        )
+        return self._ops.add(self._ops.multiply(x, factor), offset)
+
+    def dense(self, x: Node, name: str, out: int) -> Node:
+        """A matrix and a bias on rows (N, C)."""
+        weight = self.take(f"{name}.weight", out, channels(x))
+        product = self._ops.matmul(x, self._ops.constant(weight), transpose_a=False, transpose_b=True)
+        return self._ops.add(product, self._ops.constant(self.take(f"{name}.bias", out).reshape(1, -1)))
+
+    def relu(self, x: Node, leak: float = 0.0) -> Node:
+        """Negative values become zero, or are multiplied by `leak`."""
+        return self._ops.prelu(x, self._ops.constant(np.array([leak], np.float32))) if leak else self._ops.relu(x)
+
+    def sigmoid(self, x: Node) -> Node:
+        """Values between 0 and 1."""
+        return self._ops.sigmoid(x)
+
+    def softmax(self, x: Node) -> Node:
+        """Shares of the last axis."""
+        return self._ops.softmax(x, axis=-1)
+
+    def add(self, x: Node, y: Node) -> Node:
+        """The sum."""
+        return self._ops.add(x, y)
+
+    def multiply(self, x: Node, y: Node) -> Node:
+        """The product."""
+        return self._ops.multiply(x, y)
+
+    def join(self, parts: Sequence[Node], axis: int = 1) -> Node:
+        """Put side by side, along the channels."""
+        return self._ops.concat(list(parts), axis)
+
+    def max_pool(self, x: Node) -> Node:
+        """The largest of 3 x 3 pixels, at every second pixel."""
+        from openvino import opset1  # the later ones give the places too
+
+        return opset1.max_pool(x, strides=[2, 2], pads_begin=[1, 1], pads_end=[1, 1], kernel_shape=[3, 3])
+
+    def mean(self, x: Node, *, keep: bool = False) -> Node:
+        """The mean of each channel: (N, C), or (N, C, 1, 1) where the axes are kept."""
+        return self._ops.reduce_mean(x, self._ops.constant(np.array([2, 3])), keep_dims=keep)
+
+    def resize(self, x: Node, like: Node, *, smooth: bool = False) -> Node:
+        """The same at the size of another picture: the nearest pixel, or a blend that keeps the corner pixels."""
+        shape = self._ops.shape_of(like)
+        axes = self._ops.constant(np.array([2, 3]))
+        size = self._ops.gather(shape, axes, self._ops.constant(np.int64(0)))
+        ways = (
+            {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+            if smooth
+            else {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        )
+        return self._ops.interpolate(x, size, shape_calculation_mode="sizes", axes=axes, **ways)
+
+    def rows(self, x: Node, width: int) -> Node:
+        """Cut the channels of each pixel into rows of `width`: (N, C, H, W) to (N, H W C / width, width)."""
+        pixels = self._ops.transpose(x, self._ops.constant(np.array([0, 2, 3, 1])))
+        return self._ops.reshape(pixels, self._ops.constant(np.array([0, -1, width])), special_zero=True)
+
+    def model(self, **outputs: Node) -> Any:
+        """The finished ``openvino.Model``, with these outputs.
+
+        Raises
+        ------
+        ModelError
+            The file has a tensor that the network did not take.
+        """
+        from openvino import Model
+
+        if self._left:
+            raise ModelError(
+                f"the weights have the tensor {next(iter(self._left))!r}, which the network has no use for."
+            )
+        results = []
+        for name, node in outputs.items():
+            result = self._ops.result(node)
+            result.output(0).set_names({name})
+            results.append(result)
+        return Model(results, self._inputs)
+
+    def _norm(self, name: str, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Factor and offset that a batch normalization comes to."""
+        scale, shift, mean, variance = (
+            self.take(f"{name}.{part}", size).astype(np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        factor = scale / np.sqrt(variance + _EPSILON)
+        return factor, shift - mean * factor
+
+
+def channels(x: Node) -> int:
+    """Size of axis 1."""
+    count: int = x.get_output_partial_shape(0)[1].get_length()
+    return count
