@@ -74,6 +74,8 @@ class WeightFile:
         Hash (hex) and size of the innermost member.
     input
         The picture that the graph takes, or None for raw tensors and for files that are no graph.
+    graph
+        For plain weights: the function ``"module:function"`` that draws their network, see `mien.runtime.graphs`.
     """
 
     name: str
@@ -81,6 +83,7 @@ class WeightFile:
     sha256: str
     bytes: int
     input: ImageInput | None = None
+    graph: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +188,7 @@ class Card:
             lines += ["", "[params]", *(f"{_toml_key(key)} = {_toml(value)}" for key, value in self.params.items())]
         for key, file in self.files.items():
             values = {"source": file.source, "sha256": file.sha256, "bytes": file.bytes, "name": file.name}
+            values |= {"graph": file.graph} if file.graph else {}
             lines += ["", f"[files.{_toml_key(key)}]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
             if spec := file.input:
                 wanted: dict[str, Any] = {"layout": spec.layout, "color": spec.color, "size": spec.size or "any"}
@@ -205,6 +209,7 @@ def _weight_file(table: _Table) -> WeightFile:
         sha256=table.text("sha256", _SHA256),
         bytes=table.integer("bytes", low=1),
         name=table.text("name", _FILE_NAME, default=source.file_name),
+        graph=table.text("graph", _RUNNER) if table.has("graph") else None,
         input=_image_input(table.table("input")) if table.has("input") else None,
     )
     table.finish()

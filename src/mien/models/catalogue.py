@@ -176,6 +176,8 @@ def add_card(
         raise UnsafeFile(f"{path}: keeps data in another file, '{outside}'; save the model as one file.")
     digest = hashlib.sha256(data).hexdigest()
     own = replace(known.files[file], source=f"file:{path}", sha256=digest, bytes=len(data), name=f"{id}{path.suffix}")
+    if path.suffix.lower() == ".onnx":  # holds its graph, also where `like` has plain weights
+        own = replace(own, graph=None)
     card = replace(
         known,
         id=id,

@@ -50,12 +50,13 @@ class Bundle:
     def session(self, name: str = "model") -> Session:
         """Return the session of a file; it is made on the first call.
 
-        An OpenVINO ``.xml`` called `name` finds its ``.bin`` as ``name_weights``.
+        An OpenVINO ``.xml`` called `name` finds its ``.bin`` as ``name_weights``; plain weights are drawn as the card's
+        ``graph`` says.
 
         Raises
         ------
         CardError
-            The card has no file of that name.
+            The card has no file of that name, or its graph cannot be loaded.
         DeviceUnavailable
             The device is not there, or cannot run this kind of file.
         ModelError
@@ -83,7 +84,7 @@ class Bundle:
 
     def _open(self, name: str) -> Session:
         path = self.path(name)
-        picture = self.card.files[name].input
+        picture, graph = self.card.files[name].input, self.card.files[name].graph
         kind = path.suffix.lower()
         wanted = self.options.device
         # ONNX Runtime reads nothing but ONNX, so of a free choice only the CPU is left for other files.
@@ -103,6 +104,7 @@ class Bundle:
         return OpenVinoSession(
             path,
             weights=paths[1] if kind == ".xml" else None,
+            graph=graph,
             picture=picture,
             precision=self.card.precision,
             device=device,

@@ -1,4 +1,4 @@
-"""Networks on OpenVINO: CPU, Intel GPU and NPU; from ONNX, TFLite, IR and TensorFlow GraphDef files."""
+"""Networks on OpenVINO: CPU, Intel GPU and NPU; from ONNX, TFLite, IR and TensorFlow GraphDef files, and weights."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from mien.models.card import ImageInput, Precision
 from mien.runtime.batching import cuts
 from mien.runtime.cache import CompileCache, digest
 from mien.runtime.fusing import join_siblings, widen_groups
+from mien.runtime.graphs import find_graph
 from mien.runtime.mending import free_batch, read_network
 from mien.runtime.requests import Network
 from mien.runtime.session import Device, SessionInfo, SessionOptions
 from mien.runtime.signature import Signature
+from mien.runtime.weights import read_state_dict
 
 __all__ = ["OpenVinoSession", "core", "library"]
 
@@ -71,9 +73,11 @@ class OpenVinoSession:
     Parameters
     ----------
     path
-        The network: ``.onnx``, ``.tflite``, ``.xml`` or ``.pb``.
+        The network: ``.onnx``, ``.tflite``, ``.xml`` or ``.pb``; or weights, with a `graph`.
     weights
         The ``.bin`` that belongs to an ``.xml``.
+    graph
+        For a `path` to PyTorch's plain weights: the function that draws the network, see `mien.runtime.graphs`.
     picture
         How the first input takes its picture; None: all inputs are raw tensors.
     precision
@@ -86,7 +90,9 @@ class OpenVinoSession:
     Raises
     ------
     ModelError
-        OpenVINO cannot read or compile the file.
+        OpenVINO cannot read or compile the file, or the weights are not those of the graph.
+    CardError
+        The graph cannot be loaded.
     """
 
     def __init__(
@@ -94,6 +100,7 @@ class OpenVinoSession:
         path: Path,
         *,
         weights: Path | None = None,
+        graph: str | None = None,
         picture: ImageInput | None = None,
         precision: Precision = "f32",
         device: Device,
@@ -102,6 +109,7 @@ class OpenVinoSession:
     ) -> None:
         self._path = path
         self._weights = weights
+        self._graph = find_graph(graph) if graph else None
         self._picture = picture
         self._device = device
         self._options = options
@@ -110,7 +118,8 @@ class OpenVinoSession:
         self._lowest = options.precision or precision
         self._cache = CompileCache(options.cache_dir)
         hashes = hashes or [digest(file) for file in (path, weights) if file is not None]
-        self._key = [_CACHE_VERSION, library().__version__, *hashes, repr(picture)]
+        drawn = [self._graph.name, self._graph.version] if self._graph else []
+        self._key = [_CACHE_VERSION, library().__version__, *hashes, repr(picture), *drawn]
         self._networks: OrderedDict[tuple[Rows, int, int], Network] = OrderedDict()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -242,7 +251,10 @@ class OpenVinoSession:
         ov = library()
         from openvino.preprocess import ColorFormat, PrePostProcessor
 
-        model = read_network(core(), self._path, self._weights)
+        if self._graph:
+            model = self._graph.draw(read_state_dict(self._path))
+        else:
+            model = read_network(core(), self._path, self._weights)
         sizes = [_sizes(port) for port in model.inputs]
         if (picture := self._picture) is not None:
             height, width = picture.size or (-1, -1)
