@@ -72,7 +72,7 @@ def test_boxes_and_keypoints_are_smoothed() -> None:
     raw, found = [], []
     for i in range(60):
         item = faces([1], np.array([10, 10, 110, 130.0]) + draw.normal(size=4))
-        item = replace(item, keypoints=draw.normal(size=(1, 2, 2)) + [[20, 20], [80, 90]], keypoint_names=("a", "b"))
+        item = replace(item, keypoints=draw.normal((20, 20, 80, 90)).reshape(1, 2, 2), keypoint_names=("a", "b"))
         raw.append(item)
         found.append(smooth.update(i / 25, item))
     for name in ("boxes", "keypoints"):
