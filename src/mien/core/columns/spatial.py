@@ -146,7 +146,11 @@ class Levels(Column):
 
 @dataclass(frozen=True, eq=False)
 class Directions(Column):
-    """Where something points: values (N, 2), yaw and pitch in degrees, signed as those of `Angles`."""
+    """Where something points: values (N, 2), yaw and pitch in degrees, signed as those of `Angles`.
+
+    As with a head's angles, the axes are those in which the camera sees the face: along the ray to it, wherever it
+    stands in the picture. 0, 0 points into the camera.
+    """
 
     axes: ClassVar[int] = 2
     type_name: ClassVar[str] = "directions"
@@ -172,14 +176,14 @@ class Directions(Column):
 
     @property
     def vector(self) -> Floats:
-        """Unit vectors in camera axes (x right, y down, z away), (N, 3): (0, 0, -1) points at the camera's plane."""
+        """Unit vectors as seen from the camera (x right, y down, z away), (N, 3): (0, 0, -1) points into it."""
         yaw, pitch = np.moveaxis(np.deg2rad(self.values.astype(np.float64)), -1, 0)
         rows = [np.sin(yaw) * np.cos(pitch), -np.sin(pitch), -np.cos(yaw) * np.cos(pitch)]
         return np.stack(rows, axis=-1).astype(np.float32)
 
     @property
     def off_axis(self) -> Any:
-        """Degrees from the camera's optical axis, looked along towards the camera: float32 (N,), or a float."""
+        """Degrees from the way to the camera: float32 (N,), or a float for one face."""
         return plain(np.rad2deg(np.arccos((-self.vector[..., 2]).clip(-1, 1))))
 
     def flat(self) -> dict[str, Any]:
