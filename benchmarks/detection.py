@@ -70,7 +70,7 @@ def read(data: Path) -> Pictures:
 
 def ours(name: str, threads: int) -> Detect:
     card = Catalogue.load()[name]
-    bundle = Bundle(card, {"model": Store().fetch(card.files["model"])}, SessionOptions(threads=threads))
+    bundle = Bundle(card, Store().pull(card), SessionOptions(threads=threads))
     module, runner = card.runner.split(":")
     detector = getattr(importlib.import_module(module), runner)(bundle)
 

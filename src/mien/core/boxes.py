@@ -6,15 +6,17 @@ overlaps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch
 
-__all__ = ["coverage", "iou", "nms", "weighted_box_fusion", "weighted_nms"]
+__all__ = ["iou", "nms", "weighted_box_fusion", "weighted_nms"]
+
+Overlap: TypeAlias = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float32]]
 
 
 def iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
@@ -39,28 +41,9 @@ def iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
     return _ratio(shared, _areas(a)[:, None] + _areas(b)[None, :] - shared)
 
 
-def coverage(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
-    """Part of every box of `a` that lies inside of every box of `b`.
-
-    Parameters
-    ----------
-    a, b : array of shape (N, 4) and (M, 4)
-
-    Returns
-    -------
-    float32 array of shape (N, M), in [0, 1]
-        0 where either box is empty.
-
-    Raises
-    ------
-    ShapeMismatch
-        If either is not of shape (N, 4).
-    """
-    a, b = _boxes("a", a), _boxes("b", b)
-    return _ratio(_shared(a, b), np.broadcast_to(_areas(a)[:, None], (len(a), len(b))))
-
-
-def nms(boxes: NDArray[Any], scores: NDArray[Any], threshold: float) -> NDArray[np.intp]:
+def nms(
+    boxes: NDArray[Any], scores: NDArray[Any], threshold: float, *, of: Literal["union", "smaller"] = "union"
+) -> NDArray[np.intp]:
     """Greedy non-maximum suppression: of boxes that overlap by more than `threshold`, only the best stays.
 
     Parameters
@@ -69,7 +52,10 @@ def nms(boxes: NDArray[Any], scores: NDArray[Any], threshold: float) -> NDArray[
     scores : array of shape (N,)
         Equal scores keep the order of the input.
     threshold : float
-        Largest intersection over union that two kept boxes may have, in [0, 1].
+        Largest overlap that two kept boxes may have, in [0, 1].
+    of : {"union", "smaller"}
+        What the area that two boxes share is a part of: their union, or the smaller one of them, so that a box inside
+        of another one overlaps it wholly.
 
     Returns
     -------
@@ -82,7 +68,7 @@ def nms(boxes: NDArray[Any], scores: NDArray[Any], threshold: float) -> NDArray[
         If the shapes do not fit.
     """
     boxes, order = _boxes("boxes", boxes), _best_first(scores, len(boxes))
-    leaders = _leaders(boxes[order], threshold)
+    leaders = _leaders(boxes[order], threshold, iou if of == "union" else _shared_of_smaller)
     kept: NDArray[np.intp] = order[leaders == np.arange(len(order))]
     return kept
 
@@ -187,7 +173,9 @@ def weighted_box_fusion(
     return means[order].astype(np.float32), np.array(fused, np.float32)[order], best[order]
 
 
-def _leaders(boxes: NDArray[np.float64], threshold: float, block: int = 256) -> NDArray[np.intp]:
+def _leaders(
+    boxes: NDArray[np.float64], threshold: float, overlap_of: Overlap = iou, block: int = 256
+) -> NDArray[np.intp]:
     """For each of the boxes, best first, the index of the kept box that it gives way to; its own if it is kept.
 
     Greedy, as the definition asks, but block by block: of many boxes no N x N matrix is made.
@@ -195,14 +183,14 @@ def _leaders(boxes: NDArray[np.float64], threshold: float, block: int = 256) -> 
     leaders = np.full(len(boxes), -1, dtype=np.intp)
     for start in range(0, len(boxes), block):
         here, rest = leaders[start : start + block], leaders[start + block :]
-        overlaps = iou(boxes[start : start + block], boxes[start : start + block]) > threshold
+        overlaps = overlap_of(boxes[start : start + block], boxes[start : start + block]) > threshold
         for i, overlap in enumerate(overlaps):
             if here[i] < 0:
                 here[overlap & (here < 0)] = start + i
                 here[i] = start + i  # an empty box does not overlap even itself
         heads = start + np.flatnonzero(here == np.arange(start, start + len(here)))
         if len(heads) and len(rest):
-            overlaps = iou(boxes[heads], boxes[start + block :]) > threshold
+            overlaps = overlap_of(boxes[heads], boxes[start + block :]) > threshold
             taken = overlaps.any(axis=0) & (rest < 0)
             rest[taken] = heads[overlaps.argmax(axis=0)[taken]]
     return leaders
@@ -221,6 +209,10 @@ def _shared(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
         (np.minimum(a[:, None, i + 2], b[:, i + 2]) - np.maximum(a[:, None, i], b[:, i])).clip(min=0) for i in (0, 1)
     )
     return np.asarray(width * height)
+
+
+def _shared_of_smaller(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float32]:
+    return _ratio(_shared(a, b), np.minimum(_areas(a)[:, None], _areas(b)[None, :]))
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.boxes import coverage, nms
+from mien.core.boxes import nms
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image
@@ -153,8 +153,9 @@ class Search:
         faces = faces[faces.heights >= self.min_size]
         if self.region is None:
             return faces
-        corners = np.asarray(self.region)
-        return faces[((faces.centers >= corners[:2]) & (faces.centers < corners[2:])).all(axis=1)]
+        low, high = np.split(np.asarray(self.region), 2)
+        inside: NDArray[np.bool_] = np.all((faces.centers >= low) & (faces.centers < high), axis=1)
+        return faces[inside]
 
     def _upright(self, detector: Detector, images: Sequence[Image]) -> list[Faces]:
         """The faces of pictures as they stand: each seen as a whole, then closer."""
@@ -167,7 +168,8 @@ class Search:
             tiles = [(x, y) for y in _spans(image.shape[0], side) for x in _spans(image.shape[1], side)]
             views = [image[y.start : y.stop, x.start : x.stop] for x, y in tiles]
             for (x, y), seen in zip(tiles, detector.detect(views, min_score=self.min_score), strict=True):
-                yield _moved(seen[x.owns(seen.boxes[:, 0::2]) & y.owns(seen.boxes[:, 1::2])], x.start, y.start)
+                own: NDArray[np.bool_] = np.logical_and(x.owns(seen.boxes[:, 0::2]), y.owns(seen.boxes[:, 1::2]))
+                yield _moved(seen[own], x.start, y.start)
 
     def _tile_sides(self, long_side: int, whole: Faces) -> Iterator[int]:
         """Sides of the tiles to look at: from the smallest on, until the whole picture shows what is larger."""
@@ -256,6 +258,4 @@ def _joined(parts: Sequence[Faces]) -> Faces:
         return parts[0]
     faces = Faces.concat(parts)
     faces = faces[nms(faces.boxes, faces.scores, _SAME)]
-    shared = np.triu(coverage(faces.boxes, faces.boxes).T, 1)  # [surer, other]: part of the other inside of the surer
-    inside = np.maximum(shared, np.triu(coverage(faces.boxes, faces.boxes), 1)) > _INSIDE
-    return faces[~inside.any(axis=0)]
+    return faces[nms(faces.boxes, faces.scores, _INSIDE, of="smaller")]

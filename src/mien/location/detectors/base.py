@@ -139,9 +139,22 @@ class FaceDetector(ABC):
             In pixels of the network's input, counted from its edges.
         """
 
+    def show(self, pictures: NDArray[np.uint8]) -> Sequence[Floats]:
+        """Show the network pictures, (N, height, width, 3); its outputs, with one row for each."""
+        return self._session.run(pictures)
+
     def suppress(self, candidates: Candidates) -> Candidates:
         """Leave one candidate of each face; best score first."""
         return candidates[nms(candidates.boxes, candidates.scores, self._max_overlap)]
+
+    def settle(
+        self,
+        images: Sequence[Image],  # noqa: ARG002 - for those that look again
+        found: Sequence[Candidates],
+        min_score: float,  # noqa: ARG002
+    ) -> list[Candidates]:
+        """Say what the candidates of each picture, in its pixels, come to: by default `suppress`."""
+        return [self.suppress(candidates) for candidates in found]
 
     def detect(self, images: Sequence[Image], *, min_score: float | None = None) -> list[Faces]:
         """Find the faces of each picture.
@@ -182,7 +195,8 @@ class FaceDetector(ABC):
                 low, high = look.faces
                 wanted = (candidates.widths >= low) & (candidates.widths < high)
                 found[index].append(candidates[wanted].in_picture(fits[index]))
-        return [self._faces(image, parts) for image, parts in zip(images, found, strict=True)]
+        settled = self.settle(images, [Candidates.concat(parts) for parts in found], threshold)
+        return [self._faces(image, candidates) for image, candidates in zip(images, settled, strict=True)]
 
     def _look(
         self, images: Sequence[Image], fits: Mapping[int, Fit], min_score: float
@@ -197,13 +211,12 @@ class FaceDetector(ABC):
                 canvases = np.zeros((len(batch), *size, 3), np.uint8)
                 for canvas, index in zip(canvases, batch, strict=True):
                     fits[index].draw(images[index], canvas)
-                outputs = self._session.run(canvases)
+                outputs = self.show(canvases)
                 for row, index in enumerate(batch):
                     yield index, self.decode([output[row] for output in outputs], size, min_score)
 
-    def _faces(self, image: Image, parts: Sequence[Candidates]) -> Faces:
+    def _faces(self, image: Image, candidates: Candidates) -> Faces:
         height, width = image.shape[:2]
-        candidates = self.suppress(Candidates.concat(parts))
         boxes = candidates.boxes.clip(0, (width, height, width, height))
         inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # the others lie in the empty part of the canvas
         return Faces.from_boxes(
