@@ -20,6 +20,7 @@ import numpy as np
 from mien.core.decoding import from_array
 from mien.core.errors import ImageError, ImageTooLarge, SourceError, UsageError
 from mien.core.image import Image, pixel_limit
+from mien.media.tones import CURVES, to_ordinary
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -39,8 +40,6 @@ _CONTAINERS: Final = (
 )  # fmt: skip
 _THREADS: Final = 2  # that decode; the others are for looking at faces
 _USUAL_RATE: Final = 25.0  # frames a second of a file that says nothing that can be
-_UNSPECIFIED: Final = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
-_HDR_CURVES: Final = frozenset({16, 18})  # AVCOL_TRC: PQ (SMPTE 2084) and HLG (ARIB B67)
 
 
 @dataclass(frozen=True)
@@ -313,7 +312,7 @@ class Reader:
 
     def _upright(self, frame: VideoFrame) -> Image:
         self._check_size(frame.width, frame.height)
-        return _turn(frame).apply(from_array(_to_rgb(frame, self._stream.sample_aspect_ratio)))
+        return _turn(frame).apply(_to_rgb(frame, self._stream.sample_aspect_ratio))
 
 
 def _is_cover(stream: VideoStream) -> bool:
@@ -324,17 +323,13 @@ def _is_cover(stream: VideoStream) -> bool:
 
 
 def _to_rgb(frame: VideoFrame, pixel_shape: Fraction | None) -> Image:
-    """Pixels as they are shown: (H, W, 3) RGB, or (H, W, 4) RGBA, uint8, with square pixels."""
-    from av.video.reformatter import ColorPrimaries, ColorTrc
-
+    """Pixels as they are shown: (H, W, 3) RGB, uint8, with square pixels; transparency lies over white."""
     form = "rgba" if any(part.is_alpha for part in frame.format.components) else "rgb24"
     stretch = float(pixel_shape) if pixel_shape and Fraction(1, 4) <= pixel_shape <= 4 else 1.0
-    # High dynamic range would look dull and grey if its numbers were taken for those of an ordinary screen.
-    ordinary: dict[str, Any] = {}
-    if int(frame.color_trc) in _HDR_CURVES:
-        ordinary = {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
-    picture = frame.reformat(format=form, width=max(1, round(frame.width * stretch)), threads=1, **ordinary)
-    return np.asarray(picture.to_ndarray(), dtype=np.uint8)
+    picture = frame.reformat(format=form, width=max(1, round(frame.width * stretch)), threads=1)
+    image = from_array(picture.to_ndarray())
+    curve = int(frame.color_trc)
+    return to_ordinary(image, curve) if curve in CURVES else image
 
 
 @dataclass(frozen=True)

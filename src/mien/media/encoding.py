@@ -54,7 +54,7 @@ class Container:
     copied : frozenset of str or None
         Sound that is copied as it is; None: all that the container holds. MP4 holds more than players play in it.
     clock : int
-        Ticks of its clock in a second.
+        Ticks of its clock in a second: of all usual rates a multiple, and no more than MPEG-4 takes.
     options : mapping
         FFmpeg's options of the file.
     """
@@ -74,7 +74,7 @@ _MP4: Final = Container(
     _H264,
     "aac",
     frozenset({"aac", "ac3", "alac", "eac3", "mp3", "mp3float"}),
-    90_000,
+    60_000,
     {"movflags": "+faststart"},  # the index stands in front, so that a browser starts before it has all
 )
 
@@ -83,7 +83,7 @@ CONTAINERS: Final[Mapping[str, Container]] = MappingProxyType(
     {
         ".mp4": _MP4,
         ".m4v": _MP4,
-        ".mov": Container("mov", _H264, "aac", None, 90_000),
+        ".mov": Container("mov", _H264, "aac", None, 60_000),
         ".mkv": Container("matroska", _H264, "aac", None, 1000),
         ".webm": Container("webm", _VP9, "libopus", None, 1000),
     }

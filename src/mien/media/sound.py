@@ -14,6 +14,8 @@ __all__ = ["Sound"]
 
 logger = logging.getLogger("mien")
 
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}  # by channels
+
 
 class Sound:
     """All the sound streams of a file, copied where the other file can hold them, encoded anew where not.
@@ -122,7 +124,11 @@ class _Encode:
         self._target, self._start = target, start
         rates = av.Codec(codec, "w").audio_rates  # None: any
         rate = stream.rate if not rates or stream.rate in rates else max(rates)
-        options: dict[str, Any] = {"layout": stream.layout.name}
+        # Raw sound often says only how many channels it has ("2 channels"); encoders want to know which.
+        layout = stream.layout.name
+        if layout.endswith("channels"):
+            layout = _LAYOUTS.get(stream.layout.nb_channels, "stereo")
+        options: dict[str, Any] = {"layout": layout}
         self._stream: Any = target.add_stream(codec, rate=rate, **options)
 
     def take(self, packet: Any) -> None:
