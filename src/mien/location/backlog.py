@@ -17,7 +17,7 @@ from mien.location.flow import Sight, clipped
 from mien.location.motion import Motion, numbers_of
 from mien.media.video import Frame
 
-__all__ = ["Backlog", "Held", "Person", "Place", "Trail"]
+__all__ = ["Backlog", "Held", "Person", "Place", "Trail", "place_of"]
 
 _INSIDE = 0.3  # the part of a box that lies inside the picture, at the least, of a face that was not detected
 
@@ -84,16 +84,21 @@ class Trail:
         self.misses = 0  #: looks since the last detection
         self.index, self.time = frame.index, frame.time  #: of the last detection
         self.box: NDArray[np.float32] = faces.boxes[row]
-        self.points = relative_points(faces, row)
-        self.score = float(faces.scores[row])
+        place = place_of(faces, row)
+        self.points, self.score = place.points, place.score
+        self.known = frame.index, frame.time, numbers_of(self.box)  #: where it surely was last
 
-    def place(self, *, row: int | None = None, numbers: NDArray[np.float64] | None = None, sure: bool = True) -> Place:
-        """Where it is in the present frame: at the detection `row`, at `numbers`, or where its motion has led."""
-        if row is not None:
-            return Place(numbers_of(self.box), self.points, self.score, row=row)
-        there = self.motion.numbers if numbers is None else numbers
-        seen = numbers is not None or self.followed
-        return Place(there, self.points, self.score, seen=seen and sure, sure=sure)
+    def at(self, row: int) -> Place:
+        """Where it is in the frame of its last detection, which is in that row."""
+        return Place(numbers_of(self.box), self.points, self.score, row=row)
+
+    def led(self, numbers: NDArray[np.float64]) -> Place:
+        """Where the pixels have led."""
+        return Place(numbers, self.points, self.score)
+
+    def guessed(self) -> Place:
+        """Where its motion would lead."""
+        return Place(self.motion.numbers, self.points, self.score, seen=False, sure=False)
 
 
 @dataclass(eq=False)
@@ -126,6 +131,7 @@ class Backlog:
         self._model = model
         self._held: deque[Held] = deque()
         self._out = -1  # index of the last frame that went out
+        self._looked = -1  # ... that was looked at
         self._ids = 0
         self._names: tuple[str, ...] = ()  # of the detector's points
 
@@ -135,40 +141,48 @@ class Backlog:
     def append(self, held: Held) -> None:
         """Take the newest frame."""
         self._held.append(held)
-        if held.faces is not None and len(held.faces):
-            self._names = held.faces.keypoint_names
+        if held.faces is not None:
+            self._names = held.faces.keypoint_names or self._names
 
     def before(self, held: Held) -> Iterator[Held]:
         """The frames before one, back in time."""
         return (other for other in reversed(self._held) if other.frame.index < held.frame.index)
 
     def looked(self) -> None:
-        """A look was taken at the newest frame: those before it are not compared any more."""
+        """What the newest frame shows is known: those before it are not compared any more."""
+        self._looked = self._held[-1].frame.index
         for held in list(self._held)[:-1]:
             held.sight = None
 
-    def close_gap(self, trail: Trail, faces: Faces, row: int) -> None:
-        """Say where a trail was between its last detection and this one in the newest frame.
+    def close_gap(self, trail: Trail, place: Place) -> None:
+        """Say where a trail was between its last detection and this one, in the newest frame.
 
-        Where nobody looked in between, the pixels have led there; what they were off at the end is spread over the
-        frames. Where a detector looked and missed the face, it went straight. Nothing is said about a gap that is too
-        long, has begun to go out, or holds a cut.
+        Where nobody looked in between, motion has led there; what it was off at the end is spread over the frames.
+        Where a detector looked and missed the face, it went straight from where it was last known to be to where it
+        was first known to be again. Nothing is said about what has gone out already, about a stretch that is too
+        long, or over a cut.
         """
         newest = self._held[-1]
         gap = [held for held in self._held if trail.index < held.frame.index < newest.frame.index]
-        late = newest.frame.time - trail.time > self._seconds
-        if self._out > trail.index or late or any(held.shot != newest.shot for held in gap):
+        if any(held.shot != newest.shot for held in gap):
             return
-        first, last, points = numbers_of(trail.box), numbers_of(faces.boxes[row]), relative_points(faces, row)
-        for step, held in enumerate(gap, 1):
-            part = step / (len(gap) + 1)
-            between = trail.points + np.float32(part) * (points - trail.points)
-            old = held.places.get(trail)
-            if trail.misses or old is None:
-                held.places[trail] = Place(first + part * (last - first), between, trail.score, seen=False)
-            else:
-                numbers = old.numbers + part * (last - trail.motion.numbers)
-                held.places[trail] = replace(old, numbers=numbers, points=between)
+        if not trail.misses and self._out <= trail.index:
+            off = place.numbers - trail.motion.numbers
+            for step, held in enumerate(gap, 1):
+                old, part = held.places[trail], step / (len(gap) + 1)
+                points = trail.points + np.float32(part) * (place.points - trail.points)
+                held.places[trail] = replace(old, numbers=old.numbers + part * off, points=points, sure=True)
+        elif trail.misses:
+            lost = [held for held in gap if not held.places[trail].sure]
+            after = next((held for held in gap if lost and held.frame.index > lost[-1].frame.index), newest)
+            if not lost or self._out > trail.known[0] or after.frame.time - trail.known[1] > self._seconds:
+                return
+            first, last = trail.known[2], after.places.get(trail, place)
+            for held in lost:
+                part = (held.frame.index - trail.known[0]) / (after.frame.index - trail.known[0])
+                numbers = first + part * (last.numbers - first)
+                points = trail.points + np.float32(part) * (place.points - trail.points)
+                held.places[trail] = Place(numbers, points, trail.score, seen=False)
 
     def release(
         self, is_open: Callable[[Held], bool] = lambda _: False, *, everything: bool = False
@@ -177,7 +191,8 @@ class Backlog:
         out = []
         while self._held:
             oldest, newest = self._held[0], self._held[-1]
-            late = newest.frame.time - oldest.frame.time > self._seconds or len(self._held) > self._most
+            late = oldest.frame.index <= self._looked and newest.frame.time - oldest.frame.time > self._seconds
+            late = late or len(self._held) > self._most
             if not (everything or late) and is_open(oldest):
                 break
             self._held.popleft()
@@ -234,7 +249,8 @@ def _blank(column: Column, count: int) -> Column:
     return replace(column, values=values, reasons=("the face was not detected in this frame",) * count)
 
 
-def relative_points(faces: Faces, row: int) -> NDArray[np.float32]:
-    """A face's keypoints (K, 2) from its box's centre, in its sides."""
+def place_of(faces: Faces, row: int) -> Place:
+    """Where a detection is."""
     numbers = numbers_of(faces.boxes[row])
-    return np.asarray((faces.keypoints[row] - numbers[:2]) / np.exp(numbers[2:]), np.float32)
+    points = (faces.keypoints[row] - numbers[:2]) / np.exp(numbers[2:])
+    return Place(numbers, points.astype(np.float32), float(faces.scores[row]), row=row)

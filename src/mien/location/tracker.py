@@ -14,9 +14,9 @@ from mien.core.columns import Vectors
 from mien.core.errors import CardError, UsageError
 from mien.core.faces import Faces
 from mien.location.assignment import Appearance, Embeddings, Likeness, assign, place_cost
-from mien.location.backlog import Backlog, Held, Person, Trail
+from mien.location.backlog import Backlog, Held, Person, Trail, place_of
 from mien.location.flow import Sight, clipped, follow, is_cut
-from mien.location.motion import box_of
+from mien.location.motion import box_of, numbers_of
 from mien.media.video import Frame
 from mien.runtime.bundle import Bundle
 
@@ -147,7 +147,9 @@ class ClipTracker:
         self._backlog.append(held)
         if faces is None:
             for trail in self._trails:
-                held.places[trail] = trail.place(sure=not trail.misses)
+                if trail.followed:
+                    trail.known = frame.index, frame.time, trail.motion.numbers
+                held.places[trail] = trail.led(trail.motion.numbers) if trail.followed else trail.guessed()
         else:
             self._look(held, faces)
             self._looked = frame.index
@@ -225,7 +227,7 @@ class ClipTracker:
         if now is None or index > self._looked:
             return True  # nobody has looked since
         for trail in self._trails:
-            gap = trail.index < index and now.time - trail.time <= self._set.fill
+            gap = trail.index < index and now.time - trail.known[1] <= self._set.fill
             young = not trail.person.shown or (trail.person.id is None and trail.hits < self._set.confirm)
             if gap or (young and index >= trail.first):
                 return True
@@ -253,7 +255,7 @@ class ClipTracker:
         for t in set(range(len(trails))) - {t for t, _ in pairs}:
             trails[t].misses += 1
             trails[t].missed = True
-            held.places[trails[t]] = trails[t].place(sure=False)
+            held.places[trails[t]] = trails[t].guessed()
         new = np.array(sorted(set(np.flatnonzero(high)) - {n for _, n in pairs}), np.intp)
         for n, person in zip(new, self._recalled(known, new), strict=True):
             self._learn(self._begin(held, faces, n, person), known, n, crowded=False)
@@ -285,9 +287,11 @@ class ClipTracker:
 
     def _found(self, trail: Trail, held: Held, faces: Faces, row: int) -> None:
         """A trail goes on at a detection."""
-        self._backlog.close_gap(trail, faces, row)
+        if trail.misses:
+            self._look_back(trail, held, numbers_of(faces.boxes[row]))
+        self._backlog.close_gap(trail, place_of(faces, row))
         trail.found(held.frame, faces, row)
-        held.places[trail] = trail.place(row=row)
+        held.places[trail] = trail.at(row)
         self._judge(trail)
 
     def _begin(self, held: Held, faces: Faces, row: int, person: Person | None) -> Trail:
@@ -299,24 +303,25 @@ class ClipTracker:
             self._people.append(person)
         trail = Trail(person, held.frame, faces, row)
         person.trail = trail
-        held.places[trail] = trail.place(row=row)
+        held.places[trail] = trail.at(row)
         self._trails.append(trail)
         self._judge(trail)
-        self._look_back(trail, held)
+        self._look_back(trail, held, numbers_of(trail.box))
         return trail
 
-    def _look_back(self, trail: Trail, held: Held) -> None:
-        """Follow a new face back through the frames that nobody looked at, to where it came into the picture."""
-        box, sight = trail.box, held.sight
+    def _look_back(self, trail: Trail, held: Held, numbers: Doubles) -> None:
+        """Follow a face back through the frames that nobody looked at, to where it came into sight."""
+        now = held
         for earlier in self._backlog.before(held):
-            if earlier.faces is not None or earlier.shot != held.shot or earlier.sight is None or sight is None:
+            if earlier.faces is not None or earlier.shot != held.shot or not (now.sight and earlier.sight):
                 break
-            numbers = follow(sight, earlier.sight, box, box)
-            if numbers is None:
+            box = box_of(numbers)
+            there = follow(now.sight, earlier.sight, box, box)
+            if there is None:
                 break
-            box, sight = box_of(numbers), earlier.sight
-            earlier.places[trail] = trail.place(numbers=numbers)
-            trail.first = earlier.frame.index
+            numbers, now = there, earlier
+            earlier.places[trail] = trail.led(numbers)
+            trail.first = min(trail.first, earlier.frame.index)
 
     def _judge(self, trail: Trail) -> None:
         trail.person.last = trail.index
