@@ -59,6 +59,13 @@ def test_any_size() -> None:
     assert (card.files["model"].input.size, card.files["model"].input.multiple) == (None, 32)
 
 
+def test_a_graph_for_plain_weights() -> None:
+    card = Card.from_toml(CARD.replace("bytes = 10", 'bytes = 10\ngraph = "toy.graphs:build"'), "toy.toml")
+    assert card.files["model"].graph == "toy.graphs:build"
+    assert Card.from_toml(card.to_toml(), "again.toml") == card
+    assert Card.from_toml(CARD, "toy.toml").files["model"].graph is None
+
+
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
@@ -78,6 +85,8 @@ def test_any_size() -> None:
         ("bytes = 10", "bytes = 0", "files.model.bytes"),
         ("bytes = 10", 'bytes = 10\nname = "../evil"', "files.model.name"),
         ("bytes = 10", "bytes = 10\nbites = 10", "files.model.bites"),
+        ("bytes = 10", 'bytes = 10\ngraph = "toy.graphs.build"', "files.model.graph"),
+        ("bytes = 10", "bytes = 10\ngraph = true", "files.model.graph"),
         ('"0000', '"000', "files.model.sha256"),
         ("pypi:toy/toy-1.0-py3-none-any.whl!toy/toy.task!toy.onnx", "ftp://x/y", "files.model.source"),
         ("!toy/toy.task!toy.onnx", "", "files.model.source"),
@@ -139,6 +148,7 @@ FILES = st.builds(
     sha256=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     bytes=st.integers(1, 2**40),
     input=st.none() | inputs(),
+    graph=st.none() | st.from_regex(r"[a-z_]+(\.[a-z_]+)*:[a-z_]+", fullmatch=True),
 )
 CARDS = st.builds(
     Card,

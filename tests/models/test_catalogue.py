@@ -134,6 +134,16 @@ def test_add_card(tmp_path: Path) -> None:
     assert Store(offline=True).pull(card)["model"].read_bytes() == model.read_bytes()
 
 
+def test_a_file_with_its_own_graph_needs_none_drawn(tmp_path: Path) -> None:
+    known = Catalogue.load()["retinaface-mnet"].files["model"]
+    for suffix, graph in ((".onnx", None), (".pth", known.graph)):
+        model = tmp_path / f"mine{suffix}"
+        model.write_bytes(b"\x0a\x00")
+        card = add_card(model, like="retinaface-mnet", id=f"mine-{suffix[1:]}")
+        assert card.files["model"].graph == graph
+        assert card.files["model"].input == known.input
+
+
 def test_add_card_refuses(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     with pytest.raises(SourceError, match=r"model\.onnx"):

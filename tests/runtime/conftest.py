@@ -26,8 +26,10 @@ def device(request: pytest.FixtureRequest) -> str:
 def bundle() -> Callable[..., Bundle]:
     """Return a function that makes a bundle of one file."""
 
-    def make(path: Path, picture: ImageInput | None = None, **options: Any) -> Bundle:
-        file = WeightFile(name=path.name, source=f"file:{path}", sha256=digest(path), bytes=1, input=picture)
+    def make(path: Path, picture: ImageInput | None = None, graph: str | None = None, **options: Any) -> Bundle:
+        file = WeightFile(
+            name=path.name, source=f"file:{path}", sha256=digest(path), bytes=1, input=picture, graph=graph
+        )
         card = Card(
             id="tiny",
             title="A tiny network",
@@ -55,7 +57,7 @@ def bundle() -> Callable[..., Bundle]:
 def open_session(bundle: Callable[..., Bundle]) -> Open:
     """Return a function that opens a session of one file."""
 
-    def open_(path: Path, picture: ImageInput | None = None, **options: Any) -> Session:
-        return bundle(path, picture, **options).session()
+    def open_(path: Path, picture: ImageInput | None = None, graph: str | None = None, **options: Any) -> Session:
+        return bundle(path, picture, graph, **options).session()
 
     return open_
