@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mien.core.columns import Points
 from mien.core.faces import Faces
 from mien.engine import Engine
-from mien.location.gaze import EYES
+from mien.location.gaze import EYES, iris_diameters
 from mien.swaps.generator import MobileStyleGAN, latents
 
 TRUNCATION = 0.8  # heads turn further than at the default
@@ -48,12 +48,9 @@ def people(count: int) -> Iterator[Faces]:
 def equations(landmarks: Points, rotation: Doubles) -> tuple[Doubles, Doubles]:
     """Left and right sides (2 eyes, N, 2, 3) and (2, N, 2) of what c should solve, in millimetres."""
     points = landmarks.values.astype(np.float64)
-    rims = [
-        [np.linalg.norm(points[:, e.rim[i], :2] - points[:, e.rim[i + 2], :2], axis=1) for i in (0, 1)] for e in EYES
-    ]
-    pixel = IRIS / np.mean(np.max(rims, axis=1), axis=0)
+    millimetre = np.mean([iris_diameters(points, eye) for eye in EYES], axis=0) / IRIS  # in pixels
     left = [rotation[:, :2] * np.array([-eye.side, -1, 1]) for eye in EYES]  # c counts outwards, up and inwards
-    right = [(points[:, eye.iris, :2] - points[:, eye.corners, :2].mean(axis=1)) * pixel[:, None] for eye in EYES]
+    right = [(points[:, eye.iris, :2] - points[:, eye.corners, :2].mean(axis=1)) / millimetre[:, None] for eye in EYES]
     return np.stack(left), np.stack(right)
 
 

@@ -11,7 +11,7 @@ from mien.core.geometry import rotation_matrix
 from mien.location.gaze import EYES
 
 EYEBALL, IRIS = 12.0, 11.7  # mm
-CENTER = (1.3, 1.7, 2.8)  # mm outwards, up and inwards from the middle between an eye's corners
+CENTER = (1.4, 1.6, 3.2)  # mm outwards, up and inwards from the middle between an eye's corners
 LEVER = float(np.sqrt(EYEBALL**2 - (IRIS / 2) ** 2))
 
 

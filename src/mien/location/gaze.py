@@ -17,7 +17,16 @@ from mien.runtime.bundle import Bundle
 if TYPE_CHECKING:
     from mien.engine.steps import Batch
 
-__all__ = ["EYES", "Eye", "IrisGeometry", "eye_openness", "in_camera", "reasons_without", "view_rotation"]
+__all__ = [
+    "EYES",
+    "Eye",
+    "IrisGeometry",
+    "eye_openness",
+    "in_camera",
+    "iris_diameters",
+    "reasons_without",
+    "view_rotation",
+]
 
 Doubles = NDArray[np.float64]
 
@@ -60,9 +69,12 @@ class IrisGeometry:
 
     The eyeball is a sphere, and the iris a disc whose edge lies on it: so the iris' centre turns about the sphere's, at
     a distance that the two diameters fix. That of irises hardly differs between people, so each picture's irises are
-    its ruler. Where the sphere's centre lies, behind the middle between the corners of the eye, was fitted on drawn
-    people who look into the camera (``tools/fit_gaze.py``), which takes in that people look a few degrees beside the
-    axis of their eyes. The mesh's own depth of the iris is not used: it is a guess of the network.
+    its ruler. The mesh's own depth of the iris is not used: it is a guess of the network.
+
+    Where the sphere's centre lies, behind the middle between the corners of the eye, is fitted on people who do not
+    exist and look into the camera (``tools/fit_gaze.py``), so that every real picture can judge it; it takes in that
+    people look a few degrees beside the axis of their eyes. The irises of the mesh follow those of the picture less far
+    than these move, so large turns of the eyes are told too small; see the manual for how much.
 
     Both eyes count by the area of their opening in the picture: a closed one, or one behind the nose, does not. Where
     both are closed, the face abstains.
@@ -71,8 +83,8 @@ class IrisGeometry:
     ----------
     bundle : Bundle
         A card without files, whose params are ``eyeball`` and ``iris`` (radius and diameter in mm), ``center`` (of the
-        eyeball, from the middle between the corners: outwards, up and inwards, in mm) and ``closed`` (lids' distance in
-        iris diameters).
+        eyeball, from the middle between the corners: outwards, up and inwards, in mm) and ``closed`` (lids'
+        distance in iris diameters).
 
     Raises
     ------
@@ -106,16 +118,16 @@ class IrisGeometry:
         return {"gaze": Directions.from_vectors(vectors, reasons=reasons_without(vectors, landmarks, pose))}
 
     def _eyes(self, points: Doubles, rotation: Doubles) -> tuple[Doubles, Doubles]:
-        """Each eye's direction as seen along the ray (2, N, 3), unit vectors or NaN, and its weight (2, N)."""
-        millimetre = np.mean([_diameters(points, eye) for eye in EYES], axis=0) / self._iris  # in pixels
+        """Each eye's direction as seen from the camera (2, N, 3), unit vectors or NaN, and its weight (2, N)."""
+        millimetre = np.mean([iris_diameters(points, eye) for eye in EYES], axis=0) / self._iris  # in pixels
         gaze, weights = [], []
         with np.errstate(invalid="ignore", divide="ignore"):  # NaN in, NaN out
             for eye in EYES:
-                middle = points[:, eye.corners, :2].mean(axis=1)
-                center = middle + millimetre[:, None] * (rotation @ (self._center * [eye.side, 1, 1]))[:, :2]
+                center = points[:, eye.corners, :2].mean(axis=1)
+                center += millimetre[:, None] * (rotation @ (self._center * [eye.side, 1, 1]))[:, :2]
                 aside = (points[:, eye.iris, :2] - center) / (millimetre * self._lever)[:, None]
-                ahead = np.sqrt(1 - (aside**2).sum(axis=1))  # NaN: the iris is where no turn of the eye brings it
-                gaze.append(np.column_stack([aside, -ahead]))
+                toward = np.sqrt(1 - (aside**2).sum(axis=1))  # NaN: the iris is where no turn of the eye brings it
+                gaze.append(np.column_stack([aside, -toward]))
                 gap, width = _distance(points, *eye.lids), _distance(points, *eye.corners)
                 weights.append(np.where(gap > self._closed * self._iris * millimetre, gap * width, 0.0))
         return np.stack(gaze), np.stack(weights)
@@ -171,7 +183,7 @@ def eye_openness(points: ArrayLike) -> NDArray[np.float32]:
     """
     points = np.asarray(points, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        columns = [_distance(points, *eye.lids) / _diameters(points, eye) for eye in EYES]
+        columns = [_distance(points, *eye.lids) / iris_diameters(points, eye) for eye in EYES]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -205,7 +217,12 @@ def _distance(points: NDArray[Any], one: int, other: int) -> Doubles:
     return np.asarray(np.linalg.norm(points[:, one, :2] - points[:, other, :2], axis=1))
 
 
-def _diameters(points: NDArray[Any], eye: Eye) -> Doubles:
-    """Diameter of an iris in pixels, (N,): the longer of two, as the other one is foreshortened."""
-    a, b, c, d = eye.rim
-    return np.maximum(_distance(points, a, c), _distance(points, b, d))
+def iris_diameters(points: NDArray[Any], eye: Eye) -> Doubles:
+    """Diameter of one eye's iris in pixels, (N,), by meshes (N, 478, 2 or 3).
+
+    A tilted disc is seen as an ellipse whose long axis is the disc's diameter. Of two conjugate diameters of an
+    ellipse, as the rim's four points give them, that axis is the largest singular value.
+    """
+    a, b, c, d = (points[:, index, :2] for index in eye.rim)
+    (one_x, one_y), (other_x, other_y) = (a - c).T, (b - d).T
+    return np.asarray((np.hypot(one_x + other_y, one_y - other_x) + np.hypot(one_x - other_y, one_y + other_x)) / 2)
