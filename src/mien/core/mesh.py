@@ -226,7 +226,7 @@ def warp_mesh(
     height, width = size
     picture, mask = np.zeros((height, width, image.shape[2]), np.uint8), np.zeros((height, width), bool)
     known = np.isfinite(np.column_stack([source, target]))[triangles]
-    kept: NDArray[np.bool_] = known.all(axis=(1, 2))
+    kept = np.asarray(known.all(axis=(1, 2)))
     if from_3d:
         kept &= _areas(source, triangles) > 0
     raster = rasterize(target, triangles[kept], size, cull=to_3d)
