@@ -174,7 +174,7 @@ class Scene:
             if any(hidden):
                 _cover(canvas, box)
             area = float(np.prod(box[2:] - box[:2]))
-            inside = np.clip(box, 0, np.array([width, height, width, height], np.float32))
+            inside: Floats = np.clip(box, 0, np.array([width, height, width, height], np.float32))
             for place, other in enumerate(boxes):  # who is behind
                 shared = np.minimum(inside[2:], other[2:]) - np.maximum(inside[:2], other[:2])
                 if (shared > 0).all() and np.prod(shared) > (1 - HIDDEN) * np.prod(other[2:] - other[:2]):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mien.core.image import Image
 from mien.location.motion import box_of, numbers_of
 
-__all__ = ["Sight", "follow", "is_cut"]
+__all__ = ["CUT", "DOUBT", "Sight", "alike", "clipped", "follow"]
 
 Floats = NDArray[np.float32]
 Grey = NDArray[np.uint8]
@@ -20,6 +20,9 @@ _GRID: Final = 5  # points a side that are followed in each face
 _WINDOW: Final = (11, 11)  # pixels around each point that are compared
 _BACK: Final = 0.05  # of the face's size: a point that does not come back to within this when followed back is lost
 _THUMB: Final = (64, 36)
+
+CUT: Final = 0.6
+DOUBT: Final = 0.8
 
 
 class Sight:
@@ -50,19 +53,20 @@ class Sight:
         return self._levels[index]
 
 
-def is_cut(before: Sight, now: Sight) -> bool:
-    """Whether another shot begins with the frame `now`.
+def alike(before: Sight, now: Sight) -> float:
+    """How much two frames on end look like one shot, up to 1.
 
-    The frames are compared in small. In one shot they are alike even where everything moves, fades or flashes: their
-    correlation stays high. Across a cut it is near zero, and the greys differ.
+    The frames are compared in small. In one shot they correlate even where everything moves, fades or flashes (0.8 and
+    more in a fast pan); across a cut they hardly do, and the greys differ too: below `CUT` it is one, and below `DOUBT`
+    it may be, as between two pictures that a face fills.
     """
     one, other = before.thumb, now.thumb
     difference = float(np.abs(one - other).mean())
     if difference < 8.0:
-        return False
+        return 1.0
     a, b = one - one.mean(), other - other.mean()
-    alike = float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-6))
-    return alike < 0.6
+    correlation = float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-6))
+    return correlation - 0.2 * min((difference - 8.0) / 12.0, 1.0)
 
 
 def follow(before: Sight, now: Sight, box: NDArray[Any], guess: NDArray[Any]) -> NDArray[np.float64] | None:

@@ -15,7 +15,7 @@ from mien.core.errors import CardError, UsageError
 from mien.core.faces import Faces
 from mien.location.assignment import Appearance, Embeddings, Likeness, assign, place_cost
 from mien.location.backlog import Backlog, Held, Person, Trail, place_of
-from mien.location.flow import Sight, clipped, follow, is_cut
+from mien.location.flow import CUT, DOUBT, Sight, alike, clipped, follow
 from mien.location.motion import box_of, numbers_of
 from mien.media.video import Frame
 from mien.runtime.bundle import Bundle
@@ -118,6 +118,7 @@ class ClipTracker:
         self._sight: Sight | None = None
         self._looked = -1  # index of the last frame that was looked at
         self._shot = 0
+        self._doubt = False  # whether there may have been a cut since that look
 
     # -- the protocol ------------------------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class ClipTracker:
             trail = self._trails[t]
             known = trail.person.appearance.count >= min(self._set.confirm, trail.hits)
             recent = frame.time - trail.asked < self._set.again
-            wanted[n] = crowded[n] or not known or not recent or trail.misses > 0
+            wanted[n] = self._doubt or crowded[n] or not known or not recent or trail.misses > 0
         return wanted
 
     def push(self, frame: Frame, faces: Faces | None) -> list[tuple[Frame, Faces]]:
@@ -152,7 +153,7 @@ class ClipTracker:
                 held.places[trail] = trail.led(trail.motion.numbers) if trail.followed else trail.guessed()
         else:
             self._look(held, faces)
-            self._looked = frame.index
+            self._looked, self._doubt = frame.index, False
             self._backlog.looked()
         self._retire(frame)
         return self._backlog.release(self._is_open)
@@ -195,11 +196,13 @@ class ClipTracker:
             trail.followed = there is not None
             if there is not None:
                 trail.motion.follow(there, started, seconds)
-        if is_cut(before, now) or before.size != now.size:
+        same = alike(before, now)
+        self._doubt = self._doubt or same < DOUBT
+        if same < CUT:
+            for trail in [trail for trail in self._trails if not trail.followed]:
+                self._end(trail)
+        if same < CUT or before.size != now.size:
             self._shot += 1
-            if before.size == now.size:
-                for trail in [trail for trail in self._trails if not trail.followed]:
-                    self._end(trail)
 
     def _retire(self, frame: Frame) -> None:
         """End the trails that left the picture or are missed for too long."""
@@ -271,9 +274,9 @@ class ClipTracker:
         """What it costs to take each face for each trail's, (T, N)."""
         unlike = known.unlike([trail.person.appearance for trail in self._trails])
         cost = place + self._set.weight * (np.nan_to_num(unlike, nan=0.5) - 0.5)
-        # Somebody else in about the same place is somebody else, unless the pixels led right there.
+        # Somebody who looks like another and is not right there is another; after what may have been a cut, anyway.
         followed = np.array([trail.followed for trail in self._trails], bool)[:, None]
-        cost[(unlike >= 1) & (place > np.where(followed, 0.35, 0.2))] = np.inf
+        cost[(unlike >= 1) & (self._doubt | (place > np.where(followed, 0.35, 0.2)))] = np.inf
         unseen = np.array([time - trail.time for trail in self._trails])
         return np.asarray(cost + 0.1 * np.clip(unseen / self._set.coast, 0, 1)[:, None])
 
