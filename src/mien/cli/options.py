@@ -7,7 +7,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
@@ -74,16 +74,44 @@ def _engine_options(
 
 def takes_engine(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the engine's options; it receives the engine that they describe as `engine`."""
+
+    @contextmanager
+    def make(**options: Any) -> Iterator[dict[str, Any]]:
+        with _engine_options(**options) as engine:
+            yield {"engine": engine}
+
+    return _with_engine_options(command, "engine", make)
+
+
+def takes_engines(field: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The same for a command that compares models of a field: it receives `engines`, one for each --model FIELD=ID."""
+
+    @contextmanager
+    def make(**options: Any) -> Iterator[dict[str, Any]]:
+        pairs: list[str] = options.pop("model") or []
+        compared = [[pair] for pair in pairs if pair.partition("=")[0] == field] or [[]]
+        others = [pair for pair in pairs if pair.partition("=")[0] != field]
+        with ExitStack() as stack:
+            yield {
+                "engines": [stack.enter_context(_engine_options(**options, model=[*others, *one])) for one in compared]
+            }
+
+    return lambda command: _with_engine_options(command, "engines", make)
+
+
+def _with_engine_options(
+    command: Callable[..., None], receives: str, make: Callable[..., AbstractContextManager[dict[str, Any]]]
+) -> Callable[..., None]:
     own = _signature(command)
     options = _signature(_engine_options).parameters
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
-        with _engine_options(**{name: values.pop(name) for name in options}) as engine:
-            command(**values, engine=engine)
+        with make(**{name: values.pop(name) for name in options}) as engines:
+            command(**values, **engines)
 
     # Engine options stand last in the help, and all are keywords: the order of parameters is typer's own business.
-    kept = [parameter for name, parameter in own.parameters.items() if name != "engine"]
+    kept = [parameter for name, parameter in own.parameters.items() if name != receives]
     signature = own.replace(parameters=[*kept, *options.values()])
     run.__signature__ = signature  # type: ignore[attr-defined] # typer reads the options from here
     run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
@@ -92,7 +120,9 @@ def takes_engine(command: Callable[..., None]) -> Callable[..., None]:
 
 def _signature(function: Callable[..., object]) -> inspect.Signature:
     # `Engine` is a name for type checkers only here: evaluating it would import all of the engine for a --help.
-    function.__annotations__ = {k: v for k, v in function.__annotations__.items() if v != "Engine"}
+    function.__annotations__ = {
+        k: v for k, v in function.__annotations__.items() if v not in {"Engine", "list[Engine]"}
+    }
     return inspect.signature(function, eval_str=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mien.cli.evaluate.pose import pose
 from mien.cli.evaluate.verification import verification
 
 __all__ = ["app"]
@@ -17,4 +18,5 @@ def _group() -> None:
     pass
 
 
+app.command()(pose)
 app.command()(verification)
