@@ -67,12 +67,12 @@ def test_csv_has_a_row_per_face_and_per_failure(tmp_path: Path) -> None:
     assert json.loads(rows[1]["embedding"]) == [1, 1]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", [suffix for suffix, (mode, _) in FORMATS.items() if mode == "w"])
 def test_nothing_to_write_is_a_valid_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"faces{suffix}"
     write(path, [])
     text = path.read_text()
-    assert {".json": "[]\n", ".csv": "source,time,face,failure\n"}.get(suffix, "") == text.replace("\r\n", "\n")
+    assert {".json": "[]\n", ".csv": "source,frame,time,face,failure\n"}.get(suffix, "") == text.replace("\r\n", "\n")
 
 
 @given(names=st.lists(st.text(max_size=20), max_size=4))
@@ -96,6 +96,10 @@ def test_an_error_leaves_nothing_and_ctrl_c_leaves_a_part(tmp_path: Path) -> Non
         raise KeyboardInterrupt
     assert old.read_text() == "what was there before\n"
     assert next(tmp_path.glob("faces.jsonl.*.part")).read_text().startswith('{"source"')
+    with pytest.raises(KeyboardInterrupt), open_sink(tmp_path / "faces.json") as sink:
+        sink.write(ITEMS[1].to_dict(), ITEMS[1].faces)
+        raise KeyboardInterrupt
+    assert len(json.loads(next(tmp_path.glob("faces.json.*.part")).read_text())) == 1
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +128,11 @@ def test_a_file_that_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -
 def test_refused_targets(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.jsonl"):
         open_sink(tmp_path / "faces.xlsx")
+    with pytest.raises(UsageError, match="no style 'dlib'; there is openface"):
+        open_sink(tmp_path / "faces.csv", style="dlib")
+    with pytest.raises(UsageError, match=r"style of openface are written as \.csv"):
+        open_sink(tmp_path / "faces.jsonl", style="openface")
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         open_sink(tmp_path / "file" / "faces.csv")

@@ -1,4 +1,4 @@
-"""Writes results as they come: JSON Lines, one JSON array, or CSV, chosen by the file's suffix.
+"""Writes results as they come: JSON Lines, one JSON array, CSV or Parquet, chosen by the file's suffix.
 
 A result grows beside its target as ``<name>.<process>.part`` and takes the target's name when it is complete: a file
 that has the name is whole.
@@ -22,12 +22,16 @@ from mien.core.faces import Faces
 __all__ = ["FileSink", "make_folder", "open_sink", "write_text"]
 
 
-class _Format(Protocol):
-    """Turns records into text."""
+class Format(Protocol):
+    """Turns records into the bytes or the text of one kind of file."""
 
-    def record(self, record: Mapping[str, Any], faces: Faces | None) -> None: ...
+    def record(self, record: Mapping[str, Any], faces: Faces | None) -> None:
+        """Add one picture: its record as `mien.Item.to_dict` makes it, and its faces where it did not fail."""
+        ...
 
-    def end(self) -> None: ...
+    def end(self) -> None:
+        """Complete the file."""
+        ...
 
 
 class _JsonLines:
@@ -57,7 +61,7 @@ class _JsonArray(_JsonLines):
 class _Csv:
     """One row per face, one row for a picture that failed, none for a picture without faces."""
 
-    HEAD = ("source", "time", "face", "failure")
+    HEAD = ("source", "frame", "time", "face", "failure")
 
     def __init__(self, stream: IO[str]) -> None:
         self._writer = csv.writer(stream)
@@ -67,7 +71,7 @@ class _Csv:
     def record(self, record: Mapping[str, Any], faces: Faces | None) -> None:
         if faces is None:
             failure = record.get("failure") or {}
-            self._failures.append([record["source"], record.get("time", ""), "", failure.get("message", "")])
+            self._failures.append([*_place(record), "", failure.get("message", "")])
         else:
             table = faces.to_columns()
             if self._names is None:
@@ -76,7 +80,7 @@ class _Csv:
                 self._flush()
             for row in range(len(faces)):
                 cells = [_cell(table[name][row]) if name in table else "" for name in self._names]
-                self._writer.writerow([record["source"], record.get("time", ""), row, "", *cells])
+                self._writer.writerow([*_place(record), row, "", *cells])
         if self._names is not None:
             self._flush()
 
@@ -91,18 +95,41 @@ class _Csv:
         self._failures.clear()
 
 
+def _place(record: Mapping[str, Any]) -> list[Any]:
+    return [record["source"], record.get("frame", ""), record.get("time", "")]
+
+
 def _cell(value: Any) -> str | float:
     if np.ndim(value):
         return json.dumps(np.round(np.asarray(value, float), 7).tolist())
+    if isinstance(value, np.integer | np.bool_):
+        return int(value)
     return "" if np.isnan(value) else round(float(value), 5)
 
 
-FORMATS: Mapping[str, Callable[[IO[str]], _Format]] = {
-    ".jsonl": _JsonLines,
-    ".ndjson": _JsonLines,
-    ".json": _JsonArray,
-    ".csv": _Csv,
+def _parquet(stream: IO[bytes]) -> Format:
+    from mien.media.parquet import Parquet
+
+    return Parquet(stream)
+
+
+def _openface(stream: IO[str]) -> Format:
+    from mien.media.openface import OpenFace
+
+    return OpenFace(stream)
+
+
+#: What is written, by suffix, and in which mode its file is opened.
+FORMATS: Mapping[str, tuple[str, Callable[[IO[Any]], Format]]] = {
+    ".jsonl": ("w", _JsonLines),
+    ".ndjson": ("w", _JsonLines),
+    ".json": ("w", _JsonArray),
+    ".csv": ("w", _Csv),
+    ".parquet": ("wb", _parquet),
 }
+
+#: Other ways to write a suffix, by name.
+STYLES: Mapping[str, Mapping[str, tuple[str, Callable[[IO[Any]], Format]]]] = {"openface": {".csv": ("w", _openface)}}
 
 
 class FileSink:
@@ -110,17 +137,32 @@ class FileSink:
 
     Leaving the block completes the file. Leaving it by Ctrl-C leaves what there is in that part; leaving it by
     an error leaves nothing.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it is there.
+    mode : {"w", "wb"}
+        Text or bytes.
+    make : callable
+        Takes the open file, gives the `Format`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: str, make: Callable[[IO[Any]], Format]) -> None:
         self._path = path
         self._part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes do not share one
         make_folder(path.parent)
         try:
-            self._stream = self._part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            text: dict[str, str] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+            self._stream: IO[Any] = self._part.open(mode, **({} if "b" in mode else text))  # type: ignore[call-overload]
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror}.") from error
-        self._format = FORMATS[path.suffix.lower()](self._stream)
+        try:
+            self._format = make(self._stream)
+        except UsageError:  # what it needs is not installed
+            self._stream.close()
+            self._part.unlink()
+            raise
 
     def write(self, record: Mapping[str, Any], faces: Faces | None) -> None:
         """Add one picture: its record as `mien.Item.to_dict` makes it, and its faces where it did not fail.
@@ -142,7 +184,7 @@ class FileSink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None or not issubclass(kind, Exception):  # Ctrl-C is none: the part can be read, too
                 self._format.end()
             self._stream.close()
             if kind is None:
@@ -157,18 +199,27 @@ class FileSink:
 def open_sink(path: Path, *, style: str | None = None) -> FileSink:
     """A sink for the file; the suffix names the format.
 
+    Parameters
+    ----------
+    path : Path
+        Ends in one of `FORMATS`.
+    style : {"openface"}, optional
+        Columns of a CSV file as that toolkit names, orders and signs them; see `mien.media.openface`.
+
     Raises
     ------
     UsageError
-        If no format has that suffix.
+        If no format has that suffix, there is no such style of it, or a package that it needs is not installed.
     StorageError
         If the file cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"cannot write {path.name}: results are written as {', '.join(FORMATS)}.")
-    if style is not None:
-        raise UsageError(f"there is no style {style!r}.")
-    return FileSink(path)
+    if style is not None and style not in STYLES:
+        raise UsageError(f"results have no style {style!r}; there is {', '.join(STYLES)}.")
+    formats = FORMATS if style is None else STYLES[style]
+    if path.suffix.lower() not in formats:
+        kind = "results" if style is None else f"results in the style of {style}"
+        raise UsageError(f"cannot write {path.name}: {kind} are written as {', '.join(formats)}.")
+    return FileSink(path, *formats[path.suffix.lower()])
 
 
 def make_folder(path: Path) -> None:

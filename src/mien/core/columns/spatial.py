@@ -284,7 +284,7 @@ class Tracks(Column):
 
     def flat(self) -> dict[str, Any]:
         """Id and whether observed, each (N,)."""
-        return {".id": self.values[:, 0], ".observed": self.values[:, 1]}
+        return {".id": self.ids, ".observed": self.observed}
 
     def _brief(self) -> str:
         return f"{self.ids}" if self.observed else f"{self.ids} (filled)"
