@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from mien.cli.evaluate.blink import blink, eyes
+from mien.cli.evaluate.landmarks import landmarks
 from mien.cli.evaluate.pose import pose
 from mien.cli.evaluate.verification import verification
 
@@ -18,5 +20,8 @@ def _group() -> None:
     pass
 
 
+app.command()(blink)
+app.command()(eyes)
+app.command()(landmarks)
 app.command()(pose)
 app.command()(verification)
