@@ -15,6 +15,7 @@ from mien.datasets.readers import dlib_xml, pts
 from mien.datasets.readers.dlib_xml import read_dlib_xml
 from mien.datasets.readers.marks import MarkedPicture
 from mien.datasets.readers.pts import read_pts, read_pts_folder
+from mien.datasets.readers.w300lp_marks import read_w300lp_marks
 from tests.shared import DATA, marked_faces
 
 XML = """<?xml version='1.0' encoding='ISO-8859-1'?>
@@ -156,3 +157,27 @@ def test_a_folder_of_pts_files(tmp_path: Path) -> None:
 def test_marks_that_do_not_fit() -> None:
     with pytest.raises(ShapeMismatch, match="of 2 faces do not fit"):
         MarkedPicture(Path("a"), np.zeros((2, 4), np.float32), np.zeros((1, 68, 2)))
+
+
+# --- 300W-LP ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+def test_the_points_of_aflw2000() -> None:
+    pictures = read_w300lp_marks(DATA / "pose")
+    assert len(pictures) == 8
+    for picture in pictures:
+        assert picture.path.suffix == ".jpg"
+        np.testing.assert_allclose(picture.points[0].min(axis=0), picture.boxes[0, :2], atol=1e-3)
+        np.testing.assert_allclose(picture.points[0].max(axis=0), picture.boxes[0, 2:], atol=1e-3)
+        assert picture.points[0, 8, 1] > picture.points[0, 27, 1]  # the chin is below the nose's root
+
+
+def test_mat_files_without_points(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no \.mat file"):
+        read_w300lp_marks(tmp_path)
+    scipy_io = pytest.importorskip("scipy.io")
+    scipy_io.savemat(tmp_path / "a.mat", {"Pose_Para": np.zeros((1, 7)), "pt2d": np.ones((2, 21)) * [[3], [4]]})
+    written(tmp_path, b"", "a.jpg")
+    with pytest.raises(InputError, match=r"a\.mat has no 68 points"):
+        read_w300lp_marks(tmp_path)

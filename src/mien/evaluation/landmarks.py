@@ -26,6 +26,7 @@ from mien.core.layouts import LAYOUTS
 from mien.datasets.readers.dlib_xml import read_dlib_xml
 from mien.datasets.readers.marks import MarkedPicture
 from mien.datasets.readers.pts import read_pts_folder
+from mien.datasets.readers.w300lp_marks import read_w300lp_marks
 from mien.engine import Engine, default_engine
 from mien.evaluation.intervals import Interval, bootstrap
 
@@ -110,14 +111,17 @@ class LandmarksReport:
 
 
 def read_marks(source: str | os.PathLike[str]) -> list[MarkedPicture]:
-    """Marked pictures of a folder of ``.pts`` files, or of an imglab XML file.
+    """Marked pictures of an imglab XML file, or of a folder of ``.pts`` files or of 300W-LP's ``.mat`` files.
 
     Raises
     ------
     SourceError, InputError
         If there is nothing to read, or it is neither.
     """
-    return read_pts_folder(source) if Path(source).is_dir() else read_dlib_xml(source)
+    folder = Path(source)
+    if not folder.is_dir():
+        return read_dlib_xml(folder)
+    return read_pts_folder(folder) if any(folder.rglob("*.pts")) else read_w300lp_marks(folder)
 
 
 def evaluate_landmarks(

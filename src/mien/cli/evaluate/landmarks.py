@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def landmarks(
     source: Annotated[
         Path,
-        typer.Argument(help="A folder of pictures with .pts files, or an imglab XML file (dlib).", show_default=False),
+        typer.Argument(help="Pictures with .pts or 300W-LP .mat files, or an imglab XML file.", show_default=False),
     ],
     given_boxes: Annotated[
         bool, typer.Option("--given-boxes", help="Take the marked boxes instead of finding the faces.")
