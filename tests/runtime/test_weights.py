@@ -189,6 +189,8 @@ def test_nothing_is_run(tmp_path: Path, protocol: int, function: Any) -> None:
         ("torch", "load"),
         ("torch", "UntypedStorage"),
         ("torch.storage", "_load_from_bytes"),
+        ("torch", r"\x46loatStorage"),
+        ("torch", r"\oStorage"),
         ("torch.nn.modules.linear", "Linear"),
         ("numpy.core.multiarray", "_reconstruct"),
         ("numpy._core.multiarray", "scalar"),
@@ -283,6 +285,11 @@ def test_memory_in_far_places(tmp_path: Path) -> None:
     far = b"r" + struct.pack("<I", 2**31 - 1)
     found = read_program(tmp_path / "w.pth", whole(table({"a": PLAIN + far, "b": b"j" + far[1:]})))
     np.testing.assert_array_equal(found["b"], FLOATS)
+
+
+def test_a_hundred_thousand_lists_in_lists(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        read_program(tmp_path / "w.pth", whole(b"]" * 100_000 + b"a" * 99_999))
 
 
 def test_too_many_instructions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,6 +440,31 @@ def test_any_program(tmp_path: Path, program: bytes) -> None:
     path = zipped(tmp_path / "w.pth", b"\x80\x02" + program, ONE)
     with pytest.raises(ModelError):
         read_state_dict(path)
+
+
+PIECES = [*b"(.)}]usteaRQbN2\x85\x86\x87\x88\x93\x94\x81"]
+WORDS = [bytes([piece]) for piece in PIECES] + [
+    b"q\x00",
+    b"h\x00",
+    b"K\x02",
+    text("a"),
+    TABLE,
+    PLAIN,
+    REBUILD,
+    storage(6),
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=30).map(b"".join))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=500)
+def test_any_instructions(tmp_path: Path, program: bytes) -> None:
+    path = zipped(tmp_path / "w.pth", whole(program), ONE)
+    try:
+        found = read_state_dict(path)
+    except ModelError:
+        found = {}
+    for array in found.values():
+        np.testing.assert_array_equal(array, FLOATS)
 
 
 # --- PyTorch itself, where it is installed --------------------------------------------------------------------------

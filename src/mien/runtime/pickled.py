@@ -5,14 +5,14 @@ is how a file of weights runs a stranger's code. This one interprets the instruc
 stack numbers, texts, lists and tables. The few names that a tensor needs become `Name`, which is a text and no object
 of Python; to "call" one is to write down what was asked for. Every other name and instruction is refused.
 
-Instructions are those of the standard library's ``pickletools``; the meaning of PyTorch's persistent ids and rebuild
-functions is that of ``torch/serialization.py`` and ``torch/_utils.py``.
+The standard library's ``pickletools`` tells where each instruction ends; the meaning of PyTorch's persistent ids and
+rebuild functions is that of ``torch/serialization.py`` and ``torch/_utils.py``. PyTorch writes protocol 2 and higher.
 """
 
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -38,7 +38,20 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "torch BoolStorage": np.dtype("u1"),
 }
 # A network of a thousand tensors takes 60 thousand instructions.
-_INSTRUCTIONS = 5_000_000
+_INSTRUCTIONS = 2_000_000
+
+
+def _two_lines(stream: IO[bytes]) -> str:
+    """Read the module and the name of a global, as they stand: ``pickletools`` would look for backslashes."""
+    lines = stream.readline(), stream.readline()
+    if not all(line.endswith(b"\n") for line in lines):
+        raise ValueError
+    return " ".join(line[:-1].decode("ascii") for line in lines)
+
+
+# All instructions of pickles by their byte, and how the argument is read of those that have one.
+_CODES = {code.code.encode("latin-1"): code for code in pickletools.opcodes}
+_READ = {code.name: code.arg.reader for code in pickletools.opcodes if code.arg} | {"GLOBAL": _two_lines}
 
 
 class PickleError(ValueError):
@@ -95,25 +108,20 @@ def read_pickle(stream: IO[bytes]) -> Any:
         It is no pickle, or a broken one.
     """
     machine = _Machine()
-    for name, value in _instructions(stream):
-        if name == "STOP":
+    for count in range(_INSTRUCTIONS):
+        code = _CODES.get(stream.read(1))
+        if code is None or (count == 0 and code.name != "PROTO"):
+            raise PickleError("it is no pickle, or ends too early")
+        if code.name == "STOP":
             return machine.pop()
-        if name not in _DO:
-            raise UnsafeFile(f"it holds the pickle instruction {name}, which no table of tensors needs.")
-        _DO[name](machine, value)
-    raise PickleError("it has no end")
-
-
-def _instructions(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
-    try:
-        for count, (code, value, _) in enumerate(pickletools.genops(stream)):
-            if count >= _INSTRUCTIONS:
-                raise PickleError(f"it has more than {_INSTRUCTIONS} instructions")
-            yield code.name, value
-    except PickleError:
-        raise
-    except (ValueError, OverflowError) as error:
-        raise PickleError("it is no pickle, or ends too early") from error
+        if code.name not in _DO:
+            raise UnsafeFile(f"it holds the pickle instruction {code.name}, which no table of tensors needs.")
+        try:
+            value = _READ[code.name](stream) if code.name in _READ else None
+        except ValueError as error:
+            raise PickleError("it ends in the middle of an instruction") from error
+        _DO[code.name](machine, value)
+    raise PickleError(f"it has more than {_INSTRUCTIONS} instructions")
 
 
 class _Machine:
@@ -227,23 +235,13 @@ _CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
     "torch._utils _rebuild_parameter": _parameter,
 }
 
-_Do = Callable[[_Machine, Any], None]
-
-
-def _table(machine: _Machine, _: Any) -> None:
-    values = machine.group()
-    machine.push({})
-    machine.set_items(values)
-
-
-_VALUES = ("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "INT", "LONG", "FLOAT")
-_TEXTS = ("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "BINSTRING", "SHORT_BINSTRING")
-_DO: dict[str, _Do] = {
-    **dict.fromkeys(_VALUES + _TEXTS, _Machine.push),
+_DO: dict[str, Callable[[_Machine, Any], None]] = {
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _Machine.push),
+    **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE"), _Machine.push),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.put),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.get),
     "PROTO": lambda *_: None,
     "FRAME": lambda *_: None,
-    **dict.fromkeys(("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"), _Machine.put),
-    **dict.fromkeys(("BINGET", "LONG_BINGET", "GET"), _Machine.get),
     "MARK": lambda machine, _: machine.push(_MARK),
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
@@ -251,8 +249,6 @@ _DO: dict[str, _Do] = {
     "EMPTY_DICT": lambda machine, _: machine.push({}),
     "EMPTY_LIST": lambda machine, _: machine.push([]),
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
-    "DICT": _table,
-    "LIST": lambda machine, _: machine.push(machine.group()),
     "TUPLE": lambda machine, _: machine.push(tuple(machine.group())),
     "TUPLE1": lambda machine, _: machine.push(machine.several(1)),
     "TUPLE2": lambda machine, _: machine.push(machine.several(2)),
