@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli import analyze, demo, doctor, evaluate, generate, models, provenance, verify
+from mien.cli import analyze, demo, doctor, evaluate, generate, models, provenance, track, verify
 
 __all__ = ["app"]
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(analyze.detect)
 app.command()(analyze.analyze)
+app.command()(track.track)
 app.command()(verify.verify)
 app.command()(generate.generate)
 app.command()(provenance.provenance)

@@ -22,7 +22,7 @@ from mien.core.errors import ShapeMismatch, SourceError, StorageError, UsageErro
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-__all__ = ["DEFAULT_MAX_PIXELS", "Image", "ImageSource", "load_image", "pixel_limit", "save_image"]
+__all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "ImageSource", "load_image", "pixel_limit", "save_image"]
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PILImage | NDArray[Any]"
 """What `load_image` takes."""
@@ -34,6 +34,9 @@ _SUFFIXES: Final = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".avif": "AVIF",
     ".bmp": "BMP",
 }  # fmt: skip
+
+#: What `save_image` writes.
+IMAGE_SUFFIXES: Final = tuple(_SUFFIXES)
 
 
 def load_image(source: ImageSource, *, max_pixels: int | None = None) -> Image:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VIDEO_SUFFIXES", "Frame", "Video", "VideoSource", "open_video"]
 
-VideoSource: TypeAlias = str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]]
+VideoSource: TypeAlias = "str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]] | Video"
 """What `open_video` takes."""
 
 #: Suffixes by which a file that is named outright is taken for a video.
@@ -130,9 +130,9 @@ def open_video(source: VideoSource, *, fps: float = 25.0, max_pixels: int | None
 
     Parameters
     ----------
-    source : path, int, folder, glob pattern, or sequence of paths
+    source : path, int, folder, glob pattern, sequence of paths, or Video
         A video file; the number of a webcam, from 0; or pictures: a folder or a pattern in the order of the numbers in
-        their names, a sequence in its own.
+        their names, a sequence in its own. A `Video` is given back as it is.
     fps : float
         At how many frames a second pictures in a row are shown; a video knows by itself.
     max_pixels : int, optional
@@ -163,6 +163,8 @@ def open_video(source: VideoSource, *, fps: float = 25.0, max_pixels: int | None
 
     if not 0 < fps < 1e6:
         raise UsageError(f"fps is a number of frames a second above 0, not {fps!r}.")
+    if isinstance(source, Video):
+        return source
     if isinstance(source, int):
         return Video(open_camera(source, max_pixels=max_pixels))
     if isinstance(source, str | os.PathLike) and not _shows_pictures(Path(source).expanduser()):
