@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -86,3 +87,27 @@ def test_agrees_with_yunet() -> None:
     assert len(distances) == 43
     assert max(distances) < 0.15
     assert np.median(distances) < 0.05
+
+
+# What the program of those who publish the weights finds, with PyTorch 2.13 in float32: boxes, best first, and the
+# first face's points, which count from the pixels' edges there.
+BOXES = [
+    [38.83, 213.63, 96.65, 290.04],
+    [308.90, 136.08, 338.38, 175.81],
+    [527.74, 234.42, 581.58, 304.12],
+    [143.73, 212.59, 178.57, 257.90],
+    [466.40, 212.13, 505.17, 264.44],
+]
+SCORES = [0.9995, 0.9995, 0.9992, 0.9974, 0.9959]
+POINTS = [[67.3, 241.6], [89.4, 247.3], [80.7, 260.1], [61.1, 268.4], [79.2, 273.4]]
+
+
+@pytest.mark.weights
+@pytest.mark.data
+@pytest.mark.parametrize(("precision", "pixels"), [("f32", 0.1), (None, 0.5)])
+def test_equals_pytorch(precision: str | None, pixels: float) -> None:
+    image = cv2.resize(photo("detect_noses/014_5.jpg"), (640, 480)).astype(np.uint8)
+    (faces,) = runner(NAME, precision=precision).detect([image])
+    np.testing.assert_allclose(faces.boxes, BOXES, atol=pixels)
+    np.testing.assert_allclose(faces.scores, SCORES, atol=1e-3)
+    np.testing.assert_allclose(faces.keypoints[0] + 0.5, POINTS, atol=pixels)
