@@ -80,7 +80,7 @@ def test_agrees_with_yunet() -> None:
     """Two networks of other makers, the same 43 faces, and points that are close by."""
     images = [photo(f"landmarks68_boxes/{file}") for file in marked_faces()]
     distances = []
-    found = runner(NAME).detect(images, min_score=0.8)  # the two below it are people behind, from their back
+    found = runner(NAME).detect(images, min_score=0.8)  # the two below it are people far behind
     for ours, others in zip(found, runner("yunet").detect(images), strict=True):
         assert len(ours) == len(others)
         apart = np.linalg.norm(ours.keypoints[:, None] - others.keypoints[None], axis=3).mean(axis=2).min(axis=1)
