@@ -105,7 +105,7 @@ def _read_zip(content: bytes) -> tuple[dict[str, Tensor], _Blocks]:
 def _read_row(content: bytes) -> tuple[dict[str, Tensor], _Blocks]:
     stream = io.BytesIO(content)
     for expected in (_MAGIC, _VERSION):
-        if (found := read_pickle(stream)) is None or type(found) is not int or found != expected:
+        if type(found := read_pickle(stream)) is not int or found != expected:
             raise PickleError("it does not start as one")
     facts = read_pickle(stream)
     if type(facts) is not dict or facts.get("little_endian") is not True:
