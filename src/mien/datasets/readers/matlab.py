@@ -24,8 +24,16 @@ _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 #: numpy's name of each type of numbers.
 _NUMBERS: Final = {
-    **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4"},
-    **{6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"},
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
 }
 _NUMERIC_CLASSES = range(6, 16)  # double, single and the integers; not cells, structures, objects, text, sparse arrays
 _COMPLEX = 0x0800  # a flag
