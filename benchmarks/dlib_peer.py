@@ -1,4 +1,4 @@
-"""The 68-point predictor of dlib in an environment of its own: ``benchmarks/.peer/dlib``, made with pip when missing."""
+"""The 68-point predictor of dlib, in an environment of its own: ``benchmarks/.peer/dlib``, made with pip."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def install() -> None:
 
 
 def points68(
-    pictures: Sequence[Image], owner: Sequence[int], boxes: NDArray[np.floating[Any]] | None
+    pictures: Sequence[Image], owner: Sequence[int], boxes: NDArray[np.floating[Any]] | None, *, find: bool = False
 ) -> NDArray[np.float64]:
     """What dlib marks on each face, (N, 68, 2).
 
@@ -53,14 +53,16 @@ def points68(
     owner : sequence of N int
         The picture of each face.
     boxes : (N, 4) array or None
-        None: dlib finds the face itself (HOG, the largest one); NaN where it finds none.
+        None: dlib's own detector (HOG) finds the face, the largest; NaN where it finds none.
+    find : bool
+        Its detector finds the faces, and the boxes only say which are meant.
     """
     install()
     with tempfile.TemporaryDirectory() as folder:
         job, answer = Path(folder) / "job.npz", Path(folder) / "answer.npy"
         arrays: dict[str, Any] = {f"picture{i}": picture for i, picture in enumerate(pictures)}
         if boxes is not None:
-            arrays["boxes"] = np.asarray(boxes, np.float64)
+            arrays |= {"boxes": np.asarray(boxes, np.float64), "find": find}
         np.savez(job, owner=np.asarray(owner, np.intp), **arrays)
         worker = Path(__file__).parent / "workers" / "dlib68.py"
         subprocess.run([str(PYTHON), str(worker), str(Store().fetch(PREDICTOR)), str(job), str(answer)], check=True)
