@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from mien.core.errors import CardError
 from mien.location.perclos import Perclos, PerclosSettings
 from mien.models.catalogue import Catalogue
-from tests.location.test_blink import Doubles, Lids, clock, film, tracked
+from tests.curves import Doubles, Lids, clock, film
+from tests.location.test_blink import tracked
 
 
 def maker(**changed: float) -> Perclos:
