@@ -87,7 +87,7 @@ class Canvas:
 
         if isinstance(lines, np.ndarray):
             whole = lines[np.isfinite(lines).all(axis=(1, 2))]
-            drawn = list(_fixed(whole).reshape(len(whole), -1, 1, 2))
+            drawn = list(_fixed(whole).reshape(len(whole), lines.shape[1], 1, 2))
         else:
             drawn = [_fixed(part) for line in lines for part in _finite(line, closed=closed)]
         if not drawn:

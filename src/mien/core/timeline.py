@@ -10,9 +10,9 @@ import numpy as np
 
 from mien.core.canvas import Canvas, Color, text_size
 from mien.core.clip import Clip, Event
-from mien.core.draw import track_color
 from mien.core.faces import Face, Faces
 from mien.core.image import Image
+from mien.core.marks import track_color
 
 __all__ = ["Span", "Timeline"]
 
@@ -204,6 +204,9 @@ class _Page:
 def _keep_best(person: _Person, face: Face) -> None:
     width, height = (face.box[2:] - face.box[:2]).tolist()
     quality = min(width, height, 200.0) * (face.score if np.isfinite(face.score) else 0.5)
+    others = np.delete(face.faces.centers, face.row, axis=0) - (face.box[:2] + face.box[2:]) / 2
+    if (np.abs(others) < 1.2 * max(width, height)).all(axis=1).any():  # somebody else is in the picture
+        quality *= 0.5
     if quality > 1.1 * person.quality:  # a little better is not worth a crop
         person.portrait, person.quality = face.crop(size=THUMBNAIL, margin=0.15), quality
 
