@@ -15,6 +15,7 @@ from mien.core.columns import COLUMNS, Angles, Directions, Distribution, Placeme
 from mien.core.draw import draw
 from mien.core.faces import Faces
 from mien.core.fields import all_fields
+from mien.core.image import load_image
 from mien.core.marks import AXES, CLOSED, FACE, GAZE, OPEN, net, track_color
 
 SIZE = (320, 240)
@@ -239,3 +240,19 @@ def test_text_is_as_wide_as_it_says_and_is_cut_at_the_edge() -> None:
     assert 18 < height < 34
     for place in ((-15.0, 5.0), (190.0, 35.0), (500.0, 500.0), (-500.0, 0.0)):
         canvas.text(place, "edge", 20, (255, 255, 255))
+
+
+# --- notebooks ----------------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_shows_the_drawing_and_the_crop() -> None:
+    large = np.zeros((3000, 2000, 3), np.uint8)
+    faces = some(ONE).with_image(large)
+    shown = faces._repr_png_()
+    assert shown
+    assert load_image(shown).shape == (1200, 800, 3)
+    crop = faces[0]._repr_png_()
+    assert crop
+    assert load_image(crop).shape[0] < 300
+    assert some(ONE)._repr_png_() is None
+    assert some(ONE)[0]._repr_png_() is None

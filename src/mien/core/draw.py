@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mien.core.faces import Faces
     from mien.core.image import Image
 
-__all__ = ["draw"]
+__all__ = ["as_png", "draw"]
 
 TEXT: Final[Color] = (255, 255, 255)
 NAME: Final[Color] = (170, 178, 190)
@@ -48,6 +48,19 @@ def draw(image: Image, faces: Faces, *, fields: Sequence[str]) -> Image:
             draw_field(canvas, one, name)
     _label(canvas, marked, [name for name in fields if all_fields()[name].brief])
     return canvas.image
+
+
+def as_png(image: Image, *, longest: int = 1200) -> bytes:
+    """A picture as PNG for a notebook, its longer side no longer than so many pixels."""
+    import io
+
+    import PIL.Image
+
+    picture = PIL.Image.fromarray(image)
+    picture.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------

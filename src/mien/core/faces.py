@@ -382,6 +382,12 @@ class Faces(_Fields):
             raise UsageError(f"fields to draw are a list out of {', '.join(self.fields) or 'none'}; got {fields!r}.")
         return draw(self.require_image(), self, fields=names)
 
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the drawing, where the picture is kept."""
+        from mien.core.draw import as_png
+
+        return None if self.image is None else as_png(self.draw())
+
     # -- other forms -------------------------------------------------------------------------------------------------
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -563,6 +569,12 @@ class Face(_Fields):
         extent = max(x2 - x1, y2 - y1, 1.0) * (1 + 2 * margin)
         side = size or max(1, round(extent))
         return warp(image, square_crops([[(x1 + x2) / 2, (y1 + y2) / 2]], [extent], [0.0], side)[0], side)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the crop, where the picture is kept."""
+        from mien.core.draw import as_png
+
+        return None if self.faces.image is None else as_png(self.crop(), longest=300)
 
     def to_dict(self) -> dict[str, Any]:
         """The face as JSON types."""
