@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from mien.core.boxes import nms
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
+from mien.core.geometry import invert, transform
 from mien.core.image import Image
+from mien.core.warping import warp
 from mien.engine.steps import Detector
+from mien.engine.tiling import Span, around, owned, spans
 
 __all__ = ["Region", "Search", "SearchOptions", "Tiles"]
 
@@ -30,16 +33,18 @@ _TILE = 640
 # Part of a tile that its neighbour sees too. A face up to this size is whole in one of them.
 _OVERLAP = 1 / 6
 # Faces of less than this part of the picture's long side are too small for a look at the whole of it.
-_DEPTH = 40
-# Up to this long side, a detector's own closer look finds faces of 20 pixels.
-_LARGE = 2048
+_DEPTH = 45
+# Long side up to which the detector's own looks show every pixel.
+_LARGE = 1280
+# Confidence from which a tile's face is worth a look at twice the size, where small faces are clear and most others go.
+_SUSPICION = 0.05
 # Of the picture's long side: where the smallest face is larger, it is a portrait, and "auto" leaves the tiles out.
 _PORTRAIT = 1 / 10
-# Part of a box's side: one that ends so close to a tile's edge is cut off by it.
-_CUT = 0.05
 # Overlap from which two boxes are one face, and part of a box that lies inside of another one's if it is no other face.
 _SAME = 0.4
 _INSIDE = 0.7
+# Degrees by which the picture is turned: detectors miss many faces that are tilted by more than half of such a step.
+_TURNS = (45, 90, 135, 180, 225, 270, 315)
 # Part of the region's longer side that is looked at around it.
 _ROOM = 0.25
 
@@ -73,7 +78,7 @@ class Search:
     tiles : "auto", "off" or int
         Look closer at large pictures, in overlapping squares of so many pixels: "auto" where that may find more.
     rotations : bool
-        Look for faces that lie on their side or stand on their head as well; it takes four times as long.
+        Look for faces that lie on their side or stand on their head as well; it takes about ten times as long.
     region : (x1, y1, x2, y2), optional
         Only faces whose middle lies in it, in pixels of the picture.
 
@@ -125,10 +130,11 @@ class Search:
         corners = [self._corners(image) for image in images]
         views = [image[y1:y2, x1:x2] for image, (x1, y1, x2, y2) in zip(images, corners, strict=True)]
         found = [[faces] for faces in self._upright(detector, views)]
-        for quarters in (1, 2, 3) if self.rotations else ():
-            turned = [np.ascontiguousarray(np.rot90(view, quarters)) for view in views]
-            for parts, view, seen in zip(found, views, self._upright(detector, turned), strict=True):
-                parts.append(_turned_back(seen, quarters, (view.shape[0], view.shape[1])))
+        for degrees in _TURNS if self.rotations else ():
+            maps = [_turn(view, degrees) for view in views]
+            turned = [warp(view, m, size) for view, (m, size) in zip(views, maps, strict=True)]
+            for parts, view, (m, _), seen in zip(found, views, maps, self._upright(detector, turned), strict=True):
+                parts.append(_turned_back(seen, m, view))
         return [
             self._counted(_moved(_joined(parts), x1, y1)) for parts, (x1, y1, _, _) in zip(found, corners, strict=True)
         ]
@@ -163,67 +169,58 @@ class Search:
         return [_joined([faces, *self._closer(detector, i, faces)]) for i, faces in zip(images, whole, strict=True)]
 
     def _closer(self, detector: Detector, image: Image, whole: Faces) -> Iterator[Faces]:
-        """The faces of each tile, where there is any, that are not cut off by its edges."""
-        for side in self._tile_sides(max(image.shape[:2]), whole):
-            tiles = [(x, y) for y in _spans(image.shape[0], side) for x in _spans(image.shape[1], side)]
-            views = [image[y.start : y.stop, x.start : x.stop] for x, y in tiles]
-            for (x, y), seen in zip(tiles, detector.detect(views, min_score=self.min_score), strict=True):
-                own: NDArray[np.bool_] = np.logical_and(x.owns(seen.boxes[:, 0::2]), y.owns(seen.boxes[:, 1::2]))
-                yield _moved(seen[own], x.start, y.start)
-
-    def _tile_sides(self, long_side: int, whole: Faces) -> Iterator[int]:
-        """Sides of the tiles to look at: from the smallest on, until the whole picture shows what is larger."""
+        """The faces of each part of the picture that is worth a closer look."""
+        long_side = max(image.shape[:2])
         visible = long_side / _DEPTH
         if self.tiles == "off" or self.min_size >= visible:
             return
-        side = _TILE if self.tiles == "auto" else self.tiles
-        if self.tiles == "auto":
-            portrait = len(whole) and float(whole.heights.min()) > _PORTRAIT * long_side
-            if long_side <= _LARGE or portrait:
-                return
-        while side < long_side:
-            yield side
-            if side * _OVERLAP >= visible:
-                return
-            side *= 2
+        if self.tiles != "auto":
+            for side in _sides(self.tiles, long_side, visible):
+                yield from _tiles(detector, image, side, self.min_score)
+        elif long_side > _LARGE and not (len(whole) and whole.heights.min() > _PORTRAIT * long_side):
+            for side in _sides(_TILE, long_side, visible):
+                suspects = _joined([*_tiles(detector, image, side, _SUSPICION)])
+                yield from _crops(detector, image, suspects, side // 2, self.min_score)
 
 
-@dataclass(frozen=True)
-class _Span:
-    """One side of a tile: pixels from `start` to `stop`, of which those from `low` to `high` are its own."""
-
-    start: int
-    stop: int
-    low: float
-    high: float
-
-    def owns(self, edges: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether faces that reach from one edge to the other (N, 2), in the tile, are this tile's to tell of.
-
-        Their middle is in its own part, and they end before an edge behind which the picture goes on.
-        """
-        first, last = edges[:, 0] + self.start, edges[:, 1] + self.start
-        middle, margin = (first + last) / 2, np.maximum(_CUT * (last - first), 1)
-        inside: NDArray[np.bool_] = (self.low <= middle) & (middle <= self.high)
-        if self.low > -math.inf:
-            inside &= first >= self.start + margin
-        if self.high < math.inf:
-            inside &= last <= self.stop - margin
-        return inside
+def _sides(smallest: int, long_side: int, visible: float) -> Iterator[int]:
+    """Sides of the tiles to look at: from the smallest on, until the whole picture shows what is larger."""
+    side = smallest
+    while side < long_side:
+        yield side
+        if side * _OVERLAP >= visible:
+            return
+        side *= 2
 
 
-def _spans(length: int, side: int) -> list[_Span]:
-    """Cut one side of a picture into equal spans that overlap by `_OVERLAP` or more and end where it ends."""
+def _tiles(detector: Detector, image: Image, side: int, min_score: float | None) -> Iterator[Faces]:
+    """The faces of each tile that are not cut off by its edges."""
     overlap = round(side * _OVERLAP)
-    count = max(math.ceil((length - overlap) / (side - overlap)), 1)
-    starts = [round(place * max(length - side, 0) / max(count - 1, 1)) for place in range(count)]
-    stops = [min(start + side, length) for start in starts]
-    # Neighbours part in the middle of what both see. Both may tell of a face there: rounding must not lose it.
-    slack = overlap / 8
-    parts = [(stop + start) / 2 for stop, start in zip(stops, starts[1:], strict=False)]
-    lows = [-math.inf, *(part - slack for part in parts)]
-    highs = [*(part + slack for part in parts), math.inf]
-    return [_Span(*span) for span in zip(starts, stops, lows, highs, strict=True)]
+    rows, columns = (spans(length, side, overlap) for length in image.shape[:2])
+    yield from _parts(detector, image, [(x, y) for y in rows for x in columns], min_score)
+
+
+def _crops(detector: Detector, image: Image, suspects: Faces, side: int, min_score: float | None) -> Iterator[Faces]:
+    """The faces that are seen at the suspects' places, each in the middle of a square or whole in another one's."""
+    left, squares = suspects, []
+    while len(left):
+        x, y = (
+            around(float(middle), side, length)
+            for middle, length in zip(left.centers[0], image.shape[1::-1], strict=True)
+        )
+        squares.append((x, y))
+        seen = owned(x, y, left.boxes - np.array([x.start, y.start] * 2, np.float32))
+        seen[0] = True  # though it be larger than the square
+        left = left[~seen]
+    yield from _parts(detector, image, squares, min_score)
+
+
+def _parts(
+    detector: Detector, image: Image, squares: Sequence[tuple[Span, Span]], min_score: float | None
+) -> Iterator[Faces]:
+    views = [image[y.start : y.stop, x.start : x.stop] for x, y in squares]
+    for (x, y), seen in zip(squares, detector.detect(views, min_score=min_score), strict=True):
+        yield _moved(seen[owned(x, y, seen.boxes)], x.start, y.start)
 
 
 def _region(values: object) -> Region:
@@ -241,15 +238,28 @@ def _moved(faces: Faces, x: int, y: int) -> Faces:
     return replace(faces, boxes=faces.boxes + np.tile(shift, 2), keypoints=faces.keypoints + shift)
 
 
-def _turned_back(faces: Faces, quarters: int, size: tuple[int, int]) -> Faces:
-    """Faces of a picture that was turned by quarters against the clock, in the picture of this (height, width)."""
-    # Boxes count from the pixels' edges, points from the first pixel's centre.
-    points = np.concatenate([faces.boxes.reshape(-1, 2, 2), faces.keypoints + np.float32(0.5)], axis=1)
-    for quarter in reversed(range(quarters)):
-        width = size[1 - quarter % 2]  # of the picture before this quarter
-        points = np.stack([width - points[..., 1], points[..., 0]], axis=-1)
-    boxes = np.concatenate([points[:, :2].min(axis=1), points[:, :2].max(axis=1)], axis=1)
-    return replace(faces, boxes=boxes, keypoints=points[:, 2:] - np.float32(0.5))
+def _turn(view: Image, degrees: float) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    """The map that turns a picture about its middle, and the (height, width) that then holds all of it."""
+    height, width = view.shape[:2]
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    size = round(abs(sin) * width + abs(cos) * height), round(abs(cos) * width + abs(sin) * height)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    shift = np.array([size[1] - 1, size[0] - 1]) / 2 - turn @ (np.array([width - 1, height - 1]) / 2)
+    return np.column_stack([turn, shift]).astype(np.float32), size
+
+
+def _turned_back(faces: Faces, m: NDArray[np.float32], view: Image) -> Faces:
+    """Faces of a turned picture in the picture itself, with boxes around the ellipses that fill theirs."""
+    back = invert(m)
+    # Boxes count from the pixels' edges, maps and points from the first pixel's centre.
+    centers = transform((faces.boxes[:, None, :2] + faces.boxes[:, None, 2:]) / 2 - 0.5, back)[:, 0] + 0.5
+    halves = np.sqrt(((faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2) ** 2 @ (back[:, :2] ** 2).T)
+    limits = view.shape[1::-1] * 2
+    boxes = np.concatenate([centers - halves, centers + halves], axis=1).clip(0, limits).astype(np.float32)
+    there: NDArray[np.bool_] = (boxes[:, 2:] > boxes[:, :2]).all(
+        axis=1
+    )  # the others lie in the corners that turning added
+    return replace(faces, boxes=boxes, keypoints=transform(faces.keypoints, back))[there]
 
 
 def _joined(parts: Sequence[Faces]) -> Faces:

@@ -79,10 +79,11 @@ def detect(
         Ask the mesh network for a second opinion and drop what it does not take for a face.
     tiles : "auto", "off" or int
         Look closer at large pictures, in overlapping squares of so many pixels a side: small faces in a crowd are found
-        at the picture's own resolution. "auto" does so above 2,048 pixels, unless all faces are large.
+        at twice the picture's own resolution. "auto" looks where a first glance suspects a face, in pictures above
+        1,280 pixels, unless all faces that the whole picture shows are large.
     rotations : bool
-        Look at the picture turned by 90, 180 and 270 degrees as well, for faces that lie on their side or stand on
-        their head; it takes four times as long. Points follow the face.
+        Look at the picture turned in steps of 45 degrees as well, for faces that lie on their side or stand on
+        their head; it takes about ten times as long. Points follow the face.
     region : (x1, y1, x2, y2), optional
         Only faces whose middle lies in it, in pixels of the picture; nothing else is looked at.
     engine : Engine, optional
