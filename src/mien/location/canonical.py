@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import ModelError, ShapeMismatch
+from mien.core.mesh import Topology
 from mien.core.protobuf import ProtobufError, fields
 
 __all__ = ["CanonicalFace", "Fit"]
@@ -62,6 +64,11 @@ class CanonicalFace:
     uv: NDArray[np.float32]
     triangles: NDArray[np.int32]
     weights: NDArray[np.float32]
+
+    @cached_property
+    def topology(self) -> Topology:
+        """How the points of a mesh without irises hang together: for warps, textures and visibility."""
+        return Topology(self.vertices, self.triangles, self.uv)
 
     @classmethod
     def read(cls, path: Path) -> CanonicalFace:
