@@ -184,11 +184,12 @@ def _report(clip: Clip, outputs: _Outputs, *, to_stderr: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=to_stderr or not sys.stdout.isatty())
+    stream = sys.stderr if to_stderr or not sys.stdout.isatty() else sys.stdout
+    console = Console(file=stream)
     kinds = sorted({event.kind for event in clip.events})
     people = "1 person" if len(clip.tracks) == 1 else f"{len(clip.tracks)} people"
     where = "".join(f"; {path}" for path in outputs.any)
-    console.print(f"{clip.duration:.2f} s, {people}, events: {len(clip.events)}{where}", highlight=False, markup=False)
+    print(f"{clip.duration:.2f} s, {people}, events: {len(clip.events)}{where}", file=stream)
     if not clip.tracks or not console.is_terminal:
         return
     table = Table(box=None, header_style="dim", padding=(0, 2))
