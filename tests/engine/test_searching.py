@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 import mien
 from mien.core.boxes import iou
-from mien.core.errors import UsageError
+from mien.core.errors import LicenseRefused, UnknownModel, UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
 from mien.core.warping import resize
 from mien.engine.searching import Search
 from mien.engine.tiling import spans
+from tests.engine import fakes
 from tests.shared import DATA, marked_faces, photo, runner
 
 Box = tuple[int, int, int, int]
@@ -236,6 +237,53 @@ def test_no_picture_and_many() -> None:
 def test_options_that_are_none(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Search(**options)
+
+
+# -- several detectors -------------------------------------------------------------------------------------------------
+
+
+def squares(*greys: int) -> Image:
+    image = np.full((60, 200, 3), 10, np.uint8)
+    for place, grey in enumerate(greys):
+        image[20:40, 10 + 40 * place : 30 + 40 * place] = grey
+    return image
+
+
+def test_detectors_together() -> None:
+    fakes.made.clear()
+    with mien.Engine(device="cpu", catalogue=fakes.catalogue(), models={"detect": "squares+others"}) as engine:
+        engine.preload("detect")
+        assert fakes.made == ["squares", "others"]
+        faces = engine.detect(squares(250, 100, 150))
+        assert faces.models["detect"] == "squares+others"
+        # The first is seen by both, the second and third by one of them: half as sure.
+        both = 250 / 255
+        np.testing.assert_allclose(faces.scores, [0.95 * both, 0.9 * 200 / 255 / 2, 100 / 255 / 2], atol=1e-5)
+        width = 20 + 2 * 0.9 / 1.9  # weighted by the scores
+        np.testing.assert_allclose(faces.boxes[0], [10, 20, 10 + width, 40], atol=1e-4)
+        np.testing.assert_array_equal(faces.keypoints[0, 0], [10, 20])  # those of the surest
+        assert len(engine.detect(squares(250, 100, 150), min_score=0.5)) == 1
+        assert len(engine.detect(squares())) == 0
+
+
+def test_points_that_all_detectors_have() -> None:
+    with mien.Engine(device="cpu", catalogue=fakes.catalogue(), models={"detect": "squares+noses"}) as engine:
+        assert engine.detect(squares(250, 200)).keypoint_names == ("nose_tip",)
+
+
+def test_teams_that_are_none() -> None:
+    for models, error, message in (
+        ({"detect": "squares+"}, UnknownModel, "no model is called ''"),
+        ({"detect": "squares+mesh"}, UsageError, "does not give 'detect'"),
+        ({"alignment": "mesh+points"}, UsageError, "alignment takes one model"),
+    ):
+        with pytest.raises(error, match=message):
+            mien.Engine(device="cpu", catalogue=fakes.catalogue(), models=models)
+    strict = mien.Engine(
+        device="cpu", catalogue=fakes.catalogue(), models={"detect": "noses+squares"}, licenses="commercial"
+    )
+    with strict as engine, pytest.raises(LicenseRefused, match="squares"):
+        engine.detect(squares(250))
 
 
 # -- real pictures -----------------------------------------------------------------------------------------------------

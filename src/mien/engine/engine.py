@@ -25,6 +25,7 @@ from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.fields import all_jobs, check_want
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, ImageSource, load_image
+from mien.engine.ensemble import Ensemble
 from mien.engine.planning import Planner
 from mien.engine.scanning import Item, Picture, chunks, find, in_order
 from mien.engine.searching import Search, SearchOptions
@@ -66,7 +67,8 @@ class Engine:
     offline : bool
         Never use the network: weights that are not in the cache raise `WeightsUnavailable`.
     models : mapping, optional
-        Model id to use for a field or job instead of the best one allowed, such as ``{"embedding": "sface"}``.
+        Model id to use for a field or job instead of the best one allowed, such as ``{"embedding": "sface"}``;
+        detectors may work together, as in ``{"detect": "yunet+centerface"}``.
     idle_unload : float, optional
         Drop models that were not used for this many seconds; by default they stay.
     catalogue : Catalogue, optional
@@ -199,7 +201,8 @@ class Engine:
         """Fetch and load the models for these fields and jobs now, so that the first picture does not wait."""
         jobs = [name for name in names if name in all_jobs()]
         clip = self._planner.plan_clip(name for name in names if name not in all_jobs())
-        for card in [*map(self.choose, jobs), *self._plan_with_detection(clip.fields), *clip.followers]:
+        team = [card for job in jobs for card in self._planner.team(job)]
+        for card in [*team, *self._plan_with_detection(clip.fields), *clip.followers]:
             self._load(card, mode)
 
     def _plan_with_detection(self, want: Iterable[str]) -> tuple[Card, ...]:
@@ -396,10 +399,12 @@ class Engine:
     # -- the work ----------------------------------------------------------------------------------------------------
 
     def _locate(self, images: Sequence[Image], search: Search, mode: Mode) -> list[Faces]:
-        card = self.choose("detect")
-        detector = cast("Detector", self._load(card, mode))
+        team = self._planner.team("detect")
+        detectors = [cast("Detector", self._load(card, mode)) for card in team]
+        detector = detectors[0] if len(detectors) == 1 else Ensemble(detectors)
+        made_by = {"detect": "+".join(card.id for card in team)}
         found = [
-            replace(faces, image_size=(image.shape[1], image.shape[0]), models={"detect": card.id})
+            replace(faces, image_size=(image.shape[1], image.shape[0]), models=made_by)
             for image, faces in zip(images, search.find(detector, images), strict=True)
         ]
         if search.check:

@@ -47,7 +47,7 @@ class Planner:
     licenses : {"any", "commercial", "strict"}
         Which of them may be used.
     models : mapping of str to str
-        Model ids that the caller chose, by field or job.
+        Model ids that the caller chose, by field or job; for "detect" several, as in "yunet+centerface".
 
     Raises
     ------
@@ -62,7 +62,8 @@ class Planner:
             raise UsageError(f'models is a mapping such as {{"embedding": "sface"}}, not {models!r}.')
         self._catalogue = catalogue
         self._licenses: Policy = licenses
-        self._chosen = {name: _checked(catalogue[model_id], name) for name, model_id in models.items()}
+        self._teams = {name: _team(catalogue, name, ids) for name, ids in models.items()}
+        self._chosen = {name: team[0] for name, team in self._teams.items()}
 
     def choose(self, name: str) -> Card:
         """The model for a field or job; see `mien.Engine.choose`."""
@@ -75,6 +76,14 @@ class Planner:
         if None not in refusals:
             raise LicenseRefused(f"no model for {name} is allowed: {'; '.join(map(str, refusals))}.")
         return cards[refusals.index(None)]
+
+    def team(self, name: str) -> tuple[Card, ...]:
+        """The models that do a job together: the one for it, unless the caller chose several."""
+        team = self._teams.get(name) or (self.choose(name),)
+        refusals = [reason for card in team if (reason := refusal(card, self._licenses))]
+        if refusals:
+            raise LicenseRefused(f"not all models for {name} are allowed: {'; '.join(refusals)}.")
+        return team
 
     def plan(self, want: Iterable[str], available: Iterable[str]) -> tuple[Card, ...]:
         """The steps from `available` to `want`; see `mien.Engine.plan`."""
@@ -144,6 +153,14 @@ def _checked(card: Card, name: str) -> Card:
     if not _gives_as_step(card, name):
         raise UsageError(f"model {card.id!r} gives {name!r} only along with {', '.join(_jobs(card))}.")
     return card
+
+
+def _team(catalogue: Catalogue, name: str, ids: str) -> tuple[Card, ...]:
+    """The cards of one id, or of several that are joined by +."""
+    team = tuple(_checked(catalogue[model_id], name) for model_id in dict.fromkeys(str(ids).split("+")))
+    if len(team) > 1 and name != "detect":
+        raise UsageError(f"only detectors work together: {name} takes one model, not {ids!r}.")
+    return team
 
 
 def _jobs(card: Card) -> list[str]:

@@ -157,6 +157,8 @@ class Search:
 
     def _counted(self, faces: Faces) -> Faces:
         faces = faces[faces.heights >= self.min_size]
+        if self.min_score is not None:  # those of detectors that were joined can be less sure than either was
+            faces = faces[faces.scores >= self.min_score]
         if self.region is None:
             return faces
         low, high = np.split(np.asarray(self.region), 2)
@@ -256,9 +258,8 @@ def _turned_back(faces: Faces, m: NDArray[np.float32], view: Image) -> Faces:
     halves = np.sqrt(((faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2) ** 2 @ (back[:, :2] ** 2).T)
     limits = view.shape[1::-1] * 2
     boxes = np.concatenate([centers - halves, centers + halves], axis=1).clip(0, limits).astype(np.float32)
-    there: NDArray[np.bool_] = (boxes[:, 2:] > boxes[:, :2]).all(
-        axis=1
-    )  # the others lie in the corners that turning added
+    # Those that are left out lie in the corners that turning added.
+    there = np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
     return replace(faces, boxes=boxes, keypoints=transform(faces.keypoints, back))[there]
 
 
