@@ -222,7 +222,9 @@ class VideoWriter:
 
     def _open(self, image: Image) -> None:
         import av
+        from av.video.reformatter import VideoReformatter
 
+        self._converter = VideoReformatter()
         if self._size is None:
             self._size = (image.shape[1], image.shape[0])
         options = dict(self._kind.options)
@@ -246,6 +248,7 @@ class VideoWriter:
 
     def _frame(self, image: Image) -> Any:
         from av import VideoFrame
+        from av.video.reformatter import ColorRange, Colorspace
 
         assert self._size is not None  # noqa: S101 - for the type checker: _open sets it
         fitted = _fit(image, self._size)
@@ -253,7 +256,10 @@ class VideoWriter:
         if any(more for _, more in odd):
             fitted = np.pad(fitted, [*odd, (0, 0)], mode="edge")
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(fitted), format="rgb24")
-        return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
+        # One converter for all frames: to set one up takes ten times as long as to use it.
+        return self._converter.reformat(
+            frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, threads=1
+        )
 
     # -- closing -----------------------------------------------------------------------------------------------------
 
