@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli import analyze, demo, doctor, evaluate, generate, models, provenance, track, verify
+from mien.cli import analyze, calibrate, demo, doctor, evaluate, generate, models, provenance, track, verify
 
 __all__ = ["app"]
 
@@ -26,6 +26,7 @@ app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(calibrate.app, name="calibrate")
 
 
 def _print_version(asked: bool) -> None:

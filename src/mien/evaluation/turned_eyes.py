@@ -8,22 +8,59 @@ whether the eyeball is right (true and painted gaze share it), and the lids do n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.core.errors import ShapeMismatch
+from mien.core.errors import ShapeMismatch, UsageError
+from mien.core.faces import Faces
 from mien.core.image import Image
 from mien.core.layouts import indices_of
-from mien.location.gaze import EYES, iris_diameters
+from mien.engine import Engine, default_engine
+from mien.evaluation.gaze import Measured, Report, measured
+from mien.location.gaze import EYES, eye_openness, iris_diameters
+from mien.swaps.edit import Edit
+from mien.swaps.generator import distinct_people
 
-__all__ = ["turn_eyes"]
+__all__ = ["PaintedReport", "evaluate_painted", "turn_eyes"]
 
 LEVER = 10.5 / 11.7  # from the eyeball's centre to that of the iris, in iris diameters (12 and 11.7 mm)
 SOFT = 0.06  # of an iris' diameter: how soft the painted edges are
 FINE = 4  # the painting is done this many times finer than the picture
 Doubles = NDArray[np.float64]
+
+WIDE = 0.6  # distance of the lids in iris diameters
+TURNS = (-15.0, -10.0, -5.0, 5.0, 10.0, 15.0)  # degrees by which eyes are painted turned
+
+
+@dataclass(frozen=True)
+class PaintedReport(Report):
+    """How an estimate answers to irises that were painted turned, on portraits of people who do not exist.
+
+    Only people whose eyes are open wide count.
+
+    Parameters
+    ----------
+    people : int
+    missed : int
+        Pictures whose gaze abstained.
+    gain : Measured
+        Degrees of yaw that the estimate changes by for each degree painted.
+    rest : float
+        Deviation of the change around that line, degrees.
+    off_camera : Measured
+        Median angle to the camera of the portraits as they were drawn: nearly all look into it.
+    """
+
+    people: int
+    missed: int
+    gain: Measured
+    rest: float
+    off_camera: Measured
 
 
 def turn_eyes(image: Image, mesh: ArrayLike, degrees: tuple[float, float]) -> Image:
@@ -111,3 +148,52 @@ def _paint(
     fine = fine * (1 - edge) + painted * edge
     small = cv2.resize(fine, part.shape[1::-1], interpolation=cv2.INTER_AREA)
     part[:] = np.clip(small + 0.5, 0, 255).astype(np.uint8)
+
+
+def evaluate_painted(people: int, *, seed: int = 0, engine: Engine | None = None) -> PaintedReport:
+    """Measure how the estimate answers to painted turns of the eyes, on people who do not exist.
+
+    It needs no data but the generator's weights. It does not measure accuracy: see `mien.evaluation.turned_eyes`.
+
+    Parameters
+    ----------
+    people : int
+        How many portraits.
+    seed : int
+        Of the portraits.
+
+    Raises
+    ------
+    UsageError
+        If `people` is below 1.
+    """
+    if people < 1:
+        raise UsageError(f"people is 1 or more, not {people}.")
+    engine = engine or default_engine()
+    parts, off, missed = [], [], 0
+    for person in islice(_wide_eyed(seed, engine), people):
+        plain = Faces.from_boxes(person.faces.boxes, image_size=person.faces.image_size)
+        off.append(float(engine.analyze(person.image, faces=plain, want={"gaze"}).gaze.off_axis[0]))
+        yaws = []
+        for turn in (0.0, *TURNS):
+            painted = turn_eyes(person.image, person.faces.landmarks.values[0], (turn, 0.0))
+            yaws.append(float(engine.analyze(painted, faces=plain, want={"gaze"}).gaze.yaw[0]))
+        changes = np.column_stack([TURNS, np.array(yaws[1:]) - yaws[0]])
+        missed += int(np.isnan(yaws).sum())
+        parts.append(changes[np.isfinite(changes).all(axis=1)])
+
+    def gain(rows: Doubles) -> float:
+        return float((rows[:, 0] @ rows[:, 1]) / (rows[:, 0] @ rows[:, 0])) if len(rows) else float("nan")
+
+    slope = measured(parts, gain)
+    joined = np.concatenate(parts)
+    rest = float((joined[:, 1] - slope.value * joined[:, 0]).std()) if len(joined) else float("nan")
+    angles = [np.array([[value]]) for value in off if np.isfinite(value)]
+    return PaintedReport(people, missed, slope, rest, measured(angles, lambda rows: float(np.median(rows))))
+
+
+def _wide_eyed(seed: int, engine: Engine) -> Iterator[Edit]:
+    """Drawn people whose eyes are open wide enough to be painted: between narrow lids an iris has no place to go."""
+    for person in distinct_people(seed=seed, size=512, similarity=1.1, engine=engine):
+        if eye_openness(person.faces.landmarks.values).min() >= WIDE:
+            yield person

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mien.cli.evaluate.blink import blink, eyes
+from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.landmarks import landmarks
 from mien.cli.evaluate.pose import pose
 from mien.cli.evaluate.verification import verification
@@ -22,6 +23,7 @@ def _group() -> None:
 
 app.command()(blink)
 app.command()(eyes)
+app.command()(gaze)
 app.command()(landmarks)
 app.command()(pose)
 app.command()(verification)
