@@ -7,6 +7,9 @@ Ridge regression, by faces and their mirror images, to two kinds of marks: those
 68-point predictor, itself trained on iBUG 300-W, gives the pictures in the folders and generated people. Its detector
 finds the faces; those where it and the mesh see different faces do not count. The penalty was chosen by leaving out the
 marked photos one by one; what that gave is printed.
+
+What ships was fitted to 18 marked faces, and to 643 of 505 pictures (50 of LFW, 55 of dlib's examples, 400 of UTKFace)
+and 150 generated people.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("marked", type=Path, help="an imglab file with 68 points a face")
     parser.add_argument("folders", type=Path, nargs="*", help="pictures with one face each, at any depth")
+    parser.add_argument("--out", type=Path, default=TABLE, help="the table to write")
     arguments = parser.parse_args()
     with Engine(threads=1) as engine:
         meshes, marks, photos = marked_faces(arguments.marked, engine)
@@ -54,7 +58,7 @@ def main() -> None:
     for penalty in PENALTIES:
         say(f"penalty {penalty:g}: error {left_out(meshes, marks, photos, more, penalty):.4f}\n")
     correction = fit(np.concatenate([meshes, more[0]]), np.concatenate([marks, more[1]]), PENALTY)
-    correction.write(TABLE)
+    correction.write(arguments.out)
 
 
 def marked_faces(path: Path, engine: Engine) -> tuple[Doubles, Doubles, list[Path]]:

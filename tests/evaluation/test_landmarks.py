@@ -135,3 +135,18 @@ def test_found_faces_are_matched_to_marked_ones() -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["evaluate", "landmarks", str(tmp_path / "none.xml"), "--offline"])
     assert result.exit_code != 0
+
+
+@pytest.mark.data
+@pytest.mark.weights
+def test_the_five_points_that_crops_are_aligned_by() -> None:
+    reports = {}
+    for model in ("facemesh", "detector-points"):
+        with Engine(threads=1, models={"alignment": model}) as engine:
+            reports[model] = evaluate_landmarks(MARKED, five=True, engine=engine)
+    for report in reports.values():
+        assert (report.points, report.faces) == (5, 25)
+        assert report.found >= 24
+    assert reports["facemesh"].nme < 0.06 < reports["detector-points"].nme
+    with pytest.raises(UsageError, match="68 marks a face; these have 5"):
+        evaluate_landmarks([MarkedPicture(Path("a"), boxes(1).astype(np.float32), marks(5, 1))], five=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -128,6 +128,7 @@ def evaluate_landmarks(
     source: Sequence[MarkedPicture] | str | os.PathLike[str],
     *,
     given_boxes: bool = False,
+    five: bool = False,
     engine: Engine | None = None,
 ) -> LandmarksReport:
     """Measure the engine's points on marked pictures.
@@ -138,6 +139,9 @@ def evaluate_landmarks(
         With 5, 68 or 106 points a face; see `read_marks`.
     given_boxes : bool
         Take the faces at the marked boxes. Otherwise the detector finds them; those that it misses count as failures.
+    five : bool
+        Measure the five points that crops are aligned by instead: of 68 marks, the means of the eyes' lids, the nose
+        tip and the corners of the mouth.
     engine : Engine, optional
         By default `mien.default_engine()`.
 
@@ -146,9 +150,11 @@ def evaluate_landmarks(
     SourceError, InputError
         If a file cannot be read.
     UsageError
-        If no face is marked, or not by one of these sets.
+        If no face is marked, or not by one of these sets; if five points are asked for and there are not 68.
     """
     pictures = read_marks(source) if isinstance(source, str | os.PathLike) else list(source)
+    if five:
+        pictures = [replace(picture, points=_five_of(picture.points)) for picture in pictures]
     engine = engine or default_engine()
     count = max((picture.points.shape[1] for picture in pictures), default=0)
     if not any(len(picture.boxes) for picture in pictures) or count not in POINT_SETS:
@@ -227,6 +233,15 @@ def evaluate_points(found: ArrayLike, marks: ArrayLike, boxes: ArrayLike, photos
         failures_box=float((~(by_box <= FAILED_BOX)).mean()),
         regions={name: _mean([_means(distances[:, list(numbers)]) / eyes]) for name, numbers in regions.items()},
     )
+
+
+def _five_of(points: Doubles) -> Doubles:
+    """Eye centres, nose tip and mouth corners (N, 5, 2) of iBUG's 68, in the order of ``ALIGNMENT_NAMES``."""
+    if points.shape[1] != 68:
+        raise UsageError(f"five points are taken from 68 marks a face; these have {points.shape[1]}.")
+    # An eye's centre as the aligned crops have it: corners and lids, as the mesh's (`mien.location.mesh478`).
+    eyes = [points[:, lids].mean(axis=1) for lids in (slice(36, 42), slice(42, 48))]
+    return np.stack([*eyes, points[:, 30], points[:, 48], points[:, 54]], axis=1)
 
 
 def _plain(value: Any) -> Any:

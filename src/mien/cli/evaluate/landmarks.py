@@ -23,6 +23,9 @@ def landmarks(
     given_boxes: Annotated[
         bool, typer.Option("--given-boxes", help="Take the marked boxes instead of finding the faces.")
     ] = False,
+    five: Annotated[
+        bool, typer.Option("--five", help="Measure the five alignment points, from 68 marks a face.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
     *,
     engine: Engine,
@@ -30,7 +33,7 @@ def landmarks(
     """Tell how far 5, 68 or 106 points are from their marks: normalized mean error, AUC, failures."""
     from mien.evaluation.landmarks import FAILED, FAILED_BOX, POINT_SETS, evaluate_landmarks
 
-    report = evaluate_landmarks(source, given_boxes=given_boxes, engine=engine)
+    report = evaluate_landmarks(source, given_boxes=given_boxes, five=five, engine=engine)
     model = engine.choose(POINT_SETS[report.points].field).id
     if json or not sys.stdout.isatty():
         print_json({"source": str(source), "model": model, "given_boxes": given_boxes, **report.to_dict()})
