@@ -4,7 +4,7 @@
 
 Tables: points against hand-made marks (43 faces, 51 of the iBUG 68 points), by detector; the five points that crops
 are aligned by, of the mesh and of each detector; presence of faces and of a detector's mistakes; pose against
-AFLW2000-3D (8 photos), by way of fitting; pose on mirrored and turned copies.
+AFLW2000-3D (8 photos), by way of fitting and by model; pose on mirrored and turned copies, by model.
 
 The crops' scales and the ways of fitting were chosen on other pictures (or, the fits, for being simple); the limits of
 presence on these. 8 photos order no methods whose errors differ by a degree.
@@ -21,18 +21,20 @@ from xml.etree import ElementTree as ET
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 from scipy.optimize import least_squares
 
 from mien.core.boxes import iou
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import angles, rotation_matrix
 from mien.core.image import Image, load_image
+from mien.datasets.readers.w300lp import read_w300lp
 from mien.engine import Engine
+from mien.evaluation.pose import evaluate_pose, published_angles
 from mien.location.canonical import CanonicalFace
 from mien.location.mesh478 import alignment_points
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+MODELS = ("pose-canonical", "intel-pose", "6drepnet360", "whenet")
 DETECTORS = ("yunet", "scrfd-500m", "centerface", "blazeface-full")
 Floats = NDArray[np.floating[Any]]
 
@@ -108,22 +110,6 @@ def presence() -> None:
     print(f"of dogs {', '.join(f'{p:.3f}' for p in dogs.presence.values)}")
 
 
-def published(path: Path) -> Floats:
-    """Rotation of an AFLW2000-3D photo in our axes.
-
-    Pose_Para begins with pitch, yaw and roll in radians; there R = Rx Ry Rz, each the transpose of the usual matrix,
-    with y up and z towards the camera. Half a turn about x leads to our axes.
-    """
-    pitch, yaw, roll = np.rad2deg(loadmat(path.with_suffix(".mat"))["Pose_Para"][0, :3])
-    x, y, z = (rotation_matrix(part) for part in ([0, pitch, 0], [-yaw, 0, 0], [0, 0, roll]))
-    return np.asarray(x @ y @ z, np.float64)
-
-
-def in_their_order(rotation: Floats) -> Floats:
-    """Yaw, pitch and roll of R = Rx Ry Rz, in our signs."""
-    return np.asarray(angles(np.swapaxes(rotation, -1, -2)) * [-1, -1, -1])
-
-
 def orthographic(face: CanonicalFace, landmarks: Floats, weights: Floats) -> Floats:
     """Rotation that lays the face over the picture positions alone, seen from far away."""
     measured = landmarks[: len(face.vertices)].astype(np.float64)
@@ -143,7 +129,7 @@ def orthographic(face: CanonicalFace, landmarks: Floats, weights: Floats) -> Flo
 
 def pose() -> None:
     files = sorted((DATA / "pose").glob("*.jpg"))
-    truth = np.array([published(path) for path in files])
+    truth = np.array([read_w300lp(path.with_suffix(".mat"), path).rotation for path in files])
     with Engine(threads=1) as engine:
         meshes = [_largest(engine, load_image(path)).landmarks.values[0] for path in files]
         face = CanonicalFace.read(engine.store.fetch(engine.catalogue["pose-canonical"].files["geometry"]))
@@ -161,34 +147,47 @@ def pose() -> None:
     for name, fit in fits.items():
         found = np.array([fit(mesh) for mesh in meshes])
         own = np.abs(_wrap(angles(found) - angles(truth))).mean(axis=0)
-        their = np.abs(_wrap(in_their_order(found) - in_their_order(truth))).mean(axis=0)
+        their = np.abs(_wrap(published_angles(found) - published_angles(truth))).mean(axis=0)
         turn = np.rad2deg(np.arccos(np.clip((np.einsum("nij,nij->n", found, truth) - 1) / 2, -1, 1))).mean()
         row = f"{name:26}" + "".join(f"{value:7.2f}" for value in (*own, turn))
         print(row + "   |" + "".join(f"{value:7.2f}" for value in (*their, their.mean())))
 
 
-def copies() -> None:
-    files = sorted((DATA / "pose").glob("*.jpg"))
+def models() -> None:
+    print("\nPose by model: mean absolute errors in degrees, and the one turn that is left with its 95 % interval")
+    print("Copies: degrees that should be 0, median and 90th percentile: mirrored; turned all around, box only")
+    print(f"{'model':16}{'yaw':>7}{'pitch':>7}{'roll':>7}{'published':>11}{'turn':>7}{'95 %':>13}", end="")
+    print("   | mirrored         turned (abstained)")
+    for model in MODELS:
+        with Engine(threads=1, models={"pose": model}) as engine:
+            found = evaluate_pose(DATA / "pose", engine=engine)
+            own = "".join(f"{getattr(found, name).mean:7.2f}" for name in ("yaw", "pitch", "roll"))
+            low, high = found.turn.interval
+            mirrored, turned = copies(engine)
+        ends = "  ".join(f"{np.nanmedian(part):5.2f} {np.nanpercentile(part, 90):6.2f} " for part in (mirrored, turned))
+        row = f"{model:16}{own}{found.published_mean.mean:11.2f}{found.turn.mean:7.2f}{low:7.2f}{high:6.2f}"
+        print(f"{row}   | {ends} ({np.isnan(turned).sum()} of {len(turned)})")
+
+
+def copies(engine: Engine) -> tuple[Floats, Floats]:
+    """Degrees between the pose of mirrored and of turned copies and what it should be; NaN where it abstained."""
     mirrored, turned = [], []
-    with Engine(threads=1) as engine:
-        for path in files:
-            image = load_image(path)
-            face = _largest(engine, image)
-            plain = face.pose.values[0]
-            mirror = _largest(engine, np.ascontiguousarray(image[:, ::-1])).pose.values[0]
-            mirrored.append(mirror * [-1, 1, -1] - plain)
-            for degrees in range(-150, 181, 30):
-                found = _turned_pose(engine, image, face, degrees)
-                turned.append(_wrap(found - plain - [0, 0, degrees]))
-    print("\nCopies: change of yaw, pitch and roll that should be 0, degrees: median, and 90th percentile")
-    for label, rows in (("mirrored", mirrored), ("turned, box only", turned)):
-        size = np.abs(rows)
-        middle, tail = np.nanmedian(size, axis=0), np.nanpercentile(size, 90, axis=0)
-        print(
-            f"{label:18}{len(rows):4} copies, {int(np.isnan(size[:, 0]).sum())} abstained",
-            middle.round(2),
-            tail.round(2),
-        )
+    for path in sorted((DATA / "pose").glob("*.jpg")):
+        image = load_image(path)
+        face = _largest(engine, image)
+        plain = face.pose.values[0]
+        mirror = _largest(engine, np.ascontiguousarray(image[:, ::-1])).pose.values[0]
+        mirrored.append(_between(mirror * [-1, 1, -1], plain))
+        for degrees in range(-150, 181, 30):
+            found = _turned_pose(engine, image, face, degrees)
+            expected = rotation_matrix([0, 0, degrees]) @ rotation_matrix(plain)
+            turned.append(_between(found, angles(expected)))
+    return np.array(mirrored), np.array(turned)
+
+
+def _between(one: Floats, two: Floats) -> float:
+    cosine = (np.trace(rotation_matrix(one) @ rotation_matrix(two).T) - 1) / 2
+    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def _largest(engine: Engine, image: Image) -> Faces:
@@ -219,7 +218,7 @@ def main() -> None:
     points()
     presence()
     pose()
-    copies()
+    models()
 
 
 if __name__ == "__main__":

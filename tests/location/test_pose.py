@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.core.columns import Points
 from mien.core.faces import Faces
 from mien.core.geometry import angles, rotation_matrix
+from mien.datasets.readers.w300lp import read_w300lp
 from mien.engine.steps import Batch
 from mien.location.canonical import CanonicalFace
 from mien.location.pose import CanonicalPose
@@ -65,17 +66,8 @@ def test_pose_abstains_with_the_mesh(step: CanonicalPose) -> None:
 
 
 def published(name: str) -> NDArray[np.float64]:
-    """Rotation of an AFLW2000-3D photo in our axes.
-
-    Pose_Para begins with pitch, yaw and roll in radians. There R = Rx Ry Rz, each the transpose of the usual matrix,
-    for x right, y up and z towards the camera. Half a turn about x leads to our axes: it leaves Rx as it is and
-    transposes the other two.
-    """
-    from scipy.io import loadmat
-
-    pitch, yaw, roll = np.rad2deg(loadmat(DATA / "pose" / f"{name}.mat")["Pose_Para"][0, :3])
-    parts = [rotation_matrix(part) for part in ([0, pitch, 0], [-yaw, 0, 0], [0, 0, roll])]
-    return np.asarray(parts[0] @ parts[1] @ parts[2], np.float64)
+    """Rotation of an AFLW2000-3D photo in our axes."""
+    return read_w300lp(DATA / "pose" / f"{name}.mat", DATA / "pose" / f"{name}.jpg").rotation
 
 
 @functools.cache

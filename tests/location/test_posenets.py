@@ -140,6 +140,15 @@ def test_the_crop_stands_upright_and_its_turn_is_added(turn: float) -> None:
         assert crop[112, 150, 0] == expected
 
 
+def test_without_alignment_the_detector_s_points_count() -> None:
+    turned = (UPRIGHT - 50) @ np.array([[0.0, 1], [-1, 0]]) + 50  # a quarter clockwise
+    faces = Faces.from_boxes([[10, 10, 90, 90]], keypoints=turned[None], keypoint_names=ALIGNMENT_NAMES)
+    faces = faces.with_columns({"alignment": Points(np.full((1, 5, 2), np.nan), names=ALIGNMENT_NAMES)})
+    step = net("whenet", theirs("whenet", 0.0, 0.0, 10.0))
+    pose = step.describe(Batch([GREY], np.zeros(1, np.intp), faces))["pose"]
+    np.testing.assert_allclose(cast("Any", pose).matrix[0], rotation_matrix([0, 0, 100]), atol=1e-4)
+
+
 def test_none_one_and_many() -> None:
     for count in (0, 1, 3):
         step = net("whenet", theirs("whenet", 1.0, 2.0, 3.0))

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from benchmarks.expressions import SKULL, acted
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from mien.core.geometry import rotation_matrix
 from mien.engine.steps import Batch
 from mien.location.canonical import CanonicalFace
 from mien.location.stabilization import Stabilizer, stabilize
-from tests.location.expressions import SKULL, acted
 from tests.location.meshes import described, found, real_test
 from tests.location.test_mesh_canonical import message, random_rows
 from tests.location.test_pose import names

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mien.core.columns import Angles, Column, Points
 from mien.core.errors import CardError
+from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import angles, rotation_matrix, square_crops
 from mien.core.warping import warp_batch
 from mien.models.card import Card
@@ -29,9 +30,10 @@ _AXES: Final = {"X": 1, "Y": 0, "Z": 2}  # which of yaw, pitch and roll turns ab
 class PoseNet:
     """Gives ``pose`` to faces that have a box, from a square crop around it.
 
-    Where ``alignment`` is known, the crop stands upright by it (from the eyes to the mouth: in profile the eyes alone
-    say nothing), and its turn is added to what the network says; so pictures may be turned any way. Heads seen from
-    behind have no alignment, and are looked at as they stand.
+    Where ``alignment`` is known, or else the detector's five points, the crop stands upright by them (from the eyes to
+    the mouth: in profile the eyes alone say nothing), and its turn is added to what the network says; so pictures may
+    be turned any way. Heads without points, such as those seen from behind, are looked at as they stand: there the
+    picture must be upright, and nothing tells where it is not.
 
     Networks differ in the signs of their angles and in the order of the three turns; the card says which. 300W-LP, on
     which most are trained, turns about z first and about x last, which is not the usual order: the angles of most
@@ -72,7 +74,7 @@ class PoseNet:
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """See `mien.engine.Step`."""
         boxes = batch.faces.boxes.astype(np.float64)
-        turns = upright_turns(batch.faces.alignment)
+        turns = _turns(batch.faces)
         shift, scale = self._settings.crop
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0)
         down = np.column_stack([-np.sin(np.deg2rad(turns)), np.cos(np.deg2rad(turns))])
@@ -118,6 +120,15 @@ class _Settings:
         if len(settings.outputs) not in {1, 3} or settings.order not in {"XYZ", "ZYX"} or scale <= 0:
             raise CardError(f"the card of {card.id} has 1 or 3 outputs, an order of XYZ or ZYX, and a crop above 0.")
         return settings
+
+
+def _turns(faces: Faces) -> Doubles:
+    """Clockwise turn of each face in degrees, (N,), by its alignment, else by the detector's points; 0 without."""
+    turns, names = upright_turns(faces.alignment), faces.keypoint_names
+    if set(ALIGNMENT_NAMES) <= set(names):
+        own = Points(faces.keypoints[:, [names.index(name) for name in ALIGNMENT_NAMES]])
+        turns = np.where(faces.alignment.abstained, upright_turns(own), turns)
+    return turns
 
 
 def upright_turns(alignment: Points) -> Doubles:

@@ -22,7 +22,7 @@ from mien.runtime.bundle import Bundle
 if TYPE_CHECKING:
     from mien.engine.steps import Batch
 
-__all__ = ["Stabilized", "Stabilizer", "stabilize"]
+__all__ = ["Stabilized", "Stabilizer", "stabilize", "stabilize_each"]
 
 Doubles = NDArray[np.float64]
 
@@ -62,17 +62,39 @@ class Stabilizer:
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """See `mien.engine.Step`."""
         landmarks = batch.faces.landmarks
-        points = landmarks.values.astype(np.float64)
-        seen = ~landmarks.abstained & (self._canonical.fit(points).scale > 0)
-        values = np.full(points.shape, np.nan, np.float32)
-        if seen.any():
-            face = self._canonical
-            prior = np.broadcast_to(face.weights.astype(np.float64), (int(seen.sum()), len(face.weights)))
-            values[seen] = _fit(face.vertices.astype(np.float64), points[seen], prior, self._tolerance).undo(
-                points[seen]
-            )
-        reasons = landmarks.reasons_for(~seen, "the face has no mesh")
+        values = stabilize_each(landmarks.values, self._canonical, tolerance=self._tolerance)
+        reasons = landmarks.reasons_for(np.isnan(values[:, 0, 0]), "the face has no mesh")
         return {"stabilized": Points(values, layout=landmarks.layout, reasons=reasons)}
+
+
+def stabilize_each(landmarks: ArrayLike, face: CanonicalFace, *, tolerance: float = 2.0) -> NDArray[np.float32]:
+    """Lay each mesh over the canonical face, by itself.
+
+    Parameters
+    ----------
+    landmarks : (N, K, 3) array-like
+        Meshes of any faces, in any unit.
+    face : CanonicalFace
+    tolerance : float
+        cm by which a point may be off and still count by a quarter.
+
+    Returns
+    -------
+    (N, K, 3) float32
+        In the axes of the canonical face, cm; NaN where there is no mesh, or all of its points are one.
+
+    Raises
+    ------
+    ShapeMismatch
+        If there are fewer points than vertices.
+    """
+    points = np.asarray(landmarks, np.float64)
+    values = np.full(points.shape, np.nan, np.float32)
+    seen = face.fit(points).scale > 0
+    if seen.any():
+        prior = np.broadcast_to(face.weights.astype(np.float64), (int(seen.sum()), len(face.weights)))
+        values[seen] = _fit(face.vertices.astype(np.float64), points[seen], prior, tolerance).undo(points[seen])
+    return values
 
 
 @dataclass(frozen=True, eq=False)

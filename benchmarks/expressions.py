@@ -19,8 +19,19 @@ PIXELS = 20.0  # per cm
 
 @dataclass(frozen=True, eq=False)
 class Acted:
-    """A clip: meshes (T, V, 3) in pixels; the skull's rotation (T, 3, 3); the person at rest (V, 3) and the expression
-    on it (T, V, 3), in cm."""
+    """A clip with what made it.
+
+    Attributes
+    ----------
+    meshes : (T, V, 3) float64
+        In pixels.
+    rotation : (T, 3, 3) float64
+        The skull's.
+    person : (V, 3) float64
+        At rest, cm.
+    expression : (T, V, 3) float64
+        Added to the person, cm.
+    """
 
     meshes: Doubles
     rotation: Doubles
