@@ -6,7 +6,6 @@ import itertools
 import logging
 import math
 import re
-import struct
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,18 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from mien.core.decoding import from_array
 from mien.core.errors import ImageError, ImageTooLarge, SourceError, UsageError
 from mien.core.image import Image, pixel_limit
-from mien.media.tones import CURVES, to_ordinary
+from mien.media.viewing import to_rgb, turn_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
     from av.packet import Packet
-    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 __all__ = ["CAMERAS", "Camera", "Facts", "Reader", "open_camera", "open_container", "open_file"]
@@ -249,7 +244,7 @@ class Reader:
             duration=duration,
             frame_count=count or None,
             has_audio=bool(self._container.streams.audio),
-            rotation=_turn(frame).degrees,
+            rotation=turn_of(frame).degrees,
             start=float(self._start or 0),
         )
 
@@ -316,7 +311,7 @@ class Reader:
 
     def _upright(self, frame: VideoFrame) -> Image:
         self._check_size(frame.width, frame.height)
-        return _turn(frame).apply(_to_rgb(frame, self._stream.sample_aspect_ratio, self._converter))
+        return turn_of(frame).apply(to_rgb(frame, self._stream.sample_aspect_ratio, self._converter))
 
 
 def _is_cover(stream: VideoStream) -> bool:
@@ -324,50 +319,3 @@ def _is_cover(stream: VideoStream) -> bool:
     from av.stream import Disposition
 
     return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _to_rgb(frame: VideoFrame, pixel_shape: Fraction | None, converter: VideoReformatter) -> Image:
-    """Pixels as they are shown: (H, W, 3) RGB, uint8, with square pixels; transparency lies over white.
-
-    One converter for all frames of a video: to set one up takes ten times as long as to use it.
-    """
-    form = "rgba" if any(part.is_alpha for part in frame.format.components) else "rgb24"
-    stretch = float(pixel_shape) if pixel_shape and Fraction(1, 4) <= pixel_shape <= 4 else 1.0
-    picture = converter.reformat(frame, format=form, width=max(1, round(frame.width * stretch)), threads=1)
-    image = from_array(picture.to_ndarray())
-    curve = int(frame.color_trc)
-    return to_ordinary(image, curve) if curve in CURVES else image
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """How stored pixels become upright: rows and columns swapped or not, then mirrored left to right, top to bottom."""
-
-    swap: bool = False
-    mirror_x: bool = False
-    mirror_y: bool = False
-
-    @property
-    def degrees(self) -> int:
-        """Clockwise; a mirrored picture counts as the turn that comes closest."""
-        if self.swap:
-            return 90 if self.mirror_x else 270
-        return 180 if self.mirror_x and self.mirror_y else 0
-
-    def apply(self, image: Image) -> Image:
-        import cv2
-
-        turned: Any = cv2.transpose(image) if self.swap else image
-        if self.mirror_x or self.mirror_y:
-            turned = cv2.flip(turned, -1 if self.mirror_x and self.mirror_y else int(self.mirror_x))
-        return np.asarray(turned, dtype=np.uint8)
-
-
-def _turn(frame: VideoFrame) -> _Turn:
-    """Read a frame's display matrix (x' = a x + c y, y' = b x + d y), to the nearest quarter of a turn."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return _Turn()
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
-    swap = abs(b) + abs(c) > abs(a) + abs(d)
-    return _Turn(swap, (c if swap else a) < 0, (b if swap else d) < 0)
