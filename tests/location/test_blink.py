@@ -14,16 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien import assets
 from mien.core.clip import Event
 from mien.core.columns import Scores, Tracks
 from mien.core.errors import CardError
 from mien.core.faces import Faces
+from mien.core.image import load_image
+from mien.core.warping import resize
 from mien.engine import Engine
 from mien.location.blink import Blinks, BlinkSettings, find_blinks, openness
 from mien.location.eyes import EYE_NAMES
 from mien.models.catalogue import Catalogue
+from tests.blinking import Blinker, film_of
 from tests.curves import Lids, clock, film
 from tests.location.meshes import real_test
+from tests.media.films import film as write_film
 from tests.shared import DATA
 
 SETTINGS = BlinkSettings()
@@ -137,7 +142,7 @@ def test_a_slow_squint_is_no_blink_and_one_within_it_is() -> None:
 
 def test_a_fast_squint_is_no_long_closure() -> None:
     times = clock(30, 20)
-    smile = Lids(5.0, closing=0.2, hold=3.0, opening=0.2, depth=0.55)
+    smile = Lids(5.0, closing=0.2, hold=3.0, opening=0.2, depth=0.5)
     assert find_blinks(times, film(times, [smile], noise=0.003), SETTINGS) == []
 
 
@@ -220,6 +225,27 @@ def test_a_card_with_other_params_is_refused() -> None:
 
 def test_the_card_says_what_the_defaults_are() -> None:
     assert BlinkSettings.of(Catalogue.load()["blinks"]) == SETTINGS
+
+
+@pytest.mark.weights
+def test_who_blinks_in_a_picture_of_two(tmp_path: Path) -> None:
+    rate, motions = 20, [[Lids(0.8), Lids(2.0, eyes=(1, 0))], [Lids(0.5), Lids(1.2, hold=0.8)]]
+    with Engine(threads=1) as engine:
+        people = [Blinker.of(resize(load_image(assets.PEOPLE[i]), (256, 256)), engine) for i in (2, 6)]
+        frames = film_of(people, motions, clock(rate, 3.2).tolist())
+        tracking = engine.track(write_film(tmp_path / "two.mp4", frames, rate=rate), want={"blink"})
+        places: dict[int, int] = {}
+        for item in tracking:
+            assert item.faces is not None
+            places |= dict(zip(item.faces.track.ids.tolist(), item.faces.centers[:, 0].astype(int) // 256, strict=True))
+    assert sorted(places.values()) == [0, 1]  # one track for each of them
+    for track, place in places.items():
+        events, own = tracking.events.of(track_id=track), motions[place]
+        assert len(events) == len(own)
+        for event, motion in zip(events, own, strict=True):
+            assert event.start == pytest.approx(motion.at, abs=0.1)
+            assert (event.details["right"], event.details["left"]) == motion.eyes
+            assert event.details["long"] == (motion.hold > 0.5)
 
 
 @real_test

@@ -30,7 +30,7 @@ Doubles = NDArray[np.float64]
 RATE = 100.0  # samples a second of the even grid on which dips are looked for
 KNOTS = 1.0  # seconds between the points at which the personal level of openness is measured
 EDGE = 0.2  # of a dip's depth: where it begins
-NOISE = 8.0  # a dip is at least this many deviations of the noise deep
+NOISE = 10.0  # a dip is at least this many deviations of the noise deep
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class BlinkSettings:
     shortest: float = 0.03
     wink: float = 0.5
     long: float = 0.5
-    rare_depth: float = 0.7
+    rare_depth: float = 0.6
     gap: float = 0.3
 
     @classmethod
