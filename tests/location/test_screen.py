@@ -126,6 +126,8 @@ def test_refusals() -> None:
         Profile.calibrate(faces.with_columns({"gaze": Directions(lost)}), points)
     with pytest.raises(UsageError, match="takes 5 points"):
         Profile.calibrate(faces[:0], points[:0])
+    with pytest.raises(UsageError, match="one group is all there is"):
+        Profile.calibrate(faces, points, groups=np.zeros(9, int))
 
 
 def test_a_gaze_that_says_nothing_is_refused() -> None:

@@ -262,7 +262,9 @@ class Profile:
 
 def _check(points: Doubles, features: Doubles, groups: NDArray[np.intp], lost: int) -> None:
     """Refuse what no calibration can be made from."""
-    if len(points) < LEAST_POINTS or len(np.unique(groups)) < 2:
+    if len(np.unique(groups)) < 2 <= len(points):
+        raise UsageError("one group is all there is: nothing could be left out to measure the error.")
+    if len(points) < LEAST_POINTS:
         without = f" ({lost} pictures have no gaze or no head)" if lost else ""
         raise UsageError(
             f"a calibration takes {LEAST_POINTS} points on the screen or more, not {len(points)}{without}."
@@ -276,7 +278,8 @@ def _check(points: Doubles, features: Doubles, groups: NDArray[np.intp], lost: i
 def _rest_of(x: Doubles, y: Doubles, groups: NDArray[np.intp], group: int) -> Doubles:
     """Residuals of a group that had no part in the choice of the kernel either."""
     kept = groups != group
-    if len(np.unique(groups[kept])) < 2:
-        return np.asarray(y[~kept])
-    fit = Fit.of(choose(x[kept], y[kept], groups[kept]), x[kept], y[kept])
+    others = groups[kept]
+    if len(np.unique(others)) < 2:  # one group is left: choose by leaving out its pictures
+        others = np.arange(len(others))
+    fit = Fit.of(choose(x[kept], y[kept], others), x[kept], y[kept])
     return np.asarray(y[~kept] - fit.predict(x[~kept])[0])
