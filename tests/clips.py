@@ -174,7 +174,7 @@ class Scene:
             if any(hidden):
                 _cover(canvas, box)
             area = float(np.prod(box[2:] - box[:2]))
-            inside: Floats = np.clip(box, 0, np.array([width, height, width, height], np.float32))
+            inside = np.clip(box, 0, np.array([width, height, width, height], np.float32), dtype=np.float32)
             for place, other in enumerate(boxes):  # who is behind
                 shared = np.minimum(inside[2:], other[2:]) - np.maximum(inside[:2], other[:2])
                 if (shared > 0).all() and np.prod(shared) > (1 - HIDDEN) * np.prod(other[2:] - other[:2]):
@@ -183,9 +183,9 @@ class Scene:
             boxes.append(inside)
             seen.append(not any(hidden) and bool(np.prod((inside[2:] - inside[:2]).clip(0)) > 0.7 * area))
         draw = np.random.default_rng(index)
-        grain = draw.normal(0, self.noise, (height // 2, width // 2, 1)).astype(np.float32)
-        grain = cv2.resize(grain, self.size, interpolation=cv2.INTER_NEAREST)[..., None]
-        image = (canvas + grain).clip(0, 255).astype(np.uint8)
+        coarse = draw.normal(0, self.noise, (height // 2, width // 2)).astype(np.float32)
+        grain = cv2.resize(coarse, self.size, interpolation=cv2.INTER_NEAREST)
+        image = (canvas + grain[..., None]).clip(0, 255).astype(np.uint8)
         truth = Truth(np.array(ids, np.intp), np.array(boxes, np.float32).reshape(-1, 4), np.array(seen, bool))
         return Frame(index, time, image), truth
 

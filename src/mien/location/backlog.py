@@ -29,7 +29,8 @@ class Person:
     appearance: Appearance
     trail: Trail | None = None  #: where the person is now; None: nowhere to be seen
     shown: bool = False  #: surely a face
-    last: int = -1  #: the frame in which the person was last seen
+    first: int = 0  #: index of the frame in which the person was first seen
+    last: int = -1  #: index of the frame in which the person was last seen
     id: int | None = None  #: once a frame with the person is out
     start: float = 0.0
     end: float = 0.0
@@ -74,6 +75,7 @@ class Trail:
         self.missed = False  #: whether any look missed it
         self.followed = False  #: whether the pixels say where it went, into the present frame
         self.asked = -np.inf  #: seconds, of its last embedding
+        self.out = False  #: whether a frame with it went out
         self.found(frame, faces, row)
 
     def found(self, frame: Frame, faces: Faces, row: int) -> None:
@@ -154,6 +156,13 @@ class Backlog:
         for held in list(self._held)[:-1]:
             held.sight = None
 
+    def rename(self, person: Person, other: Person) -> None:
+        """One person, of whom no frame is out, turned out to be another."""
+        for held in self._held:
+            for trail in held.places:
+                if trail.person is person:
+                    trail.person = other
+
     def close_gap(self, trail: Trail, place: Place) -> None:
         """Say where a trail was between its last detection and this one, in the newest frame.
 
@@ -202,7 +211,12 @@ class Backlog:
 
     def _faces(self, held: Held) -> Faces:
         height, width = held.frame.image.shape[:2]
-        shown = [(trail.person, place) for trail, place in held.places.items() if trail.person.shown and place.sure]
+        shown = []
+        for trail, place in held.places.items():
+            # What is filled in goes on with what was shown; it does not begin it.
+            if trail.person.shown and place.sure and (place.seen or trail.out):
+                shown.append((trail.person, place))
+                trail.out = True
         detected = [(person, place) for person, place in shown if place.row is not None]
         followed = [
             (person, place)

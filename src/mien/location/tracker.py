@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from mien.runtime.bundle import Bundle
 __all__ = ["ClipTracker", "FaceTracker", "Settings"]
 
 Doubles = NDArray[np.float64]
+
+_ALONE: Final = 0.1  # overlap with another face from which the pixels of the one in front are not those of the other
+_INSIDE: Final = 0.3  # the part of a face inside the picture from which it may still be found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +134,7 @@ class ClipTracker:
         crowded = _ambiguous(place)
         for t, n in assign(place):
             trail = self._trails[t]
-            known = trail.person.appearance.count >= min(self._set.confirm, trail.hits)
+            known = trail.person.appearance.count >= min(self._set.confirm, trail.hits + 1)
             recent = frame.time - trail.asked < self._set.again
             wanted[n] = self._doubt or crowded[n] or not known or not recent or trail.misses > 0
         return wanted
@@ -150,6 +154,7 @@ class ClipTracker:
             for trail in self._trails:
                 if trail.followed:
                     trail.known = frame.index, frame.time, trail.motion.numbers
+                    trail.person.last = frame.index
                 held.places[trail] = trail.led(trail.motion.numbers) if trail.followed else trail.guessed()
         else:
             self._look(held, faces)
@@ -191,7 +196,7 @@ class ClipTracker:
             started = trail.motion.numbers
             trail.motion.predict(seconds)
             # Where two faces meet, the pixels are those of the one in front; a face that was missed may be covered.
-            alone = not trail.misses and overlap.max(initial=0) < 0.1
+            alone = not trail.misses and overlap.max(initial=0) < _ALONE
             there = follow(before, now, box, trail.motion.box) if alone else None
             trail.followed = there is not None
             if there is not None:
@@ -208,7 +213,7 @@ class ClipTracker:
         """End the trails that left the picture or are missed for too long."""
         size = frame.image.shape[1], frame.image.shape[0]
         for trail in list(self._trails):
-            gone = trail.index < frame.index and clipped(trail.motion.numbers, size)[1] < 0.3
+            gone = trail.index < frame.index and clipped(trail.motion.numbers, size)[1] < _INSIDE
             if gone or (trail.misses and frame.time - trail.time > self._set.coast):
                 self._end(trail)
 
@@ -260,8 +265,9 @@ class ClipTracker:
             trails[t].missed = True
             held.places[trails[t]] = trails[t].guessed()
         new = np.array(sorted(set(np.flatnonzero(high)) - {n for _, n in pairs}), np.intp)
-        for n, person in zip(new, self._recalled(known, new), strict=True):
-            self._learn(self._begin(held, faces, n, person), known, n, crowded=False)
+        begun = [self._begin(held, faces, n, who) for n, who in zip(new, self._recalled(known, new), strict=True)]
+        for n, trail in zip(new, begun, strict=True):
+            self._learn(trail, known, n, crowded=False)
 
     def _known(self, faces: Faces) -> Embeddings:
         column = faces.columns.get("embedding")
@@ -302,7 +308,7 @@ class ClipTracker:
         if person is not None and person.trail is not None:
             self._end(person.trail)
         if person not in self._people:  # nobody, or somebody who was not sure to be a face
-            person = Person(Appearance(self._set.exemplars))
+            person = Person(Appearance(self._set.exemplars), first=held.frame.index)
             self._people.append(person)
         trail = Trail(person, held.frame, faces, row)
         person.trail = trail
@@ -316,15 +322,20 @@ class ClipTracker:
         """Follow a face back through the frames that nobody looked at, to where it came into sight."""
         now = held
         for earlier in self._backlog.before(held):
-            if earlier.faces is not None or earlier.shot != held.shot or not (now.sight and earlier.sight):
+            known = any(place.sure and other.person is trail.person for other, place in earlier.places.items())
+            if known or earlier.faces is not None or earlier.shot != held.shot or not (now.sight and earlier.sight):
                 break
             box = box_of(numbers)
+            others = [box_of(place.numbers) for other, place in now.places.items() if other is not trail]
+            if len(others) and iou(box[None], np.array(others)).max() >= _ALONE:
+                break
             there = follow(now.sight, earlier.sight, box, box)
             if there is None:
                 break
             numbers, now = there, earlier
             earlier.places[trail] = trail.led(numbers)
             trail.first = min(trail.first, earlier.frame.index)
+            trail.person.first = min(trail.person.first, trail.first)
 
     def _judge(self, trail: Trail) -> None:
         trail.person.last = trail.index
@@ -343,7 +354,7 @@ class ClipTracker:
         person.appearance.add(vector)
         if person.id is not None:
             return
-        absent = [p for p in self._people if p.trail is None and p.shown and p.last < trail.first]
+        absent = [other for other in self._people if other.trail is None and other.shown and other.last < person.first]
         looks = [other.appearance for other in absent]
         unlike, cosines = known.unlike(looks)[:, row], known.cosines(looks)[:, row]
         if (unlike <= 0).any():
@@ -351,6 +362,7 @@ class ClipTracker:
             old.appearance.take(person.appearance)
             old.trail, old.last = trail, trail.index
             trail.person = old
+            self._backlog.rename(person, old)
             self._people.remove(person)
 
 
