@@ -140,6 +140,16 @@ class Engine:
         """
         return self._planner.choose(name)
 
+    def team(self, name: str) -> tuple[Card, ...]:
+        """The models that do a job together: as `choose`, unless several were asked for.
+
+        Raises
+        ------
+        LicenseRefused, UsageError
+            As `choose`.
+        """
+        return self._planner.team(name)
+
     def plan(self, want: Iterable[str], *, available: Iterable[str] = ()) -> tuple[Card, ...]:
         """The steps that compute the fields of `want` from those `available`, in the order to run them.
 
@@ -201,7 +211,7 @@ class Engine:
         """Fetch and load the models for these fields and jobs now, so that the first picture does not wait."""
         jobs = [name for name in names if name in all_jobs()]
         clip = self._planner.plan_clip(name for name in names if name not in all_jobs())
-        team = [card for job in jobs for card in self._planner.team(job)]
+        team = [card for job in jobs for card in self.team(job)]
         for card in [*team, *self._plan_with_detection(clip.fields), *clip.followers]:
             self._load(card, mode)
 
@@ -399,7 +409,7 @@ class Engine:
     # -- the work ----------------------------------------------------------------------------------------------------
 
     def _locate(self, images: Sequence[Image], search: Search, mode: Mode) -> list[Faces]:
-        team = self._planner.team("detect")
+        team = self.team("detect")
         detectors = [cast("Detector", self._load(card, mode)) for card in team]
         detector = detectors[0] if len(detectors) == 1 else Ensemble(detectors)
         made_by = {"detect": "+".join(card.id for card in team)}

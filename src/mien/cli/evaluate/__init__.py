@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mien.cli.evaluate.blink import blink, eyes
+from mien.cli.evaluate.detection import detection
 from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.landmarks import landmarks
 from mien.cli.evaluate.pose import pose
@@ -23,6 +24,7 @@ def _group() -> None:
 
 app.command()(blink)
 app.command()(eyes)
+app.command()(detection)
 app.command()(gaze)
 app.command()(landmarks)
 app.command()(pose)
