@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mien.core.errors import ImageError, ImageTooLarge, SourceError, UsageError
 from mien.core.image import Image, pixel_limit
-from mien.media.viewing import to_rgb, turn_of
+from mien.media.viewing import Turn, to_rgb, turn_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -181,6 +181,7 @@ class Reader:
 
         self._container, self._name, self._limit = container, name, limit
         self._converter = VideoReformatter()
+        self._turns: dict[int, Turn] = {}
         self._lost = 0
         self._first_error = ""
         try:
@@ -244,7 +245,7 @@ class Reader:
             duration=duration,
             frame_count=count or None,
             has_audio=bool(self._container.streams.audio),
-            rotation=turn_of(frame).degrees,
+            rotation=self._turn(frame).degrees,
             start=float(self._start or 0),
         )
 
@@ -309,9 +310,17 @@ class Reader:
             self._start = min([shown, *starts])
         return float(shown - self._start)
 
+    def _turn(self, frame: VideoFrame) -> Turn:
+        # A frame whose display matrix was read refers to itself, and its megabytes stay until Python's collector comes
+        # by. So it is read once for each angle, which a frame tells without.
+        angle = frame.rotation
+        if angle not in self._turns:
+            self._turns[angle] = turn_of(frame)
+        return self._turns[angle]
+
     def _upright(self, frame: VideoFrame) -> Image:
         self._check_size(frame.width, frame.height)
-        return turn_of(frame).apply(to_rgb(frame, self._stream.sample_aspect_ratio, self._converter))
+        return self._turn(frame).apply(to_rgb(frame, self._stream.sample_aspect_ratio, self._converter))
 
 
 def _is_cover(stream: VideoStream) -> bool:
