@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from benchmarks.pictures import shipped
 from mien.core.boxes import iou
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import angles, rotation_matrix
@@ -169,6 +170,16 @@ def models() -> None:
         print(f"{row}   | {ends} ({np.isnan(turned).sum()} of {len(turned)})")
 
 
+def attention() -> None:
+    seen = []
+    with Engine(threads=1) as engine:
+        for path in shipped():
+            seen += engine.analyze(path, want={"attention"}).attention.values.tolist()
+    values = np.array(seen)
+    print(f"\nAttention: above 0.5 in {(values > 0.5).sum()} of {len(values)} faces of the shipped pictures", end=" ")
+    print(f"({np.isnan(values).sum()} abstained), whose people look into the camera or nearly so")
+
+
 def copies(engine: Engine) -> tuple[Floats, Floats]:
     """Degrees between the pose of mirrored and of turned copies and what it should be; NaN where it abstained."""
     mirrored, turned = [], []
@@ -212,6 +223,7 @@ def _wrap(degrees: Floats) -> Floats:
 
 
 def main() -> None:
+    attention()
     if not DATA.is_dir():
         print(f"skipped: no pictures in {DATA}")
         return

@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mien
 from mien.core.columns import Angles, Column, Directions, Placement, Points, Scores, Tracks
 from mien.core.errors import CardError
 from mien.core.faces import Faces
 from mien.engine import Engine
 from mien.location.smoothing import SPACES, OneEuroSmoother
 from mien.models.catalogue import Catalogue
+from tests.location.meshes import real_test
+from tests.shared import DATA
 
 CARD = Catalogue.load()["one-euro"]
 
@@ -138,6 +141,14 @@ def test_abstained_values_stay_so_and_keep_their_reasons() -> None:
     assert (found.landmarks.values != cols["landmarks"].values).any()
 
 
+def test_keypoints_may_come_and_go() -> None:
+    smooth = smoother().follow()
+    for i, count in enumerate((5, 0, 5, 2)):
+        item = faces([1])
+        item = replace(item, keypoints=np.zeros((1, count, 2), np.float32), keypoint_names=tuple("abcde"[:count]))
+        assert smooth.update(i / 25, item).keypoints.shape == (1, count, 2)
+
+
 def test_faces_of_nobody_and_no_faces() -> None:
     draw, smooth = np.random.default_rng(0), smoother().follow()
     assert len(smooth.update(0.0, faces([], **columns(draw, 0)))) == 0
@@ -194,3 +205,17 @@ def test_the_engine_finds_it_and_the_table_knows_its_kinds() -> None:
         assert engine.choose("smooth").id == "one-euro"
         assert isinstance(engine.runner("smooth"), OneEuroSmoother)
     assert set(SPACES) == {"points", "angles", "directions", "placement", "scores", "levels"}
+
+
+@real_test
+def test_a_real_clip_is_steadier_and_blinks_stay() -> None:
+    meshes = {}
+    for smooth in (False, True):
+        with mien.track(DATA / "video" / "single_face.mp4", want={"landmarks"}, smooth=smooth) as stream:
+            meshes[smooth] = np.concatenate([item.faces.landmarks.values for item in stream if item.faces])
+    shake = {smooth: np.abs(np.diff(rows[..., :2], 2, axis=0)).mean() for smooth, rows in meshes.items()}
+    assert shake[True] < 0.8 * shake[False]
+    moved = np.linalg.norm((meshes[True] - meshes[False])[..., :2], axis=2)
+    assert moved.mean() < 0.02 * np.ptp(meshes[False][..., 0], axis=1).mean()
+    lids = {smooth: np.linalg.norm(rows[:, 159] - rows[:, 145], axis=1) for smooth, rows in meshes.items()}
+    assert lids[True].min() < 1.3 * lids[False].min() + 0.5

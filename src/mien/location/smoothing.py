@@ -210,7 +210,7 @@ class _Track:
     """The filters of one face."""
 
     settings: _Settings
-    filters: dict[tuple[str, int], OneEuro] = field(default_factory=dict)
+    filters: dict[tuple[str, int, tuple[int, ...]], OneEuro] = field(default_factory=dict)
     time: float = 0.0
     box: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
 
@@ -224,10 +224,10 @@ class _Track:
         self, name: str, pair: tuple[float, float], space: _Space, time: float, numbers: NDArray[Any], part: int = 0
     ) -> Doubles:
         """The numbers of a part of a field, smoothed."""
-        key = (name, part)
+        vectors = space.enter(np.asarray(numbers, np.float64))
+        key = (name, part, vectors.shape)  # detectors differ in how many keypoints they give
         if key not in self.filters:
             self.filters[key] = self.settings.filter(pair, space)
-        vectors = space.enter(np.asarray(numbers, np.float64))
         return space.leave(self.filters[key](time, vectors, unit=space.unit(vectors)))
 
     def smooth_column(self, name: str, time: float, column: Column, values: NDArray[np.float32]) -> None:
