@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.core.mesh import Topology, visibility, warp_mesh
+from mien.core.mesh import Topology, triangle_visibility, visibility, warp_mesh
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -131,6 +131,17 @@ def test_visibility_does_not_depend_on_place_and_size(scale: float, x: float, y:
     points, triangles = ball(30)
     moved = visibility((points * scale + [x, y, x])[None], triangles)
     np.testing.assert_allclose(moved, visibility(points[None], triangles), atol=0.1)
+
+
+def test_triangles_are_seen_by_parts() -> None:
+    points, triangles = sheet(2, 2, step=40.0)  # two triangles; a wall stands before a third of them
+    wall = points[[0, 1, 2, 3]] - [0, 0, 50]
+    wall[[1, 3], 0] -= 40 * 2 / 3
+    both = np.concatenate([triangles, triangles + 4])
+    (seen,) = triangle_visibility(np.concatenate([points, wall])[None], both)
+    np.testing.assert_allclose(seen, [1 - 5 / 9, 1 - 1 / 9, 1, 1], atol=0.02)
+    assert np.isnan(triangle_visibility(np.full((1, 8, 3), np.nan), both)).all()
+    assert triangle_visibility(np.zeros((0, 8, 3)), both).shape == (0, 4)
 
 
 def test_visibility_of_none_of_many_and_of_nothing() -> None:

@@ -18,7 +18,7 @@ from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.raster import Raster, rasterize
 from mien.core.warping import resize
 
-__all__ = ["Topology", "visibility", "warp_mesh"]
+__all__ = ["Topology", "triangle_visibility", "visibility", "warp_mesh"]
 
 Ints: TypeAlias = NDArray[np.int32]
 Doubles: TypeAlias = NDArray[np.float64]
@@ -153,22 +153,37 @@ def visibility(points: ArrayLike, triangles: Ints) -> NDArray[np.float32]:
     (N, V) float32
         In [0, 1]; 0 for a vertex whose triangles stand on edge or that has none, NaN for meshes with NaN.
     """
+    shown, drawn = _areas_seen(points, triangles)
+    at_vertices = np.zeros((2, np.shape(points)[1], len(shown)))
+    for corner in triangles.T:
+        np.add.at(at_vertices[0], corner, shown.T)
+        np.add.at(at_vertices[1], corner, drawn.T)
+    return _share(at_vertices[0].T, at_vertices[1].T)
+
+
+def triangle_visibility(points: ArrayLike, triangles: Ints) -> NDArray[np.float32]:
+    """Share of each triangle that the camera sees, (N, T) in [0, 1]; otherwise as `visibility`."""
+    return _share(*_areas_seen(points, triangles))
+
+
+def _areas_seen(points: ArrayLike, triangles: Ints) -> tuple[Doubles, Doubles]:
+    """Pixels (N, T) of each triangle that are seen, and that it has; NaN for meshes with NaN."""
     meshes = np.asarray(points, np.float64)
     if meshes.ndim != 3 or meshes.shape[2] != 3:
         raise ShapeMismatch(f"meshes have the shape (N, V, 3), not {meshes.shape}.")
-    levels = np.full(meshes.shape[:2], np.nan, np.float32)
-    for row, mesh in enumerate(meshes):
-        if not np.isfinite(mesh).all():
-            continue
+    shown, drawn = np.full((2, len(meshes), len(triangles)), np.nan)
+    for row in np.flatnonzero(np.isfinite(meshes).all(axis=(1, 2))):
+        mesh = meshes[row]
         low, extent = mesh.min(axis=0), max(np.ptp(mesh[:, :2], axis=0).max(initial=0), 1e-12)
         raster = rasterize((mesh - low) * (VISIBILITY_SIDE / extent), triangles, (VISIBILITY_SIDE + 1,) * 2, cull=False)
-        facing = np.bincount(raster.shown, minlength=len(triangles)) * raster.facing
-        shown, drawn = (np.zeros(mesh.shape[0]) for _ in range(2))
-        for corner in triangles.T:
-            shown += np.bincount(corner, facing, len(mesh))
-            drawn += np.bincount(corner, raster.drawn, len(mesh))
-        levels[row] = np.divide(shown, drawn, out=np.zeros_like(shown), where=drawn > 0)
-    return levels
+        shown[row] = np.bincount(raster.shown, minlength=len(triangles)) * raster.facing
+        drawn[row] = raster.drawn
+    return shown, drawn
+
+
+def _share(part: Doubles, whole: Doubles) -> NDArray[np.float32]:
+    """Their ratio, 0 where there is nothing, NaN where that is."""
+    return np.asarray(np.divide(part, whole, out=part * 0, where=whole > 0), np.float32)
 
 
 def warp_mesh(
