@@ -17,12 +17,13 @@ Grey = NDArray[np.uint8]
 
 _SIDE: Final = 32  # pixels, at the least, of a face where it is looked at; up to twice as many
 _GRID: Final = 5  # points a side that are followed in each face
+_POINTS: Final = np.stack(np.meshgrid(*[np.linspace(0.2, 0.8, _GRID)] * 2), axis=-1).reshape(-1, 2)  # ... in its sides
 _WINDOW: Final = (11, 11)  # pixels around each point that are compared
 _BACK: Final = 0.05  # of the face's size: a point that does not come back to within this when followed back is lost
 _THUMB: Final = (64, 36)
 
 CUT: Final = 0.6
-DOUBT: Final = 0.8
+DOUBT: Final = 0.7
 
 
 class Sight:
@@ -108,8 +109,7 @@ def follow(before: Sight, now: Sight, box: NDArray[Any], guess: NDArray[Any]) ->
     one = np.ascontiguousarray(one[corner[1] : end[1], corner[0] : end[0]])
     other = np.ascontiguousarray(other[corner[1] : end[1], corner[0] : end[0]])
     inside = small.reshape(2, 2) - corner
-    places = [np.linspace(low + 0.2 * (high - low), high - 0.2 * (high - low), _GRID) for low, high in inside.T]
-    start = np.stack(np.meshgrid(*places), axis=-1).reshape(-1, 2).astype(np.float32)
+    start = (inside[0] + _POINTS * (inside[1] - inside[0])).astype(np.float32)
     seen = ((start >= 0) & (start < end - corner)).all(axis=1)
     start = start[seen]
     if len(start) < _GRID:
@@ -118,38 +118,31 @@ def follow(before: Sight, now: Sight, box: NDArray[Any], guess: NDArray[Any]) ->
     options: dict[str, Any] = {"winSize": _WINDOW, "maxLevel": 2, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
     there, found, _ = cv2.calcOpticalFlowPyrLK(one, other, start, start + shift, **options)
     back, again, _ = cv2.calcOpticalFlowPyrLK(other, one, there, there - shift, **options)
-    error = np.linalg.norm(np.asarray(back) - start, axis=1)
-    good = (found[:, 0] > 0) & (again[:, 0] > 0) & (error < max(_BACK * side, 0.5))
+    error = np.square(np.asarray(back) - start).sum(axis=1)
+    good = (found[:, 0] > 0) & (again[:, 0] > 0) & (error < max(_BACK * side, 0.5) ** 2)
     if good.sum() < max(0.4 * len(start), _GRID):
         return None
     start, ended = start[good], np.asarray(there)[good]
-    move = np.median(ended - start, axis=0)
-    growth = _growth(start, ended)
+    move, middle = np.median(ended - start, axis=0), start.mean(axis=0)
+    arms, others = start - middle, ended - (middle + move)
+    lengths = np.sqrt((arms * arms).sum(axis=1))
+    far = lengths > 0.15 * side  # near points tell little
+    growth = float(np.median((arms * others).sum(axis=1)[far] / lengths[far] ** 2)) if far.any() else 1.0
     # Points that do not go along with the others: the box is on the edge of something, or on two things.
-    middle = np.median(start, axis=0)
-    off = np.linalg.norm(ended - (middle + move + growth * (start - middle)), axis=1)
-    if np.median(off) > 0.1 * side or not 0.8 < growth < 1.25:
+    off = others - growth * arms
+    if np.median((off * off).sum(axis=1)) > (0.1 * side) ** 2 or not 0.8 < growth < 1.25:
         return None
     numbers = numbers_of(box)
-    # The median point moves by `move`; the centre of the box is elsewhere if points on one side were lost.
+    # The points' middle moves by `move`; the centre of the box is elsewhere if points on one side were lost.
     centre = numbers[:2] * factor - corner
     numbers[:2] += (move + (growth - 1) * (centre - middle)) / factor
     numbers[2:] += np.log(growth)
     return numbers
 
 
-def _growth(start: Floats, ended: Floats) -> float:
-    """Median ratio of the distances between points after and before."""
-    first, second = np.triu_indices(len(start), 1)
-    before = np.linalg.norm(start[first] - start[second], axis=1)
-    after = np.linalg.norm(ended[first] - ended[second], axis=1)
-    far = before > np.median(before)  # near points tell little
-    return float(np.median(after[far] / before[far])) if far.any() else 1.0
-
-
 def clipped(numbers: NDArray[Any], size: tuple[int, int]) -> tuple[Floats, float]:
     """The part of a box inside the picture, (4,) xyxy, and how large a part that is, in [0, 1]."""
-    box = box_of(numbers)
-    inside = box.clip(0, np.tile(size, 2))
-    area = float(np.prod(box[2:] - box[:2]))
-    return inside.astype(np.float32), float(np.prod((inside[2:] - inside[:2]).clip(0))) / max(area, 1e-6)
+    x1, y1, x2, y2 = box_of(numbers).tolist()
+    left, top, right, bottom = (min(max(edge, 0.0), size[i % 2]) for i, edge in enumerate((x1, y1, x2, y2)))
+    part = (right - left) * (bottom - top) / max((x2 - x1) * (y2 - y1), 1e-6)
+    return np.array([left, top, right, bottom], np.float32), part

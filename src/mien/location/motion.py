@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ Doubles = NDArray[np.float64]
 _DETECTION: Final = np.array([0.05, 0.05, 0.07, 0.07])  # how far a detector's box is off
 _ACCELERATION: Final = np.array([12.0, 12.0, 1.5, 1.5])  # per second squared: heads start and stop within 0.2 s
 _SPEED: Final = np.array([2.0, 2.0, 0.5, 0.5])  # per second, of a face that was seen once
+_HUGE: Final = 12.0  # logarithm of the longest side that is believed, in pixels
 _PIXELS: Final = np.array([0.02, 0.02, 0.02, 0.02])  # what following the pixels by one frame adds
 
 
@@ -27,7 +29,7 @@ def numbers_of(boxes: NDArray[Any]) -> Doubles:
 
 def box_of(numbers: NDArray[Any]) -> NDArray[np.float32]:
     """Boxes (..., 4) xyxy from what `numbers_of` makes of them."""
-    half = np.exp(np.minimum(numbers[..., 2:], 20.0)) / 2
+    half = np.exp(np.minimum(numbers[..., 2:], _HUGE)) / 2
     return np.concatenate([numbers[..., :2] - half, numbers[..., :2] + half], axis=-1).astype(np.float32)
 
 
@@ -53,13 +55,13 @@ class Motion:
 
     @property
     def _units(self) -> Doubles:
-        size = self.size
-        return np.array([size, size, 1.0, 1.0])
+        return np.array([self.size, self.size, 1.0, 1.0])
 
     @property
     def size(self) -> float:
         """Mean of the box's sides in pixels."""
-        return float(np.exp(self._place[2:].clip(0, 20)).mean())
+        width, height = self._place[2:].tolist()
+        return (math.exp(min(width, _HUGE)) + math.exp(min(height, _HUGE))) / 2
 
     @property
     def numbers(self) -> Doubles:

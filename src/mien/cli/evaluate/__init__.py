@@ -9,6 +9,7 @@ from mien.cli.evaluate.detection import detection
 from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.landmarks import landmarks
 from mien.cli.evaluate.pose import pose
+from mien.cli.evaluate.tracking import tracking
 from mien.cli.evaluate.verification import verification
 
 __all__ = ["app"]
@@ -28,4 +29,5 @@ app.command()(detection)
 app.command()(gaze)
 app.command()(landmarks)
 app.command()(pose)
+app.command()(tracking)
 app.command()(verification)

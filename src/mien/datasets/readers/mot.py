@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ShapeMismatch, SourceError, StorageError, UsageError
 from mien.core.faces import Faces
 
-__all__ = ["TrackedBoxes", "read_tracks", "write_mot"]
+__all__ = ["TrackedBoxes", "find_tracks", "read_tracks", "write_mot"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,30 @@ def read_tracks(path: str | os.PathLike[str]) -> TrackedBoxes:
         table[:, 2:].astype(np.float32),
         np.array([row[6] for row in rows], bool),
     )
+
+
+def find_tracks(path: str | os.PathLike[str]) -> dict[str, Path]:
+    """The files of tracked boxes at a place, by the name of their clip.
+
+    Parameters
+    ----------
+    path : path
+        A file (its clip has the file's name), a folder of ``.txt`` and ``.jsonl`` files, or one in the layout of
+        MOTChallenge: a folder for each clip, with ``gt/gt.txt``.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return {path.stem: path}
+    found = {file.stem: file for file in sorted(path.glob("*")) if file.suffix.lower() in {".txt", ".jsonl"}}
+    found |= {file.parents[1].name: file for file in sorted(path.glob("*/gt/gt.txt"))}
+    if not found:
+        raise SourceError(f"{path} holds no files of tracks: .txt, .jsonl, or */gt/gt.txt.")
+    return found
 
 
 def _mot_line(line: str) -> list[tuple[int, int, float, float, float, float, bool]]:
