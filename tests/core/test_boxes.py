@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from mien.core.boxes import iou, nms, weighted_nms
+from mien.core.boxes import iou, nms, weighted_box_fusion, weighted_nms
 from mien.core.errors import ShapeMismatch
 
 
@@ -117,3 +117,68 @@ def test_shapes_are_checked() -> None:
         nms(np.zeros((3, 4)), np.zeros(2), 0.5)
     with pytest.raises(ShapeMismatch, match="points"):
         weighted_nms(np.zeros((3, 4)), np.zeros(3), np.zeros((2, 5, 2)), 0.5)
+
+
+# -- a part of another one ---------------------------------------------------------------------------------------------
+
+
+def test_a_box_inside_of_a_surer_one_goes() -> None:
+    boxes = np.array([[0, 0, 100, 100], [10, 10, 20, 20], [95, 95, 115, 115], [300, 0, 310, 10]], np.float32)
+    scores = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
+    assert nms(boxes, scores, 0.3).tolist() == [0, 1, 2, 3]
+    assert nms(boxes, scores, 0.7, of="smaller").tolist() == [0, 2, 3]
+    assert nms(boxes, scores[::-1], 0.7, of="smaller").tolist() == [
+        3,
+        2,
+        1,
+    ]  # the larger one goes where it is less sure
+
+
+@given(scored_boxes())
+def test_what_overlaps_of_the_union_overlaps_of_the_smaller(
+    data: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    boxes, scores = data
+    kept = boxes[nms(boxes, scores, 0.5, of="smaller")]
+    kept = kept[(kept[:, 2:] > kept[:, :2]).all(axis=1)]
+    overlaps = iou(kept, kept)
+    np.fill_diagonal(overlaps, 0)
+    assert (overlaps <= 0.5 + 1e-6).all()
+
+
+# -- boxes of several detectors ----------------------------------------------------------------------------------------
+
+
+def test_fused_boxes_by_hand() -> None:
+    first = np.array([[0, 0, 10, 10], [50, 50, 60, 60]], np.float32), np.array([0.8, 0.6], np.float32)
+    second = np.array([[2, 0, 12, 10]], np.float32), np.array([0.4], np.float32)
+    boxes, scores, best = weighted_box_fusion([first, second], 0.5)
+    # (0.8 * 0 + 0.4 * 2) / 1.2; seen by both: the mean score. The other by one of two: half of its score.
+    np.testing.assert_allclose(boxes, [[2 / 3, 0, 10 + 2 / 3, 10], [50, 50, 60, 60]], atol=1e-5)
+    np.testing.assert_allclose(scores, [0.6, 0.3])
+    assert best.tolist() == [0, 1]
+    boxes, scores, best = weighted_box_fusion([second, first], 0.5)
+    assert best.tolist() == [1, 2]
+
+
+def test_fusing_nothing() -> None:
+    nothing = np.zeros((0, 4)), np.zeros(0)
+    for parts in ([], [nothing], [nothing, nothing]):
+        boxes, scores, best = weighted_box_fusion(parts, 0.5)
+        assert (boxes.shape, scores.shape, best.shape) == ((0, 4), (0,), (0,))
+    boxes, scores, _ = weighted_box_fusion([(np.array([[0, 0, 1, 1]]), np.zeros(1)), nothing], 0.5)
+    assert (boxes.tolist(), scores.tolist()) == ([[0, 0, 1, 1]], [0])
+    with pytest.raises(ShapeMismatch):
+        weighted_box_fusion([(np.zeros((1, 4)), np.zeros(2))], 0.5)
+
+
+@given(scored_boxes())
+def test_fusing_a_result_with_itself_changes_nothing(data: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+    boxes, scores = data
+    there = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    boxes, scores = boxes[there], scores[there]
+    rows = nms(boxes, scores, 0.0)  # boxes that are apart
+    apart, sure = boxes[rows], scores[rows]
+    fused, fused_scores, _ = weighted_box_fusion([(apart, sure)] * 3, 0.5)
+    np.testing.assert_allclose(fused, apart, atol=1e-4)
+    np.testing.assert_allclose(fused_scores, sure, atol=1e-6)

@@ -19,6 +19,7 @@ from mien.location.detectors.base import Candidates, FaceDetector, Floats
 from mien.location.detectors.blazeface import BlazeFace
 from mien.location.detectors.centerface import CenterFace
 from mien.location.detectors.looks import Look
+from mien.location.detectors.mtcnn import MTCNN
 from mien.location.detectors.scrfd import SCRFD
 from mien.location.detectors.yunet import YuNet
 from mien.models.card import ImageInput
@@ -242,10 +243,69 @@ def test_incomplete_card(params: dict[str, Any], message: str) -> None:
 
 def test_a_network_of_another_kind_is_refused() -> None:
     params = {"min_score": 0.5, "max_overlap": 0.3, "looks": [{"side": 640}], "strides": [8, 16, 32], "anchors": 2}
-    with pytest.raises(CardError, match="has 6 outputs; SCRFD reads 9"):
-        SCRFD(bundle_of(params, input_of(None), Mirror(6)))
+    with pytest.raises(CardError, match="has 7 outputs; SCRFD reads 9"):
+        SCRFD(bundle_of(params, input_of(None), Mirror(7)))
     with pytest.raises(CardError, match="how its network takes a picture"):
         SCRFD(bundle_of(params, None, Mirror(9)))
+
+
+class Cascade:
+    """Sessions of MTCNN's three networks, which get pictures by columns. The first proposes every square; the others
+    take a square for a face where its upper left is bright, and move nothing."""
+
+    def __init__(self) -> None:
+        self.outputs = ("corrections", "chances")
+        self.judged: list[int] = []
+
+    def __call__(self, name: str) -> Any:
+        run = self.propose if name == "model" else self.judge
+        return SimpleNamespace(outputs=self.outputs, run=lambda pictures: run(pictures, points=name == "output"))
+
+    def propose(self, pictures: NDArray[np.uint8], *, points: bool) -> tuple[NDArray[Any], ...]:
+        columns, rows = ((side - 12) // 2 + 1 for side in pictures.shape[1:3])
+        chances = np.zeros((len(pictures), columns, rows, 2), np.float32)
+        bright = pictures[:, : 2 * columns : 2, : 2 * rows : 2, 0] / np.float32(255)
+        chances[..., 1] = bright
+        return np.zeros((len(pictures), columns, rows, 4), np.float32), chances
+
+    def judge(self, pictures: NDArray[np.uint8], *, points: bool) -> tuple[NDArray[Any], ...]:
+        self.judged.append(len(pictures))
+        near = slice(pictures.shape[1] // 8, pictures.shape[1] // 4)
+        bright = pictures[:, near, near, 0].mean(axis=(1, 2)) / 255
+        chances = np.stack((1 - bright, bright), axis=1).astype(np.float32)
+        still = np.zeros((len(pictures), 4), np.float32)
+        # Points: x as a fifth of the square each, then y a tenth each.
+        where = np.tile(np.concatenate((np.arange(5) / 5, np.arange(5) / 10)), (len(pictures), 1)).astype(np.float32)
+        return (still, where, chances) if points else (still, chances)
+
+
+def mtcnn(cascade: Cascade) -> MTCNN:
+    params = {
+        "min_score": 0.9, "max_overlap": 0.5, "proposal_score": 0.6, "refine_score": 0.7, "proposals": 100,
+        "looks": [{"side": 48, "when_below": 1e4}],
+    }  # fmt: skip
+    card = SimpleNamespace(id="fake", params=params, files={"model": SimpleNamespace(input=input_of(None, 12))})
+    return MTCNN(cast("Bundle", SimpleNamespace(card=card, session=cascade)))
+
+
+def test_mtcnn_passes_what_its_first_network_sees_through_the_others() -> None:
+    cascade = Cascade()
+    image = picture(48, 36)
+    image[20:24, 10:14] = 255  # the upper left of a square of 12 at (10, 20)
+    blank, there = mtcnn(cascade).detect([picture(48, 36), image])
+    assert len(blank) == 0
+    np.testing.assert_allclose(there.boxes, [[10, 20, 22, 32]], atol=1e-3)
+    np.testing.assert_allclose(there.keypoints[0, 1], [10 + 12 / 5 - 0.5, 20 + 12 / 10 - 0.5], atol=1e-3)
+    assert cascade.judged  # one call a network, whatever the number of pictures
+    assert len(cascade.judged) == 2
+    assert mtcnn(Cascade()).detect([]) == []
+
+
+def test_mtcnn_keeps_pictures_apart() -> None:
+    one, two = picture(48, 36), picture(48, 36)
+    one[20:24, 10:14] = two[20:24, 12:16] = 255  # squares that would overlap, were they in one picture
+    found = mtcnn(Cascade()).detect([one, two, one])
+    assert [faces.boxes[0, 0] for faces in found] == pytest.approx([10, 12, 10], abs=1e-3)
 
 
 # --- decoders, against loops over all cells -------------------------------------------------------------------------
@@ -313,6 +373,14 @@ def test_scrfd_decodes(seed: int, size: Size, threshold: float, anchors: int) ->
                         expected.append(([x - left, y - up, x + right, y + down], float(score[0]), where))
                     index += 1
     check(decoder(SCRFD, 9, strides=[8, 16, 32], anchors=anchors).decode(rows, size, threshold), expected)
+    # Networks that were trained without points.
+    pointless = decoder(SCRFD, 6, strides=[8, 16, 32], anchors=anchors)
+    found = pointless.decode(rows[:6], size, threshold)
+    np.testing.assert_allclose(
+        found.boxes, np.array([box for box, *_ in expected]).reshape(-1, 4), rtol=1e-3, atol=1e-3
+    )
+    assert pointless.keypoint_names == ()
+    assert found.points.shape == (len(expected), 0, 2)
 
 
 @settings(deadline=None, max_examples=25)

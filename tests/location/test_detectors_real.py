@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +13,11 @@ import pytest
 from mien.core.boxes import iou
 from mien.core.image import Image, load_image
 from mien.core.warping import resize
+from mien.engine import Engine
+from mien.location.detectors.scrfd import SCRFD
+from mien.models.catalogue import add_card
+from mien.runtime.bundle import Bundle
+from mien.runtime.session import SessionOptions
 from tests.shared import DATA, marked_faces, noses, open_bundle, photo, runner
 
 FIVE_POINTS = ["yunet", "scrfd-500m", "scrfd-2.5g", "centerface", "mtcnn"]
@@ -148,3 +155,49 @@ def test_equals_opencv() -> None:
     # There points count from the pixels' edges.
     np.testing.assert_allclose(faces.keypoints + 0.5, rows[:, 4:14].reshape(-1, 5, 2), atol=0.05)
     np.testing.assert_allclose(faces.scores, rows[:, 14], atol=1e-3)
+
+
+def exported(target: Path, *, points: bool, rows: bool) -> Path:
+    """SCRFD as others export it: without points, or with outputs that have no axis of pictures."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(open_bundle("scrfd-500m").path("model")))
+    for output in [part for part in model.graph.output if part.name.startswith("kps") and not points]:
+        model.graph.output.remove(output)
+    for output in model.graph.output if not rows else ():
+        name, shape = output.name, output.type.tensor_type.shape
+        width = shape.dim[-1].dim_value
+        for node in model.graph.node:
+            node.output[:] = [f"{name}_rows" if part == name else part for part in node.output]
+        model.graph.initializer.append(numpy_helper.from_array(np.array([-1, width]), f"{name}_shape"))
+        model.graph.node.append(helper.make_node("Reshape", [f"{name}_rows", f"{name}_shape"], [name]))
+        del shape.dim[0]
+    onnx.save(model, str(target))
+    return target
+
+
+@pytest.mark.parametrize("points", [True, False])
+@pytest.mark.parametrize("rows", [True, False])
+def test_an_export_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: bool, rows: bool) -> None:
+    monkeypatch.setenv("MIEN_CONFIG", str(tmp_path))
+    images = [photo("detect_noses/016_8.jpg"), photo("detect_noses/012_4.jpg")]
+    card = add_card(exported(tmp_path / "own.onnx", points=points, rows=rows), like="scrfd-500m", id="own")
+    bundle = Bundle(card, {"model": tmp_path / "own.onnx"}, SessionOptions(threads=1, device="cpu"))
+    own = SCRFD(bundle).detect(images)
+    with Engine(device="cpu", threads=1) as engine:  # the mesh needs no points
+        assert not np.isnan(engine.analyze(images[0], faces=own[0], want={"landmarks"}).landmarks.values).any()
+    for faces, known in zip(own, runner("scrfd-500m", precision="f32").detect(images), strict=True):
+        np.testing.assert_allclose(faces.boxes, known.boxes, atol=0.05)
+        assert len(faces.keypoint_names) == (5 if points else 0)
+
+
+@pytest.mark.parametrize("like", ["yunet", "centerface", "scrfd-2.5g", "mtcnn"])
+def test_a_file_of_ones_own_in_place_of_a_known_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, like: str) -> None:
+    monkeypatch.setenv("MIEN_CONFIG", str(tmp_path))
+    known = open_bundle(like)
+    card = add_card(known.path("model"), like=like, id="own")
+    bundle = Bundle(card, {name: known.path(name) for name in card.files}, known.options)
+    module, name = card.runner.split(":")
+    (faces,) = getattr(importlib.import_module(module), name)(bundle).detect([photo("detect_noses/016_8.jpg")])
+    assert len(faces) == 8

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,7 @@ class FaceDetector(ABC):
     """
 
     #: Names of the points; left and right are the subject's.
-    keypoint_names: ClassVar[tuple[str, ...]]
+    keypoint_names: tuple[str, ...]
 
     def __init__(self, bundle: Bundle) -> None:
         self._card = bundle.card
