@@ -225,7 +225,7 @@ def curves(people: int = 20, seconds: float = 60.0) -> None:
                 found[str(seed)] = Events(tuple(find_blinks(times, seen, BlinkSettings())))
             report = evaluate_events(truth, found, kind="blink", iou=0.5)
             cells.append(f"{report.f1:.3f} ({report.precision:.3f}, {report.recall:.3f})")
-        print(f"{rate:18}" + "".join(f"{cell:>24}" for cell in cells))
+        print(f"{rate:18}" + "".join(f"{cell:>24}" for cell in cells) + f"   of {report.truth} blinks")
 
 
 def _motions(draw: np.random.Generator, seconds: float) -> list[Lids]:
