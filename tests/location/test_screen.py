@@ -79,6 +79,14 @@ def test_what_is_unlike_the_calibration_is_less_sure() -> None:
     assert profile.predict(far.look_at(user.grid(3, 3), seed=5)).spread.mean() > 1.5 * usual
 
 
+def test_a_head_that_was_held_still_may_move_a_little() -> None:
+    still = SimulatedUser(seed=6, moves=(0.1, 0.1, 0.1), turns=0.1)
+    profile = Profile.calibrate(still.look_at(still.grid(4, 3)), still.grid(4, 3))
+    moved = SimulatedUser(seed=6, moves=(2.0, 2.0, 2.0), turns=2.0)
+    told = profile.predict(moved.look_at(still.grid(5, 4), seed=7)).xy
+    assert np.linalg.norm(told - still.grid(5, 4), axis=1).mean() < 5
+
+
 def test_the_same_pictures_in_another_order_or_unit() -> None:
     user = SimulatedUser(seed=1)
     points, faces = user.grid(3, 3), user.look_at(user.grid(3, 3))

@@ -29,6 +29,9 @@ Unit = Literal["cm", "px"]
 
 #: Where the line of sight meets the camera's plane (cm), the place of the eyes (cm), and how the head is turned (deg).
 FEATURES: Final = ("meets_x", "meets_y", "x", "y", "z", "yaw", "pitch")
+#: Least deviation that a feature is taken to have: of a head that was held still nothing can be learned, and what
+#: trembles in it must not count when it moves.
+LEAST_SCALE: Final = (1.0, 1.0, 3.0, 3.0, 3.0, 5.0, 5.0)
 FORMAT, VERSION = "mien screen profile", 1
 LEAST_POINTS = 5
 FLATTEST = 0.05  # of the spread of points across to that along: below it they lie on a line
@@ -136,8 +139,7 @@ class Profile:
         _check(distinct, features, held, int((~seen).sum()))
         both = np.column_stack([features, where])
         mean, scale = both.mean(axis=0), both.std(axis=0)
-        scale[-2:] = scale[-2:].mean()  # a centimetre is one across and down
-        scale[scale < 1e-6] = 1.0
+        scale = np.append(np.maximum(scale[:-2], LEAST_SCALE), [scale[-2:].mean()] * 2)  # a cm is one across and down
         both = (both - mean) / scale
         x, y = both[:, :-2], both[:, -2:]
         rest = np.concatenate([_rest_of(x, y, held, group) for group in np.unique(held)])
