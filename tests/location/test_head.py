@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mien import assets
 from mien.core.columns import Placement, Points
 from mien.core.errors import CardError
 from mien.core.faces import Faces
 from mien.core.geometry import rotation_matrix
+from mien.core.image import load_image
 from mien.engine.steps import Batch
 from mien.location.canonical import CanonicalFace
+from mien.location.gaze import view_rotation
 from mien.location.head import EYE_CORNERS, PinholeHead, assumed_focal, place
 from tests.location import meshes
 from tests.location.meshes import described, found, real_test
@@ -45,7 +48,8 @@ def projected(pose: Any, position: Any, focal: float, size: tuple[int, int] = SI
     points = (FACE.vertices - FACE.vertices[EYE_CORNERS].mean(axis=0)) @ rotation.T + position
     middle = FACE.weights / FACE.weights.sum() @ points
     xy = focal * points[:, :2] / points[:, 2:] + (np.array(size) - 1) / 2
-    return np.column_stack([xy, focal / middle[2] * (points[:, 2] - middle[2])])
+    depth = (points - middle) @ middle / np.linalg.norm(middle)  # along the ray, as in a crop of the face
+    return np.column_stack([xy, focal / middle[2] * depth])
 
 
 def placed(mesh: NDArray[np.float64], focal: float, size: tuple[int, int] = SIZE, **options: Any) -> Placement:
@@ -154,6 +158,20 @@ def test_real_heads_are_within_reach_and_turned_as_pose_says() -> None:
     assert (faces.head.distance < 100).all(), "portraits"
     turn = np.einsum("nij,nij->n", faces.head.matrix, faces.pose.matrix)
     assert np.median(np.rad2deg(np.arccos(((turn - 1) / 2).clip(-1, 1)))) < 6
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("corner", [(444, 444), (0, 444), (888, 0), (0, 888)])
+def test_beside_the_middle_pose_is_along_the_ray_and_head_in_the_camera_s_axes(corner: tuple[int, int]) -> None:
+    """One portrait at several places of a canvas: the crop stays the same, so the pose does."""
+    image, (x, y) = np.full((1400, 1400, 3), 90, np.uint8), corner
+    image[y : y + 512, x : x + 512] = load_image(assets.PEOPLE[0])
+    faces = heads([image], [found(image).top(1)])
+    along = np.swapaxes(view_rotation(faces.head.position), 1, 2) @ faces.head.matrix
+    cosine = (np.einsum("nij,nij->n", along, faces.pose.matrix) - 1) / 2
+    assert np.rad2deg(np.arccos(cosine.clip(-1, 1)))[0] < 4
+    expected = [(part + 256 - 700) / faces.head.focal[0] for part in corner]
+    np.testing.assert_allclose(faces.head.position[0, :2] / faces.head.position[0, 2], expected, atol=0.05)
 
 
 @real_test

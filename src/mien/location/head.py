@@ -176,9 +176,10 @@ class _View:
         turned = _crosses(-points / far)
         shifted = np.broadcast_to(np.eye(3), turned.shape)
         dx, dy, dz = np.moveaxis(np.concatenate([turned, shifted], axis=3), 2, 0)
-        # Depths about the middle do not change with a shift, but shrink with the distance as all that is seen.
-        depth = points[..., 2:] / far
-        dz_seen = np.concatenate([turned[:, :, 2], np.zeros_like(turned[:, :, 0, :2]), -depth], axis=2)
+        # The mesh's depths are along the ray to the face. A shift leaves them, but they shrink with the distance.
+        ray = (position / np.linalg.norm(position, axis=1, keepdims=True))[:, None, :, None]
+        depth = points @ ray[:, 0] / far
+        dz_seen = np.concatenate([(ray * turned).sum(axis=2), np.zeros_like(turned[:, :, 0, :2]), -depth], axis=2)
         rest = np.concatenate(
             [x / z - seen[..., :1], y / z - seen[..., 1:2], self.depth * (depth - seen[..., 2:])], axis=2
         )
