@@ -153,12 +153,12 @@ def visibility(points: ArrayLike, triangles: Ints) -> NDArray[np.float32]:
     (N, V) float32
         In [0, 1]; 0 for a vertex whose triangles stand on edge or that has none, NaN for meshes with NaN.
     """
-    shown, drawn = _areas_seen(points, triangles)
-    at_vertices = np.zeros((2, np.shape(points)[1], len(shown)))
-    for corner in triangles.T:
-        np.add.at(at_vertices[0], corner, shown.T)
-        np.add.at(at_vertices[1], corner, drawn.T)
-    return _share(at_vertices[0].T, at_vertices[1].T)
+    areas = _areas_seen(points, triangles)
+    sums = np.zeros((2, *np.shape(points)[:2]))
+    for kind, row in np.ndindex(sums.shape[:2]):
+        for corner in triangles.T:
+            sums[kind, row] += np.bincount(corner, areas[kind][row], sums.shape[2])
+    return _share(*sums)
 
 
 def triangle_visibility(points: ArrayLike, triangles: Ints) -> NDArray[np.float32]:
