@@ -14,6 +14,7 @@ from mien.core.columns import Directions, Placement
 from mien.core.errors import InputError, NoFace, ShapeMismatch, SourceError, UsageError
 from mien.core.faces import Faces
 from mien.datasets.readers.gaze_csv import GazeRow, GazeTable, read_gaze_csv
+from mien.datasets.readers.mpiifacegaze import read_mpiifacegaze
 from mien.engine import Engine
 from mien.evaluation.gaze import evaluate_angles
 from mien.evaluation.looks import evaluate_looks
@@ -96,6 +97,35 @@ def test_tables_that_are_none(tmp_path: Path, text: str, message: str) -> None:
 def test_no_table(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         read_gaze_csv(tmp_path / "nothing.csv")
+
+
+def mpii_line(picture: str, face: tuple[float, ...], target: tuple[float, ...]) -> str:
+    return " ".join([picture, *["0"] * 20, *map(str, face), *map(str, target), "left"]) + "\n"
+
+
+def test_mpiifacegaze(tmp_path: Path) -> None:
+    """Straight at the camera from the side; and to its right from the middle."""
+    for person, line in {
+        "p00": mpii_line("day01/1.jpg", (300, 0, 400), (0, 0, 0)),
+        "p01": mpii_line("day01/1.jpg", (0, 0, 500), (500, 0, 0)) + "\n",
+    }.items():
+        (tmp_path / person).mkdir()
+        (tmp_path / person / f"{person}.txt").write_text(line)
+    table = read_mpiifacegaze(tmp_path)
+    assert table.kind == "angles"
+    assert [row.group for row in table.rows] == ["p00", "p01"]
+    assert table.rows[0].picture == tmp_path / "p00" / "day01" / "1.jpg"
+    np.testing.assert_allclose([row.values for row in table.rows], [[0, 0], [45, 0]], atol=1e-4)
+
+
+@pytest.mark.parametrize("text", ["day01/1.jpg 1 2\n", mpii_line("a", (0, 0, 1), (0, 0, 1)), "x " * 28, "\n"])
+def test_what_is_not_mpiifacegaze(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SourceError, match="as MPIIFaceGaze does"):
+        read_mpiifacegaze(tmp_path)
+    (tmp_path / "p00").mkdir()
+    (tmp_path / "p00" / "p00.txt").write_text(text)
+    with pytest.raises(InputError, match=r"line 1: not a line|has no rows"):
+        read_mpiifacegaze(tmp_path)
 
 
 # --- angles -----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def gaze(
         Path | None,
         typer.Argument(
             help="A CSV file: file, and yaw and pitch; or gaze_x, gaze_y, gaze_z; or x, y on a screen; or x1, y1, x2, "
-            "y2, target_x, target_y. A column group says what is not independent.",
+            "y2, target_x, target_y. A column group says what is not independent. Or the folder of MPIIFaceGaze.",
             show_default=False,
         ),
     ] = None,
@@ -34,10 +34,12 @@ def gaze(
 ) -> None:
     """Tell how far gaze is off; what is measured follows from the columns. Repeat --model gaze=ID to compare."""
     from mien.datasets.readers.gaze_csv import read_gaze_csv
+    from mien.datasets.readers.mpiifacegaze import read_mpiifacegaze
 
     if (source is None) == (drawn == 0):
         raise UsageError("mien evaluate gaze takes either a table or --drawn with a number of people.")
-    table = None if source is None else read_gaze_csv(source)
+    read = read_mpiifacegaze if source is not None and source.is_dir() else read_gaze_csv
+    table = None if source is None else read(source)
     for engine in engines:
         name, report = _report(table, drawn, unit, engine)
         model = engine.choose("gaze").id
