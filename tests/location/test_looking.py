@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,13 @@ def test_faces_that_cannot_be_placed_are_tested_in_the_picture() -> None:
     lost[1] = np.nan
     looks = looks_at(faces.with_columns({"head": Placement(lost, reasons=(None, "no mesh"))}))
     assert looks.mutual == ((0, 1),)
+
+
+def test_a_picture_of_unknown_size_is_flat() -> None:
+    faces = replace(people(SIDE_BY_SIDE[:2], [[88, 0], [-88, 0]]), image_size=(0, 0))
+    assert looks_at(faces).mutual == ((0, 1),)
+    with pytest.raises(UsageError, match="size of the picture is not known"):
+        looks_at(faces, objects=[[0, 0, 5, 5]], depth=[100.0])
 
 
 def test_errors() -> None:

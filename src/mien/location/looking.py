@@ -141,19 +141,22 @@ def looks_at(
     FieldNotComputed
         If the faces have no gaze, or a depth is given and they have no head.
     ShapeMismatch, UsageError
-        If objects, names and depths do not fit each other.
+        If objects, names and depths do not fit each other, or the picture's size is not known where depths are.
     """
     cone = cone or Cone()
     boxes, labels, depths = _objects(objects, names, depth)
     if np.isfinite(depths).any() and "head" not in faces.columns:
         raise FieldNotComputed("head was not computed, without which depths mean nothing: want it along with gaze.")
+    if np.isfinite(depths).any() and not faces.image_size[0]:
+        raise UsageError("the size of the picture is not known, without which depths mean nothing.")
     count = len(faces)
     every = np.concatenate([faces.boxes.astype(np.float64), boxes])
     eyes = _eyes(faces)
     angles = np.full((count, len(every)), np.nan)
     if count and len(every):
         flat = _in_the_picture(faces.gaze.vector.astype(np.float64), eyes, every, cone)
-        space = _in_space(faces, every, depths, cone) if "head" in faces.columns else np.full_like(flat, np.nan)
+        placed = "head" in faces.columns and faces.image_size[0] > 0
+        space = _in_space(faces, every, depths, cone) if placed else np.full_like(flat, np.nan)
         angles = np.where(np.isnan(space), flat, space)
         np.fill_diagonal(angles[:, :count], np.nan)
     scores, camera = cone.scores(angles), cone.scores(faces.gaze.off_axis)
