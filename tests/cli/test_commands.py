@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import pytest
 
 import mien
 from mien.cli import main, options
+from mien.core.fields import all_fields
 from mien.models.card import WeightFile
 from mien.models.catalogue import Catalogue
 from tests.engine import fakes
@@ -119,9 +121,25 @@ def test_odd_names(run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.M
 
 def test_all_fields(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue = {name for card in fakes.catalogue() for name in card.gives} - {"detect"}
-    monkeypatch.setattr(options, "all_fields", lambda: dict.fromkeys(catalogue))
+    known = {name: all_fields()[name] for name in catalogue}
+    monkeypatch.setattr(options, "all_fields", lambda: known)
     result = run("analyze", photos / "a.png", "--want", "all")
     assert catalogue <= json.loads(result.out)["faces"][0].keys()
+
+
+def test_all_is_what_the_licenses_permit(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [
+        replace(card, weights_license="LicenseRef-non-commercial") if card.id == "age" else card
+        for card in fakes.catalogue()
+    ]
+    monkeypatch.setattr(Catalogue, "load", lambda: Catalogue(cards))
+    known = {name: all_fields()[name] for name in ("age", "pose")}
+    monkeypatch.setattr(options, "all_fields", lambda: known)
+    result = run("analyze", photos / "a.png", "--want", "all", "--licenses", "commercial")
+    assert result.code == 0, result.err
+    face = json.loads(result.out)["faces"][0]
+    assert "pose" in face
+    assert "age" not in face
 
 
 def test_one_broken_picture_is_a_record_and_exit_code_1(run: Run, photos: Path) -> None:
@@ -179,7 +197,7 @@ def test_version_and_help(run: Run) -> None:
 def test_models_list_and_licenses(run: Run) -> None:
     rows = [json.loads(line) for line in run("models", "list").out.splitlines()]
     assert {row["id"] for row in rows} == {card.id for card in fakes.catalogue()}
-    assert {row["id"] for row in rows if not row["commercial"]} == {"squares"}
+    assert {row["id"] for row in rows if not row["commercial"]} == {"squares", "others"}
     assert "| squares |" in run("models", "licenses").out
 
 

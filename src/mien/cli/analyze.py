@@ -80,7 +80,7 @@ def analyze(
     """Find the faces in pictures and compute fields about them."""
     items = engine.scan(
         sources,
-        want=parse_want(want),
+        want=parse_want(want, engine),
         min_score=min_score,
         min_size=min_size,
         max_faces=max_faces,

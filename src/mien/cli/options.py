@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from mien.core.errors import UsageError
+from mien.core.errors import LicenseRefused, UsageError
 from mien.core.fields import all_events, all_fields, check_want
 
 if TYPE_CHECKING:
@@ -127,13 +127,26 @@ def _signature(function: Callable[..., object]) -> inspect.Signature:
     return inspect.signature(function, eval_str=True)
 
 
-def parse_want(text: str, *, temporal: bool = False) -> frozenset[str]:
-    """Field names of a comma-separated list; "all" is every field (and event, where frames are looked at together)."""
+def parse_want(text: str, engine: Engine, *, temporal: bool = False) -> frozenset[str]:
+    """Field names of a comma-separated list.
+
+    "all" is every field that the engine's licenses permit, and every event where frames are looked at together.
+    """
     names = {name.strip() for name in text.split(",") if name.strip()}
     if names == {"all"}:
-        names = {field.name for field in all_fields().values() if temporal or not field.temporal}
-        names |= all_events().keys() if temporal else set()
+        known = [field.name for field in all_fields().values() if not field.always and not field.temporal]
+        if temporal:
+            known += [*(field.name for field in all_fields().values() if field.temporal), *all_events()]
+        names = {name for name in known if _permitted(name, engine)}
     return check_want(names, temporal=temporal)
+
+
+def _permitted(name: str, engine: Engine) -> bool:
+    try:
+        engine.choose(name)
+    except LicenseRefused:
+        return False
+    return True
 
 
 def parse_tiles(text: str) -> Tiles:

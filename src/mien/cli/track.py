@@ -53,7 +53,7 @@ def track(
     """
     from mien.media.video import open_video
 
-    wanted = parse_want(want, temporal=True)
+    wanted = parse_want(want, engine, temporal=True)
     outputs = _Outputs(out=out, style=style, video=video, timeline=timeline, events=events)
     tracking = engine.track(
         open_video(_source(source), fps=fps),
