@@ -95,6 +95,14 @@ def test_who_looks_exactly_at_another_does(one: tuple[float, ...], other: tuple[
     assert looks.scores[0, 1] > 0.8
 
 
+def test_a_gaze_may_turn_farther_than_it_says_but_not_elsewhere() -> None:
+    beside = people(SIDE_BY_SIDE[:2], [[46, 0], [0, 0]])
+    assert looks_at(beside).targets[0] == "face 1"
+    assert looks_at(beside, cone=Cone(reach=1)).targets[0] == "nobody"
+    assert looks_at(people(SIDE_BY_SIDE[:2], [[46, 40], [0, 0]])).targets[0] == "nobody"
+    assert looks_at(people(SIDE_BY_SIDE[:2], [[20, 0], [0, 0]])).targets[0] == "nobody"
+
+
 def test_objects_by_name() -> None:
     faces = people([[0, 0, 200]], [[80, 0]], head=False)
     boxes = [[800, 250, 900, 350], [100, 250, 200, 350], [450, 0, 550, 80]]
@@ -174,11 +182,11 @@ def test_errors() -> None:
 # --- in time ----------------------------------------------------------------------------------------------------------
 
 
-def watched(yaws: Any, *, rate: float = 10.0, **options: Any) -> Events:
+def watched(yaws: Any, *, pitches: Any = None, rate: float = 10.0, **options: Any) -> Events:
     """Track 7 turns its eyes, track 9 looks into the camera."""
     watch = LookWatch(**options)
-    for index, yaw in enumerate(yaws):
-        watch.update(index / rate, people(SIDE_BY_SIDE[:2], [[yaw, 0], [0, 0]], ids=[7, 9]))
+    for index, (yaw, pitch) in enumerate(zip(yaws, pitches or [0] * len(yaws), strict=True)):
+        watch.update(index / rate, people(SIDE_BY_SIDE[:2], [[yaw, pitch], [0, 0]], ids=[7, 9]))
     return watch.finish()
 
 
@@ -197,9 +205,9 @@ def test_a_glance_is_no_look_and_a_blink_does_not_end_one() -> None:
 
 def test_a_look_wavers_but_has_to_begin_surely() -> None:
     limits = SpanLimits(enter=0.8, leave=0.3, shortest=0.3, longest_gap=0.2)
-    wavering = 50  # about 12 degrees beside the other's box
-    assert len(watched([wavering] * 20, limits=limits)) == 0
-    (event,) = watched([88] + [wavering] * 20, limits=limits)
+    beside = 18  # degrees above the other's middle: about 12 above the box
+    assert len(watched([88] * 20, pitches=[beside] * 20, limits=limits)) == 0
+    (event,) = watched([88] * 21, pitches=[0] + [beside] * 20, limits=limits)
     assert event.duration == pytest.approx(2.0)
 
 

@@ -1,5 +1,8 @@
 """Who looks at whom, and at which of the caller's boxes: a cone test in the picture, or in space where depth is known.
 
+A gaze has a direction in the picture and an angle to the camera. Models tell the first well, and the second too small
+where it is large; so a gaze may turn farther than it says, but only the way it points.
+
 There is no network here that has seen where people look in a scene (Gaze-LLE and the models of ChildPlay are such): a
 gaze and a list of candidates are compared, so nothing is found that is not a candidate.
 """
@@ -15,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import FieldNotComputed, ShapeMismatch, UsageError
 from mien.core.faces import Faces
-from mien.location.gaze import in_camera
+from mien.location.gaze import view_rotation
 
 __all__ = ["CAMERA", "NOBODY", "UNKNOWN", "Cone", "Looks", "looks_at"]
 
@@ -38,6 +41,9 @@ class Cone:
         About the error of the gaze: 10 for the models here.
     minimum : float
         Least score of what is looked at, in (0, 1].
+    reach : float
+        How many times as far from the camera as it says, at most, a gaze may turn, up to a right angle. 1: it is exact.
+        Painted turns are told as half to two thirds of what they are.
     depth_error : float
         Part of its distance from the camera by which a face or object may be nearer or farther than it says.
     unknown_depth : float
@@ -46,13 +52,16 @@ class Cone:
 
     spread: float = 10.0
     minimum: float = 0.5
+    reach: float = 2.0
     depth_error: float = 0.1
     unknown_depth: float = 45.0
 
     def __post_init__(self) -> None:
-        good = 0 < self.spread <= 90 and 0 < self.minimum <= 1
+        good = 0 < self.spread <= 90 and 0 < self.minimum <= 1 and self.reach >= 1
         if not (good and 0 <= self.depth_error < 1 and 0 <= self.unknown_depth <= 90):
-            raise UsageError("a cone has a spread in (0, 90], a minimum in (0, 1] and depths in their ranges.")
+            raise UsageError(
+                "a cone has a spread in (0, 90], a minimum in (0, 1], a reach of 1 or more and depths in their ranges."
+            )
 
     def scores(self, degrees: ArrayLike) -> Floats:
         """Scores in [0, 1] of gazes that miss their targets by some degrees; 0 for NaN."""
@@ -154,10 +163,10 @@ def looks_at(
     eyes = _eyes(faces)
     angles = np.full((count, len(every)), np.nan)
     if count and len(every):
-        flat = _in_the_picture(faces.gaze.vector.astype(np.float64), eyes, every, cone)
-        placed = "head" in faces.columns and faces.image_size[0] > 0
-        space = _in_space(faces, every, depths, cone) if placed else np.full_like(flat, np.nan)
-        angles = np.where(np.isnan(space), flat, space)
+        angles = _in_the_picture(faces, eyes, every, cone)
+        if "head" in faces.columns and faces.image_size[0]:
+            space = _in_space(faces, every, depths, cone)
+            angles = np.where(np.isnan(space), angles, space)
         np.fill_diagonal(angles[:, :count], np.nan)
     scores, camera = cone.scores(angles), cone.scores(faces.gaze.off_axis)
     far = np.linalg.norm((every[:, :2] + every[:, 2:])[None] / 2 - eyes[:, None], axis=2)
@@ -211,18 +220,12 @@ def _on(boxes: Doubles) -> Doubles:
     return np.asarray(boxes[:, None, :2] + _GRID * (boxes[:, None, 2:] - boxes[:, None, :2]))
 
 
-def _in_the_picture(gaze: Doubles, eyes: Doubles, boxes: Doubles, cone: Cone) -> Doubles:
-    """Least degrees between gazes (N, 3) and boxes, whatever their depth within limits: (N, T), NaN around the eyes."""
+def _in_the_picture(faces: Faces, eyes: Doubles, boxes: Doubles, cone: Cone) -> Doubles:
+    """Least degrees between gazes and boxes, whatever their depth within limits: (N, T), NaN around the eyes."""
     to = _on(boxes)[None] - eyes[:, None, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        to = to / np.linalg.norm(to, axis=-1, keepdims=True)
-        along = (gaze[:, None, None, :2] * to).sum(axis=-1)
-        away = np.broadcast_to(gaze[:, None, None, 2], along.shape)
-        limit = np.deg2rad(cone.unknown_depth)
-        tilt = np.arctan2(away, along).clip(-limit, limit)
-        angles = np.rad2deg(np.arccos((along * np.cos(tilt) + away * np.sin(tilt)).clip(-1, 1)))
+    least, most = np.deg2rad([90 - cone.unknown_depth, 90 + cone.unknown_depth])
     around = ((eyes[:, None] >= boxes[:, :2]) & (eyes[:, None] <= boxes[:, 2:])).all(axis=2)
-    return np.where(around, np.nan, _least(angles))
+    return np.where(around, np.nan, _missed_by(faces, to, np.full(to.shape[:-1], least), most, cone))
 
 
 def _in_space(faces: Faces, boxes: Doubles, depths: Doubles, cone: Cone) -> Doubles:
@@ -235,8 +238,30 @@ def _in_space(faces: Faces, boxes: Doubles, depths: Doubles, cone: Cone) -> Doub
     nearer = np.linspace(1 - cone.depth_error, 1 + cone.depth_error, 5)
     places = (rays[:, :, None] * (z[:, None, None] * nearer[None, None])[..., None]).reshape(len(boxes), -1, 3)
     to = places[None] - head.position.astype(np.float64)[:, None, None]
+    seen = to @ view_rotation(head.position)[:, None]  # a row times a turn is turned back: into the axes of the ray
+    from_camera = np.arctan2(np.hypot(seen[..., 0], seen[..., 1]), -seen[..., 2])
+    return _missed_by(faces, seen[..., :2], from_camera, from_camera, cone)
+
+
+def _missed_by(faces: Faces, to: Doubles, least: Doubles, most: Doubles | float, cone: Cone) -> Doubles:
+    """Least degrees between what a gaze may be and what a target may be, (N, T).
+
+    Parameters
+    ----------
+    to : (N, T, S, 2) float64
+        Directions in the picture from each face to points of each target.
+    least, most : (N, T, S) float64
+        Between which angles from the camera, in radians, each point is seen by the face.
+    """
+    gaze = faces.gaze.vector.astype(np.float64)[:, None, None]
+    turn = np.deg2rad(faces.gaze.off_axis.astype(np.float64))[:, None, None]
+    farthest = np.maximum(turn, np.minimum(cone.reach * turn, np.pi / 2))
+    target = np.clip(turn, least, most)  # of the target's angles the one nearest to the gaze's
+    own = np.clip(target, turn, farthest)  # and the other way round
     with np.errstate(invalid="ignore", divide="ignore"):
-        cosines = (to * in_camera(faces)[:, None, None]).sum(axis=-1) / np.linalg.norm(to, axis=-1)
+        lengths = np.linalg.norm(gaze[..., :2], axis=-1) * np.linalg.norm(to, axis=-1)
+        beside = np.where(lengths > 0, (gaze[..., :2] * to).sum(axis=-1) / lengths, 1.0)
+        cosines = np.cos(own) * np.cos(target) + np.sin(own) * np.sin(target) * beside
         return _least(np.rad2deg(np.arccos(cosines.clip(-1, 1))))
 
 
