@@ -22,7 +22,15 @@ from mien.evaluation.events import EventsReport, evaluate_events
 from mien.evaluation.intervals import Interval, bootstrap, wilson
 from mien.location.eyes import EYE_NAMES
 
-__all__ = ["EyeLabel", "EyesReport", "evaluate_blinks", "evaluate_eyes", "read_eye_labels", "score_eyes"]
+__all__ = [
+    "EyeLabel",
+    "EyesReport",
+    "evaluate_blinks",
+    "evaluate_eyes",
+    "find_eyes",
+    "read_eye_labels",
+    "score_eyes",
+]
 
 STATES = ("open", "closed")  #: what counts; any other word ("half") is left out
 SMALL = 100  # pixels: a picture whose sides are less is taken for the crop of one face

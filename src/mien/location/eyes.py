@@ -48,7 +48,7 @@ def openings(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     Returns
     -------
     (N, 2) float64
-        Right and left eye. Open eyes have 0.2 to 0.35, closed ones 0.1 or less; narrow eyes stand between.
+        Right and left eye. Open eyes mostly have 0.2 to 0.35, closed ones 0.1 or less; narrow eyes stand between.
     """
     points = np.asarray(landmarks, np.float64)
     gaps = np.linalg.norm(points[:, _UPPER] - points[:, _LOWER], axis=3).mean(axis=2)
