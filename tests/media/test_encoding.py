@@ -130,10 +130,12 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
-def test_sound_is_copied_byte_for_byte(tmp_path: Path) -> None:
-    source = film(tmp_path / "a.mp4", greys(25), sound=sine(1))
-    copy(source, tmp_path / "b.mp4")
-    assert packets(tmp_path / "b.mp4") == packets(source)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("source_suffix", [".mp4", ".mkv"])
+def test_sound_is_copied_byte_for_byte(tmp_path: Path, source_suffix: str, suffix: str) -> None:
+    source = film(tmp_path / f"a{source_suffix}", greys(50), sound=sine(2), clock=1000)
+    copy(source, tmp_path / f"b{suffix}")
+    assert packets(tmp_path / f"b{suffix}") == packets(source)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,15 @@ def test_of_a_part_of_the_frames_a_part_of_the_sound(tmp_path: Path) -> None:
     copy(source, tmp_path / "b.mp4", frames=10)
     _, samples = heard(tmp_path / "b.mp4")
     assert len(samples) / 48_000 == pytest.approx(0.4, abs=0.08)
+
+
+def test_sound_goes_on_where_a_files_clock_begins_anew(tmp_path: Path) -> None:
+    part = film(tmp_path / "part.ts", greys(50), sound=sine(2)).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(part + part)
+    copy(tmp_path / "joined.ts", tmp_path / "b.mp4")
+    _, samples = heard(tmp_path / "b.mp4")
+    assert len(samples) / 48_000 == pytest.approx(4, abs=0.15)
+    assert len(times_of(tmp_path / "b.mp4")) == 100
 
 
 def test_damaged_sound_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -303,6 +314,8 @@ def test_wrong_calls(tmp_path: Path) -> None:
     for image in (corners()[..., 0], corners().astype(float), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(ShapeMismatch), VideoWriter(tmp_path / "a.mp4") as writer:
             writer.write(image)
+    with pytest.raises(UsageError, match="at most 16384"), VideoWriter(tmp_path / "a.mp4") as writer:
+        writer.write(np.zeros((2, 20_000, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
 
 

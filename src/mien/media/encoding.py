@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CONTAINERS", "Container", "Encoder", "VideoWriter"]
 
 _THREADS: Final = 2
+_LARGEST: Final = 16_384  # pixels of a side that encoders take
 _BT709: Final = 1  # FFmpeg's number of it in colour space, primaries and transfer
 _TV_RANGE: Final = 1
 
@@ -135,7 +136,7 @@ class VideoWriter:
         suffix = self._path.suffix.lower()
         if suffix not in CONTAINERS:
             raise UsageError(f"cannot write {self._path.name}: videos are written as {', '.join(CONTAINERS)}.")
-        if size is not None and not (len(size) == 2 and all(isinstance(n, int) and 0 < n <= 16_384 for n in size)):
+        if size is not None and not (len(size) == 2 and all(isinstance(n, int) and 0 < n <= _LARGEST for n in size)):
             raise UsageError(f"the size of a video is its width and height in pixels, not {size!r}.")
         if rate is not None and not 0 < rate <= 1000:
             raise UsageError(f"rate is a number of frames a second above 0, up to 1000, not {rate!r}.")
@@ -227,6 +228,8 @@ class VideoWriter:
         self._converter = VideoReformatter()
         if self._size is None:
             self._size = (image.shape[1], image.shape[0])
+        if max(self._size) > _LARGEST:
+            raise UsageError(f"{self._path}: a video is at most {_LARGEST} pixels wide and high; give a smaller size=.")
         options = dict(self._kind.options)
         self._container = av.open(f"file:{self._part}", "w", format=self._kind.format, container_options=options)
         encoder = _available(self._kind)

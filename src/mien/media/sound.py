@@ -73,7 +73,7 @@ class Sound:
                     self._waiting = packet
                     return
                 self._lanes[packet.stream.index].take(packet)
-            except av.error.InvalidDataError as error:
+            except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError) as error:
                 if not self._damaged:
                     logger.warning("the sound is damaged: %s; what can be read is kept.", str(error.strerror).lower())
                 self._damaged = True
@@ -101,13 +101,22 @@ class _Copy:
     def __init__(self, stream: AudioStream, target: OutputContainer, start: float) -> None:
         self._target = target
         self._stream = target.add_stream_from_template(stream)
-        self._shift = round(start / stream.time_base) if stream.time_base else 0
+        tick = float(stream.time_base or 1)
+        self._shift = round(start / tick)
+        self._second = round(1 / tick)
+        self._last: int | None = None  # time of the packet before
 
     def take(self, packet: Any) -> None:
         if packet.dts is None:  # the mark of the end
             return
+        late = -1 if self._last is None else self._last - (packet.dts - self._shift)
+        if late > self._second:  # the clock began anew, as in files put one behind the other: the sound goes on
+            self._shift -= late + max(packet.duration or 0, 1)
+        elif late >= 0:  # of a damaged file; no container takes it
+            return
         packet.dts -= self._shift
         packet.pts = None if packet.pts is None else packet.pts - self._shift
+        self._last = packet.dts
         packet.stream = self._stream
         self._target.mux(packet)
 
