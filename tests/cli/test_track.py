@@ -9,17 +9,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import mien
-from mien.cli import track
+from mien.cli import main, track
 from mien.media.video import open_video
 from mien.models.catalogue import Catalogue
 from tests.cli.test_commands import Run, run
 from tests.engine import fakes
 from tests.engine.test_engine import picture
 from tests.media.films import film, sine
+from tests.shared import DATA
 
 __all__ = ["run"]  # the fixture
 
@@ -27,7 +29,10 @@ GREYS = [(200,), (200, 250), (200, 250), (250, 100), (250,)]
 
 
 @pytest.fixture(autouse=True)
-def clips(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def clips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("weights"):  # that one is of the real models
+        return
+    request.getfixturevalue("run")
     monkeypatch.setattr(Catalogue, "load", staticmethod(fakes.clip_catalogue))
     fakes.made.clear()
 
@@ -195,3 +200,22 @@ def test_a_second_ctrl_c_breaks_off(run: Run, clip: Path, tmp_path: Path, monkey
     assert result.code != 0
     with open_video(tmp_path / "a.mp4") as video:
         assert len(list(video)) == 1
+
+
+@pytest.mark.data
+@pytest.mark.weights
+def test_a_real_clip(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = DATA / "video" / "single_face.mp4"
+    files = ["--out", tmp_path / "a.parquet", "--video", tmp_path / "a.mp4", "--timeline", tmp_path / "a.png"]
+    monkeypatch.setattr(sys, "argv", ["mien", "track", *map(str, (source, "--want", "pose", "--threads", 1, *files))])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert not exit_.value.code, capfd.readouterr().err
+    table = pd.read_parquet(tmp_path / "a.parquet")
+    assert table["frame"].tolist() == list(range(72))
+    assert table["track.id"].nunique() == 1
+    assert table["pose.yaw"].notna().all()
+    with open_video(source) as before, open_video(tmp_path / "a.mp4") as after:
+        pairs = list(zip(before, after, strict=True))
+    assert all(one.time == pytest.approx(other.time, abs=1e-3) for one, other in pairs)
+    assert all(np.abs(one.image.astype(int) - other.image).max() > 100 for one, other in pairs)  # drawn on

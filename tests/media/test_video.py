@@ -82,6 +82,13 @@ def test_a_variable_rate_is_read_as_it_is(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose([frame.time for frame in frames], times, atol=2e-3)
 
 
+@pytest.mark.parametrize("claimed", [1, 240])
+def test_a_wrong_rate_in_the_header_does_not_matter(tmp_path: Path, claimed: int) -> None:
+    times = [number / 20 for number in range(10)]
+    path = film(tmp_path / "a.mkv", greys(10), rate=claimed, times=times, clock=1000)
+    np.testing.assert_allclose([frame.time for frame in read(path)], times, atol=2e-3)
+
+
 def test_time_counts_from_the_start_of_the_clip(tmp_path: Path) -> None:
     late = [5.0, 5.5, 6.0]
     assert [f.time for f in read(film(tmp_path / "a.mkv", greys(3), times=late, clock=1000))] == [0.0, 0.5, 1.0]

@@ -16,6 +16,11 @@ from mien.core.layouts import indices_of
 __all__ = ["Angles", "Directions", "Levels", "Placement", "Points", "Tracks"]
 
 
+def _signed(degrees: Floats) -> str:
+    """Whole degrees with their sign; what rounds to nothing is +0, never -0."""
+    return " ".join(f"{round(value):+d}" for value in degrees.tolist())
+
+
 @dataclass(frozen=True, eq=False)
 class Angles(Column):
     """Yaw, pitch and roll in degrees: values (N, 3).
@@ -55,7 +60,7 @@ class Angles(Column):
         return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
 
     def _brief(self) -> str:
-        return f"{self.yaw:+.0f} {self.pitch:+.0f} {self.roll:+.0f}"
+        return _signed(self.values)
 
     def _encode(self) -> dict[str, Any]:
         return dict(zip(self.names, rounded(self.values, 2), strict=True))
@@ -191,7 +196,7 @@ class Directions(Column):
         return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
 
     def _brief(self) -> str:
-        return f"{self.yaw:+.0f} {self.pitch:+.0f}"
+        return _signed(self.values)
 
     def _encode(self) -> dict[str, Any]:
         return dict(zip(self.names, rounded(self.values, 2), strict=True))
