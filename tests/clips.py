@@ -338,11 +338,10 @@ def pan() -> Scene:
     return Scene("pan", [Shot(6, actors, place=5, pan=lambda t: (0.45 * float(np.sin(2 * np.pi * t / 3)), 0.0))])
 
 
-def crowd(count: int, *, seconds: float = 4.0, size: tuple[int, int] = (1920, 1080)) -> Scene:
-    """So many people who sway in rows, in one shot: for speed."""
+def crowd(count: int, *, height: float, seconds: float = 4.0, size: tuple[int, int] = (1920, 1080)) -> Scene:
+    """So many people who sway in rows, their faces so many heights of the frame high, in one shot: for speed."""
     columns = int(np.ceil(np.sqrt(count * 1.6)))
     rows = -(-count // columns)
-    height = min(0.4, 0.7 / rows)
     actors = []
     for index in range(count):
         row, column = divmod(index, columns)

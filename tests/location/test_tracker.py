@@ -346,9 +346,10 @@ def test_one_real_person_is_one_track() -> None:
     with Engine(threads=1) as engine:
         for every in (1, 4):
             followed = engine.track(DATA / "video" / "single_face.mp4", every=every)
-            assert [item.faces.track.ids.tolist() for item in followed] == [[1]] * 72
+            ids = [item.faces.track.ids.tolist() for item in followed if item.faces]
+            assert ids == [[1]] * 72
         nobody = engine.track(DATA / "video" / "no_face.mp4", every=3)
-        assert not any(len(item.faces) for item in nobody)
+        assert not any(item.faces for item in nobody)
 
 
 @pytest.mark.slow
