@@ -188,3 +188,18 @@ def test_a_column_is_an_array_where_one_is_expected() -> None:
     assert column.shape == (2,)
     with pytest.raises(TypeError, match="one face"):
         len(column[0])
+
+
+def test_a_score_may_be_missing_while_others_are_known() -> None:
+    eyes = Scores(
+        [[0.5, np.nan], [np.nan, np.nan], [0.2, 0.9]], names=("right", "left"), reasons=(None, "turned", None)
+    )
+    assert eyes.abstained.tolist() == [False, True, False]
+    told = [eyes[row].to_json() for row in range(3)]
+    assert told == [
+        {"values": {"right": 0.5, "left": None}},
+        {"reason": "turned"},
+        {"values": {"right": 0.2, "left": 0.9}},
+    ]
+    np.testing.assert_array_equal(Scores.from_json(told).values, eyes.values)
+    assert eyes[0].brief() == "right 0.50"

@@ -47,6 +47,7 @@ class Column:
     single: bool = field(default=False, kw_only=True, repr=False)
 
     axes: ClassVar[int] = 1  #: axes of a batch of values, the face's included
+    partial: ClassVar[bool] = False  #: whether some of a face's values may be missing; else one that is takes all along
     type_name: ClassVar[str]  #: the type's name in fields.toml
 
     def __post_init__(self) -> None:
@@ -80,7 +81,10 @@ class Column:
         """True where there is no value: shape (N,), or () for one face."""
         own = tuple(range(1 - self.single, self.values.ndim))
         none_at_all = 0 in self.values.shape[1 - self.single :]  # read from JSON in which every face abstained
-        return cast("NDArray[np.bool_]", np.isnan(self.values).any(axis=own) | none_at_all)
+        missing = np.isnan(self.values)
+        return cast(
+            "NDArray[np.bool_]", (missing.all(axis=own) if self.partial else missing.any(axis=own)) | none_at_all
+        )
 
     def reasons_for(self, lost: NDArray[np.bool_], otherwise: str) -> tuple[str | None, ...]:
         """Reasons of a column that is computed from this one: at the rows `lost`, this one's own, else `otherwise`."""

@@ -88,10 +88,21 @@ class _Named(Column):
 
 @dataclass(frozen=True, eq=False)
 class Scores(_Named):
-    """Independent named scores: values (N, K), each in [0, 1]; they need not sum to one."""
+    """Independent named scores: values (N, K), each in [0, 1] or missing (NaN); they need not sum to one."""
 
     type_name: ClassVar[str] = "scores"
-    schema: ClassVar[dict[str, Any]] = {"values": {"type": "object", "additionalProperties": {"type": "number"}}}
+    partial: ClassVar[bool] = True
+    schema: ClassVar[dict[str, Any]] = {
+        "values": {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
+    }
+
+    def _brief(self) -> str:
+        best = int(np.nanargmax(self.values))
+        return f"{self.names[best]} {self.values[best]:.2f}"
+
+    def _encode(self) -> dict[str, Any]:
+        values = [None if np.isnan(value) else value for value in rounded(self.values)]
+        return {"values": dict(zip(self.names, values, strict=True))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +110,10 @@ class Labels(_Named):
     """One class of K per face, as probabilities (N, K) that sum to one."""
 
     type_name: ClassVar[str] = "labels"
-    schema: ClassVar[dict[str, Any]] = {**Scores.schema, "label": {"type": "string"}}
+    schema: ClassVar[dict[str, Any]] = {
+        "values": {"type": "object", "additionalProperties": {"type": "number"}},
+        "label": {"type": "string"},
+    }
 
     @property
     def probabilities(self) -> Floats:
