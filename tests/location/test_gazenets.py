@@ -136,7 +136,7 @@ def test_agrees_with_the_geometry(net: str) -> None:
     ours, theirs = of("iris-geometry").gaze, of(net).gaze
     both = ~ours.abstained & ~theirs.abstained
     assert both.sum() >= 20
-    assert np.corrcoef(ours.yaw[both], theirs.yaw[both])[0, 1] > 0.6
+    assert np.corrcoef(ours.yaw[both], theirs.yaw[both])[0, 1] > 0.5
     assert np.corrcoef(ours.pitch[both], theirs.pitch[both])[0, 1] > 0.2
     assert np.median(apart(ours.vector[both], theirs.vector[both])) < 15
 
