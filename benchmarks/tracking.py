@@ -2,9 +2,10 @@
 
     python -m benchmarks.tracking [speed] [ids] [photos] [--every 3]
 
-``speed``: 1080p clips of 1, 4 and 10 people on one core, with and without recognising who comes back: frames a second
-of decoding alone, and of all the rest. The rest is measured in seconds of this process's CPU time, less what decoding
-takes; so it holds on a busy machine too, up to what the caches lose.
+``speed``: 1080p clips of 1, 4 and 10 people on one core, with and without recognising who comes back, with and without
+closer looks at parts of the picture (tiles): frames a second of decoding alone, and of all the rest. The rest is in
+seconds of this process's CPU time, less what decoding takes; so it holds on a busy machine too, up to what the caches
+lose.
 ``ids``: what is lost, false or confused in clips where people cross, meet, leave, come back and are covered, and where
 the camera swings or is another one (`tests.clips`), by how often faces are detected.
 ``photos``: each of 105 photos of 10 real people, in random order, is a shot of a second: as many cuts as photos, and
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import av
 import cv2
@@ -39,6 +41,9 @@ from mien.engine import Engine
 from mien.evaluation.tracking import ClipCounts, count_clip
 from mien.media.video import open_video
 
+Tiles = Literal["auto", "off"]
+
+CASES: tuple[tuple[bool, Tiles], ...] = ((False, "off"), (True, "off"), (True, "auto"))
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -64,8 +69,8 @@ def truth_of(scene: Scene) -> TrackedBoxes:
     )
 
 
-def followed(engine: Engine, path: Path, *, every: int, reidentify: bool, smooth: bool) -> TrackedBoxes:
-    with engine.track(path, every=every, reidentify=reidentify, smooth=smooth) as items:
+def followed(engine: Engine, path: Path, *, every: int, reidentify: bool, tiles: Tiles = "auto") -> TrackedBoxes:
+    with engine.track(path, every=every, reidentify=reidentify, smooth=False, tiles=tiles) as items:
         return TrackedBoxes.of_faces((item.frame or 0, item.faces) for item in items if item.faces)
 
 
@@ -76,7 +81,7 @@ def decode(path: Path) -> int:
 
 def speed(every: int) -> None:
     print(f"\nSpeed: 1080p, one core, detection in each frame of {every}; frames a second of CPU time")
-    header = f"{'people':>7}{'px':>5}{'recognise':>11}{'smooth':>8}{'decoding':>10}{'the rest':>10}{'ms a frame':>12}"
+    header = f"{'people':>7}{'px':>5}{'recognise':>11}{'tiles':>8}{'decoding':>10}{'the rest':>10}{'ms a frame':>12}"
     print(header + f"{'kept':>12}{'switches':>10}")
     cases = [(1, 0.4), (4, 0.34), (10, 0.2), (10, 0.05)]
     with Engine(threads=1) as engine, TemporaryDirectory() as folder:
@@ -85,15 +90,15 @@ def speed(every: int) -> None:
             path, truth = scene.write(Path(folder) / f"{count}-{height}.mp4"), truth_of(scene)
             decode(path)
             decoding = min(cpu(partial(decode, path)) for _ in range(3))
-            for reidentify, smooth in ((False, False), (True, False), (True, True)):
+            for reidentify, tiles in CASES:
 
-                def run(path: Path = path, reidentify: bool = reidentify, smooth: bool = smooth) -> TrackedBoxes:
-                    return followed(engine, path, every=every, reidentify=reidentify, smooth=smooth)
+                def run(path: Path = path, reidentify: bool = reidentify, tiles: Tiles = tiles) -> TrackedBoxes:
+                    return followed(engine, path, every=every, reidentify=reidentify, tiles=tiles)
 
                 found = run()  # also warms up
                 rest = min(cpu(run) for _ in range(2)) - decoding
                 counts = count_clip(truth, found)
-                row = f"{count:>7}{height * 1080:>5.0f}{_yes(reidentify):>11}{_yes(smooth):>8}"
+                row = f"{count:>7}{height * 1080:>5.0f}{_yes(reidentify):>11}{tiles:>8}"
                 row += f"{len(scene) / decoding:>10.0f}{len(scene) / rest:>10.0f}{rest / len(scene) * 1000:>12.2f}"
                 print(row + f"{counts.hits:>7}/{counts.faces}{counts.switches:>8}", flush=True)
 
@@ -120,7 +125,7 @@ def ids() -> None:
             path, truth = scene.write(Path(folder) / f"{name}.mp4"), truth_of(scene)
             for reidentify in (True, False):
                 for every in (1, 3, 5):
-                    found = followed(engine, path, every=every, reidentify=reidentify, smooth=False)
+                    found = followed(engine, path, every=every, reidentify=reidentify)
                     counts = count_clip(truth, found)
                     totals[reidentify, every].append(counts)
                     _print_ids(name, counts, reidentify, every, f"{len(set(found.ids.tolist()))}/{counts.people}")
