@@ -185,6 +185,19 @@ def test_right_angles_are_exact() -> None:
         np.testing.assert_allclose(faces.boxes, [[x1, y1, x2, y2]], atol=2)
 
 
+def test_large_pictures_are_turned_no_larger_than_they_are_looked_at() -> None:
+    image = np.full((3000, 4000, 3), 10, np.uint8)
+    box = mark(image, 2500, 700, 700)
+    turned = np.ascontiguousarray(np.rot90(image, 2))
+    x1, y1, x2, y2 = 4000 - box[2], 3000 - box[3], 4000 - box[0], 3000 - box[1]
+    for tiles, longest in (("off", 1280), ("auto", 2560)):
+        eye = Eye()
+        (faces,) = Search(rotations=True, tiles=tiles).find(eye, [turned])
+        np.testing.assert_allclose(faces.boxes, [[x1, y1, x2, y2]], atol=15)
+        assert eye.shown[0] == (3000, 4000, 3)
+        assert all(max(shape) <= longest * 2**0.5 for shape in eye.shown[1:])
+
+
 def test_pictures_of_odd_shapes_can_be_turned() -> None:
     for shape in ((1, 1), (2, 900), (900, 2), (7, 7)):
         (faces,) = Search(rotations=True).find(Eye(), [np.zeros((*shape, 3), np.uint8)])

@@ -19,7 +19,7 @@ from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.geometry import invert, transform
 from mien.core.image import Image
-from mien.core.warping import warp
+from mien.core.warping import resize, warp
 from mien.engine.steps import Detector
 from mien.engine.tiling import Span, around, owned, spans
 
@@ -130,14 +130,21 @@ class Search:
         corners = [self._corners(image) for image in images]
         views = [image[y1:y2, x1:x2] for image, (x1, y1, x2, y2) in zip(images, corners, strict=True)]
         found = [[faces] for faces in self._upright(detector, views)]
+        small = [_shrunk(view, self._turned_side) for view in views] if self.rotations else []
         for degrees in _TURNS if self.rotations else ():
-            maps = [_turn(view, degrees) for view in views]
-            turned = [warp(view, m, size) for view, (m, size) in zip(views, maps, strict=True)]
-            for parts, view, (m, _), seen in zip(found, views, maps, self._upright(detector, turned), strict=True):
-                parts.append(_turned_back(seen, m, view))
+            maps = [_turn(picture, degrees) for picture in small]
+            turned = [warp(picture, m, size) for picture, (m, size) in zip(small, maps, strict=True)]
+            seen = self._upright(detector, turned)
+            for parts, view, picture, (m, _), faces in zip(found, views, small, maps, seen, strict=True):
+                parts.append(_enlarged(_turned_back(faces, m, picture), picture, view))
         return [
             self._counted(_moved(_joined(parts), x1, y1)) for parts, (x1, y1, _, _) in zip(found, corners, strict=True)
         ]
+
+    @property
+    def _turned_side(self) -> float:
+        """Longest side at which a turned picture is worth its making: what is asked to be seen so closely."""
+        return {"off": _LARGE, "auto": 2 * _LARGE}.get(str(self.tiles), math.inf)
 
     def _corners(self, image: Image) -> tuple[int, int, int, int]:
         """The part of a picture that is looked at: the region, with room for faces whose middle is at its edge."""
@@ -240,11 +247,27 @@ def _moved(faces: Faces, x: int, y: int) -> Faces:
     return replace(faces, boxes=faces.boxes + np.tile(shift, 2), keypoints=faces.keypoints + shift)
 
 
+def _shrunk(view: Image, longest: float) -> Image:
+    height, width = view.shape[:2]
+    scale = longest / max(height, width)
+    return view if scale >= 1 else resize(view, (max(round(height * scale), 1), max(round(width * scale), 1)))
+
+
+def _enlarged(faces: Faces, small: Image, view: Image) -> Faces:
+    """Faces of a shrunk picture in the picture itself."""
+    growth = np.array([view.shape[1] / small.shape[1], view.shape[0] / small.shape[0]], np.float32)
+    half = np.float32(0.5)  # points count from the first pixel's centre
+    return replace(faces, boxes=faces.boxes * np.tile(growth, 2), keypoints=(faces.keypoints + half) * growth - half)
+
+
 def _turn(view: Image, degrees: float) -> tuple[NDArray[np.float32], tuple[int, int]]:
     """The map that turns a picture about its middle, and the (height, width) that then holds all of it."""
     height, width = view.shape[:2]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    size = round(abs(sin) * width + abs(cos) * height), round(abs(cos) * width + abs(sin) * height)
+    size = (
+        max(round(abs(sin) * width + abs(cos) * height), 1),
+        max(round(abs(cos) * width + abs(sin) * height), 1),
+    )
     turn = np.array([[cos, -sin], [sin, cos]])
     shift = np.array([size[1] - 1, size[0] - 1]) / 2 - turn @ (np.array([width - 1, height - 1]) / 2)
     return np.column_stack([turn, shift]).astype(np.float32), size
