@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.film import follow_film
 from mien.cli.options import progress_bar, takes_engine
 
 if TYPE_CHECKING:
+    from mien.core.clip import Clip
     from mien.core.faces import Face
     from mien.embeddings.comparison import Verification
     from mien.engine import Engine
@@ -70,9 +72,12 @@ def demo(
             sections.append(_section(name, drawing, list(item.faces)))
             print(f"{name}: {len(item.faces)} {'face' if len(item.faces) == 1 else 'faces'}")
     recognition = _recognise(seen, engine)
+    clip = None if photos else follow_film(out, engine)
+    if clip:
+        print(f"clip.mp4: {len(clip.tracks)} people followed for {clip.duration:.0f} s, each with one id")
     took = time.perf_counter() - start
     summary = f"{len(sections)} pictures, {len(seen)} faces, {len(recognition.pairs)} pairs of one person, {took:.1f} s"
-    write_text(out / "report.html", _page(summary, sections, recognition))
+    write_text(out / "report.html", _page(summary, sections, recognition, clip))
     print(f"{summary}\nopen {out / 'report.html'}")
     if failures:
         raise typer.Exit(1)
@@ -148,7 +153,17 @@ def _figures(pairs: Sequence[Pair]) -> str:
     )
 
 
-def _page(summary: str, sections: Sequence[str], recognition: _Recognition) -> str:
+def _film(clip: Clip | None) -> str:
+    if clip is None:
+        return ""
+    return (
+        "<h2>Who was there when</h2><p>A camera travels over the group picture and comes back: whoever returns keeps "
+        "their number.</p><video src=clip-followed.mp4 controls muted loop style='max-width:100%'></video>"
+        "<img src=clip-timeline.png alt='timeline'>"
+    )
+
+
+def _page(summary: str, sections: Sequence[str], recognition: _Recognition, clip: Clip | None) -> str:
     alike = _figures(recognition.pairs) or "<p>No two faces are called one person.</p>"
     perhaps = f"<h3>May be one person</h3>{_figures(recognition.undecided)}" if recognition.undecided else ""
     return f"""<!doctype html><meta charset=utf-8><title>mien report</title><style>
@@ -158,5 +173,6 @@ td,th{{padding:.15rem .9rem .15rem 0;text-align:left;font-variant-numeric:tabula
 figure{{display:inline-block;margin:0 1.2rem 1rem 0;font-size:13px}}.bad{{color:#b00}}</style>
 <h1>mien</h1><p>{escape(summary)}</p>
 <h2>Who is who</h2><p>{escape(recognition.meaning)}</p>{alike}{perhaps}
+{_film(clip)}
 {"".join(sections)}
 """

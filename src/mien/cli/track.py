@@ -54,7 +54,7 @@ def track(
     from mien.media.video import open_video
 
     wanted = parse_want(want, engine, temporal=True)
-    outputs = _Outputs(out=out, style=style, video=video, timeline=timeline, events=events)
+    outputs = Outputs(out=out, style=style, video=video, timeline=timeline, events=events)
     tracking = engine.track(
         open_video(_source(source), fps=fps),
         want=wanted,
@@ -72,7 +72,7 @@ def track(
     )
     prints = json or not (sys.stdout.isatty() or outputs.any)
     with tracking, _stops_at_ctrl_c(tracking) as stopped:
-        clip = _follow(tracking, outputs, prints=prints)
+        clip = follow(tracking, outputs, prints=prints)
     _report(clip, outputs, to_stderr=prints)
     if stopped and not source.isdecimal():  # a webcam's clip ends in no other way
         print(f"mien: stopped at {clip.duration:.2f} s.", file=sys.stderr)
@@ -84,7 +84,7 @@ def _source(text: str) -> Any:
     return int(text) if text.isdecimal() and not Path(text).exists() else text
 
 
-class _Outputs:
+class Outputs:
     """The files that were asked for; wrong names are refused before the first frame."""
 
     def __init__(
@@ -102,15 +102,17 @@ class _Outputs:
 
     @property
     def any(self) -> list[Path]:
+        """The files that were asked for."""
         return [path for path in (self.out, self.video, self.timeline, self.events) if path]
 
     @property
     def need_images(self) -> bool:
+        """Whether frames are drawn on, or faces cut out."""
         return bool(self.video or self.timeline)
 
 
-def _follow(tracking: Tracking, outputs: _Outputs, *, prints: bool) -> Clip:
-    """Read the clip to its end, and write what was asked for."""
+def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
+    """Read the clip to its end, write what was asked for, and print the frames if `prints`."""
     from mien.core.image import save_image
     from mien.core.timeline import Timeline
     from mien.media.encoding import VideoWriter
@@ -179,7 +181,7 @@ def _events_text(clip: Clip, suffix: str) -> str:
     return stream.getvalue()
 
 
-def _report(clip: Clip, outputs: _Outputs, *, to_stderr: bool) -> None:
+def _report(clip: Clip, outputs: Outputs, *, to_stderr: bool) -> None:
     """Who was there and what happened, as a table."""
     from rich.console import Console
     from rich.table import Table

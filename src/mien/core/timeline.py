@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -129,7 +130,9 @@ class Timeline:
         page = _Page(canvas, max(clip.duration, self._end, 1e-3), _MARGIN + 36)
         count = "1 person" if len(self._people) == 1 else f"{len(self._people)} people"
         more = f", the {len(people)} seen longest" if len(people) < len(self._people) else ""
-        page.write(_MARGIN, _MARGIN - 4, f"{clip.source}: {_clock(clip.duration)}, {count}{more}", size=_TEXT * 1.15)
+        page.write(
+            _MARGIN, _MARGIN - 4, f"{Path(clip.source).name}: {_clock(clip.duration)}, {count}{more}", size=_TEXT * 1.15
+        )
         bottom = page.top + row * max(len(people), 1)
         page.ticks(bottom)
         for place, track_id in enumerate(sorted(people, key=lambda i: self._people[i].spans[0].start)):
