@@ -132,9 +132,11 @@ class ClipTracker:
         wanted = np.ones(len(faces), bool)
         place = self._place_cost(faces)
         crowded = _ambiguous(place)
+        # While somebody is away, a new face gets more than one chance to be recognised.
+        enough = self._set.confirm if any(person.trail is None for person in self._people) else 1
         for t, n in assign(place):
             trail = self._trails[t]
-            known = trail.person.appearance.count >= min(self._set.confirm, trail.hits + 1)
+            known = trail.person.appearance.count >= enough
             recent = frame.time - trail.asked < self._set.again
             wanted[n] = self._doubt or crowded[n] or not known or not recent or trail.misses > 0
         return wanted
