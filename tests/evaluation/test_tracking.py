@@ -248,9 +248,11 @@ def test_a_video_is_tracked_and_compared(tmp_path: Path) -> None:
         table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2:6].astype(np.float32), table[:, 6] == 0
     )
     write_mot(boxes, tmp_path / "burst.txt")
-    result = run(tmp_path / "burst.txt", "--video", tmp_path / "burst.mp4", "--json")
+    result = run(tmp_path / "burst.txt", "--video", tmp_path / "burst.mp4", "--pixels", "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert (report["switches"], report["people"]) == (0, 1)
     assert report["recall"]["value"] > 0.97
     assert report["motion"]["value"] < 1
+    assert report["pixels"]["value"] < 1.5
+    assert report["pixels"]["steps"] == 99

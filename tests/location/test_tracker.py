@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -349,6 +351,25 @@ def test_one_real_person_is_one_track() -> None:
             assert ids == [[1]] * 72
         nobody = engine.track(DATA / "video" / "no_face.mp4", every=3)
         assert not any(item.faces for item in nobody)
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_two_real_people_over_cuts(tmp_path: Path) -> None:
+    from mien.engine import Engine
+    from mien.media.encoding import VideoWriter
+    from mien.media.video import open_video
+
+    folder = DATA / "forgery" / "original_sequences" / "youtube"
+    with VideoWriter(tmp_path / "cuts.mp4", size=(640, 360), rate=25) as writer:
+        for start in (0, 100):
+            for name in ("519.mp4", "634.mp4"):
+                with open_video(folder / name) as video:
+                    for frame in itertools.islice(video, start, start + 20):
+                        writer.write(frame.image)
+    with Engine(threads=1) as engine, engine.track(tmp_path / "cuts.mp4", every=3) as items:
+        ids = [item.faces.track.ids.tolist() for item in items if item.faces]
+        assert ids == [[1]] * 20 + [[2]] * 20 + [[1]] * 20 + [[2]] * 20
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ def tracking(
     video: Annotated[Path | None, typer.Option(help="The clip to track now, or a folder of them.")] = None,
     every: Annotated[int, typer.Option(help="Look for faces in every so manieth frame.", min=1)] = 3,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Do not recognise who comes back.")] = False,
+    pixels: Annotated[bool, typer.Option("--pixels", help="Also hold the boxes' motion against optical flow.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
     *,
     engine: Engine,
@@ -55,8 +56,11 @@ def tracking(
 
     if (found is None) == (video is None):
         raise UsageError("give the results with --found, or the clips with --video.")
+    if pixels and video is None:
+        raise UsageError("--pixels goes with --video: without the clip there are none.")
     truths = find_tracks(truth)
     pairs: list[tuple[TrackedBoxes, TrackedBoxes]] = []
+    steps: list[tuple[float, int]] = []
     if found is not None:
         files = find_tracks(found)
         for name, file in truths.items():
@@ -68,7 +72,8 @@ def tracking(
         for name, file in truths.items():
             clip = video if video.is_file() else _clip(video, name)
             pairs.append((read_tracks(file), _track(engine, clip, every=every, reidentify=not no_reid)))
-    _print(evaluate_tracking(pairs), truth, json=json)
+            steps += [_against_pixels(clip, pairs[-1][1])] if pixels else []
+    _print(evaluate_tracking(pairs), truth, steps, json=json)
 
 
 def _clip(folder: Path, name: str) -> Path:
@@ -89,9 +94,20 @@ def _track(engine: Engine, clip: Path, *, every: int, reidentify: bool) -> Track
         )
 
 
-def _print(report: TrackingReport, truth: Path, *, json: bool) -> None:
+def _against_pixels(clip: Path, found: TrackedBoxes) -> tuple[float, int]:
+    from mien.evaluation.tracking import pixel_motion_error
+    from mien.media.video import open_video
+
+    with open_video(clip) as frames:
+        return pixel_motion_error(((frame.index, frame.image) for frame in frames), found)
+
+
+def _print(report: TrackingReport, truth: Path, steps: list[tuple[float, int]], *, json: bool) -> None:
+    count = sum(number for _, number in steps)
+    off = sum(error * number for error, number in steps if number) / count if count else None
     if json or not sys.stdout.isatty():
-        print_json({"source": str(truth), **report.to_dict()})
+        against = {"pixels": {"value": off, "steps": count}} if steps else {}
+        print_json({"source": str(truth), **report.to_dict(), **against})
         return
     counts = report.counts
     print(f"{truth}: {report.clips} clips, {counts.people} people, {counts.faces} faces in {counts.frames} frames")
@@ -101,3 +117,5 @@ def _print(report: TrackingReport, truth: Path, *, json: bool) -> None:
         low, high = report.intervals[name]
         over = f"  95 % {low:.4f} to {high:.4f} over clips" if report.clips > 1 else ""
         print(f"{label:<15} {report.values[name]:8.4f}{over}")
+    if off is not None:
+        print(f"{'off the pixels':<15} {off:8.4f}  px a frame, {count} steps")
