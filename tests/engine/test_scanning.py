@@ -136,7 +136,7 @@ def test_a_video_gives_an_item_per_frame(tmp_path: Path) -> None:
         items = list(engine.scan([path, tmp_path / "broken.mp4"]))
     assert [len(item.faces) for item in items[:3] if item.faces is not None] == [0, 1, 2]
     assert [item.time for item in items[:3]] == pytest.approx([0.0, 0.1, 0.2])
-    assert items[1].to_dict()["time"] == 0.1
+    assert (items[1].to_dict()["frame"], items[1].to_dict()["time"]) == (1, 0.1)
     assert items[3].failure is not None
     assert "broken.mp4" in items[3].failure.message
 

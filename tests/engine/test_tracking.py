@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mien
-from mien.core.errors import LicenseRefused, UnknownField, UsageError
+from mien.core.errors import LicenseRefused, StorageError, UnknownField, UsageError
 from mien.engine import Engine
 from mien.media.video import Frame
 from tests.engine import fakes
 from tests.engine.test_engine import picture
+from tests.media.films import film, is_open
 
 
 class FakeVideo:
@@ -135,11 +138,45 @@ def test_an_early_end_is_an_end(video: FakeVideo, engine: Engine) -> None:
 
 
 def test_leaving_the_block_closes_the_video_and_loses_the_rest(video: FakeVideo, engine: Engine) -> None:
-    with engine.track("fake.mp4", want={"blink"}) as tracking:
+    with engine.track("fake.mp4", want={"blink"}, every=1, smooth=False) as tracking:
         next(tracking)
     assert video.closed
     assert video.read == 2
-    assert not tracking.clip.events
+    assert list(tracking) == []
+    assert tracking.clip.duration == pytest.approx(0.2)
+    assert [(track.id, track.end) for track in tracking.clip.tracks] == [(1, 0.1), (2, 0.1)]
+    assert [(e.track_id, e.start, e.end) for e in tracking.clip.events] == [(1, 0, 0)], "the frame held back is not in"
+
+
+def test_an_error_on_the_way_closes_the_video_and_the_clip_goes_up_to_it(
+    video: FakeVideo, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def update(self: fakes.Yawning, time: float, faces: mien.Faces) -> mien.Faces:
+        if time > 0.15:
+            raise StorageError("the disk is full.")
+        return before(self, time, faces)
+
+    before = fakes.Yawning.update
+    monkeypatch.setattr(fakes.Yawning, "update", update)
+    tracking = engine.track("fake.mp4", want={"blink"}, every=1, smooth=False)
+    with pytest.raises(StorageError):
+        list(tracking)
+    assert video.closed
+    assert list(tracking) == []
+    assert [(e.track_id, e.start, e.end) for e in tracking.events] == [(1, 0, 0.1), (2, 0.1, 0.1)]
+
+
+def test_a_clip_that_is_abandoned_closes_its_file(engine: Engine, tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", [picture(200)] * 40, codec="ffv1", pixels="bgr0", clock=1000)
+    gc.disable()  # at once, not when the collector comes by
+    try:
+        for item in engine.track(path, every=1):
+            assert item.faces is not None
+            assert is_open(path)
+            break
+        assert not is_open(path)
+    finally:
+        gc.enable()
 
 
 def test_a_video_without_frames_is_an_empty_clip(video: FakeVideo, engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +10,19 @@ from typing import Any
 
 import av
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
+
+
+def is_open(path: Path) -> bool:
+    """Whether this process has a file open; skips where the system does not tell."""
+    fds = Path("/proc/self/fd")
+    if not fds.exists():
+        pytest.skip("this system does not tell which files are open")
+    return str(path) in {os.path.realpath(fd) for fd in fds.iterdir()}
+
 
 #: Four colours that no turn and no mirror maps onto each other: which corner has which says how a picture stands.
 CORNERS = ((220, 30, 30), (30, 200, 30), (30, 30, 220), (230, 220, 40))

@@ -18,7 +18,7 @@ from mien.core.errors import ImageError, ImageTooLarge, InputError, SourceError,
 from mien.core.image import save_image
 from mien.media import demuxing
 from mien.media.video import Frame, open_video
-from tests.media.films import CORNERS, Picture, corners, film, greys, sine
+from tests.media.films import CORNERS, Picture, corners, film, greys, is_open, sine
 from tests.shared import DATA
 
 
@@ -298,11 +298,25 @@ def test_any_damage_is_an_input_error_or_frames(tmp_path: Path, good: bytes, cha
 
 
 def test_leaving_early_closes_the_file(tmp_path: Path) -> None:
-    with open_video(film(tmp_path / "a.mp4", greys(10))) as video:
+    path = film(tmp_path / "a.mp4", greys(40))
+    with open_video(path) as video:
         next(video)
         assert not video.ended
+        assert is_open(path)
+    assert not is_open(path)
     assert list(video) == []
-    (tmp_path / "a.mp4").unlink()
+
+
+def test_a_video_that_is_abandoned_closes_its_file(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", greys(40))
+    gc.disable()  # at once, not when the collector comes by
+    try:
+        for _ in open_video(path):
+            assert is_open(path)
+            break
+        assert not is_open(path)
+    finally:
+        gc.enable()
 
 
 def test_frames_that_nobody_keeps_are_given_back_at_once(tmp_path: Path) -> None:

@@ -85,10 +85,11 @@ class Picture:
     source: str
     load: Callable[[], Image]
     time: float | None = None
+    frame: int | None = None
 
     def item(self, faces: Faces | None = None, *, error: MienError | MemoryError | None = None) -> Item:
         """The result for this picture."""
-        return Item(self.source, faces, Failure.of(error) if error else None, self.time)
+        return Item(self.source, faces, Failure.of(error) if error else None, self.time, self.frame)
 
 
 def find(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Picture]:
@@ -106,7 +107,7 @@ def _frames(path: Path) -> Iterator[Picture]:
     try:
         with open_video(path) as video:
             for frame in video:
-                yield Picture(str(path), functools.partial(load_image, frame.image), frame.time)
+                yield Picture(str(path), functools.partial(load_image, frame.image), frame.time, frame.index)
     except MienError as error:
         yield Picture(str(path), functools.partial(_raise, error))
 

@@ -6,7 +6,8 @@ the others went; the fields are computed; what moves is smoothed; and the tempor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -79,15 +80,29 @@ class Tracking(Iterator[Item]):
         self._stages = stages
         self._every = every
         self._keep_images = keep_images
-        self._clip: Clip | None = None
+        self._frames = iter(video)
+        self._settled: deque[tuple[Frame, Faces]] = deque()  # to be given, oldest first
+        self._read_to = 0.0  # when the last frame that was read is over
         self._stopped = False
-        self._items = self._run()
+        self._ended = False
+        self._tracks: tuple[Track, ...] | None = None  # None: the tracker has not finished
+        self._clip: Clip | None = None
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Item:
-        return next(self._items)
+        # No generator: it would refer to this object and be referred to by it, so that whoever leaves a loop early
+        # would leave the file open, too, until Python's collector comes by.
+        try:
+            while not self._settled and not self._ended:
+                self._read()
+            if self._settled:
+                return self._item(*self._settled.popleft())
+        except BaseException:
+            self.close()
+            raise
+        raise StopIteration
 
     def __enter__(self) -> Self:
         return self
@@ -98,8 +113,13 @@ class Tracking(Iterator[Item]):
         self.close()
 
     def close(self) -> None:
-        """Stop reading, and close the video. What was not read is not in the clip's tracks and events."""
-        self._items.close()
+        """Close the video, and read no more of it.
+
+        The clip is of what was read until then; what happened in the frames that the tracker held back is not in its
+        events. After an error it is the same.
+        """
+        self._ended = True
+        self._settled.clear()
         self.video.close()
 
     def stop(self) -> None:
@@ -114,7 +134,11 @@ class Tracking(Iterator[Item]):
         """Who was there and what happened; the frames that are left are read first, and lost."""
         for _ in self:
             pass
-        return self._clip or Clip(self.video.source, 0.0)
+        if self._clip is None:
+            tracks = self._stages.tracker.finish()[1] if self._tracks is None else self._tracks
+            events = sum((step.finish() for step in self._stages.steps), Events())
+            self._clip = Clip(self.video.source, self._read_to, tracks, events)
+        return self._clip
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -152,21 +176,19 @@ class Tracking(Iterator[Item]):
                 sink.write(item.to_dict(), item.faces)
         return self.clip
 
-    def _run(self) -> Generator[Item, None, None]:
-        stages, end = self._stages, 0.0
-        with self.video:
-            for frame in self.video:
-                end = frame.time + 1 / self.video.rate
-                faces = self._detected(frame) if frame.index % self._every == 0 else None
-                for settled in stages.tracker.push(frame, faces):
-                    yield self._item(*settled)
-                if self._stopped:
-                    break
-            held, tracks = stages.tracker.finish()
-            for settled in held:
-                yield self._item(*settled)
-        events = sum((step.finish() for step in stages.steps), Events())
-        self._clip = Clip(self.video.source, end, tracks, events)
+    def _read(self) -> None:
+        """Take the next frame; where there is none, end."""
+        tracker = self._stages.tracker
+        frame = None if self._stopped else next(self._frames, None)
+        if frame is None:
+            self._ended = True
+            self.video.close()
+            held, self._tracks = tracker.finish()
+            self._settled.extend(held)
+            return
+        self._read_to = frame.time + 1 / self.video.rate
+        faces = self._detected(frame) if frame.index % self._every == 0 else None
+        self._settled.extend(tracker.push(frame, faces))
 
     def _detected(self, frame: Frame) -> Faces:
         faces = self._stages.detect(frame.image)

@@ -6,6 +6,7 @@ Frames are read one after the other, upright, each with the time at which it is 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,7 @@ class Video(Iterator[Frame]):
 
     def __init__(self, reader: Reader | Pictures) -> None:
         self._reader = reader
+        weakref.finalize(self, reader.close)  # of one that is abandoned: the reader's generators keep it alive
         self._frames = enumerate(reader.pictures())
         facts = reader.facts
         self.source = facts.source
