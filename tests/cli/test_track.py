@@ -138,6 +138,7 @@ def test_a_clip_without_faces(run: Run, tmp_path: Path) -> None:
         (("--video", "a.gif"), "cannot write a.gif"),
         (("--timeline", "a.txt"), "--timeline must end in"),
         (("--events", "a.txt"), "--events must end in"),
+        (("--out", "a.csv", "--events", "../desk/a.csv"), "two outputs have one name"),
         (("--every", "0"), "--every"),
     ],
 )
@@ -152,6 +153,38 @@ def test_wrong_calls_write_nothing(
     assert result.code == 2
     assert message in result.err
     assert list(desk.iterdir()) == []
+
+
+def test_what_is_read_is_not_written_over(run: Run, clip: Path, frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.mkv").symlink_to(clip)
+    before = clip.read_bytes(), (frames / "0.png").read_bytes()
+    for source, option, target in (
+        (clip, "--video", clip),
+        (clip, "--video", tmp_path / "link.mkv"),
+        (frames, "--timeline", frames / "0.png"),
+        (frames / "*.png", "--timeline", frames / "0.png"),
+    ):
+        result = run("track", source, option, target)
+        assert result.code == 2
+        assert "is what is read" in result.err
+    assert (clip.read_bytes(), (frames / "0.png").read_bytes()) == before
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_outputs_that_cannot_be_written_are_known_before_the_first_frame(
+    run: Run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(track, "print_json", seen.append)
+    (tmp_path / "file").touch()
+    for option, name in (("--out", "a.csv"), ("--video", "a.mp4"), ("--timeline", "a.png"), ("--events", "a.json")):
+        (tmp_path / name).mkdir()
+        for target in (tmp_path / name, tmp_path / "file" / name):
+            result = run("track", clip, "--json", option, target)
+            assert result.code == 1
+            assert f"cannot write {target}" in result.err or "cannot make the folder" in result.err
+    assert not seen
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_what_cannot_be_read_is_one_line_and_leaves_nothing(run: Run, tmp_path: Path) -> None:

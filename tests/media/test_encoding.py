@@ -46,6 +46,14 @@ def test_a_variable_rate_stays_one(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
+def test_frames_faster_than_the_clock_are_all_there(tmp_path: Path, suffix: str) -> None:
+    with VideoWriter(tmp_path / f"a{suffix}", rate=1000) as writer:
+        for place, image in enumerate(greys(20)):
+            writer.write(image, place * 0.0004)
+    assert len(times_of(tmp_path / f"a{suffix}")) == 20
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
 def test_colors_and_size_stay(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     with VideoWriter(path, rate=10) as writer:
@@ -294,8 +302,8 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         VideoWriter(tmp_path / "file" / "a.mp4")
     (tmp_path / "folder.mp4").mkdir()
-    with pytest.raises(StorageError, match=r"folder\.mp4"), VideoWriter(tmp_path / "folder.mp4") as writer:
-        writer.write(corners())
+    with pytest.raises(StorageError, match=r"folder\.mp4"):  # known before the first frame
+        VideoWriter(tmp_path / "folder.mp4")
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder.mp4"}
 
 
@@ -311,6 +319,9 @@ def test_wrong_calls(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="too late"), VideoWriter(tmp_path / "a.mp4") as writer:
         writer.write(corners(), 1.0)
         writer.write(corners(), 0.5)
+    for time in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="from 0"), VideoWriter(tmp_path / "a.mp4") as writer:
+            writer.write(corners(), time)
     for image in (corners()[..., 0], corners().astype(float), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(ShapeMismatch), VideoWriter(tmp_path / "a.mp4") as writer:
             writer.write(image)

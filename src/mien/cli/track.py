@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,7 +42,7 @@ def track(
     min_size: MinSize = 0.0,
     max_faces: MaxFaces = None,
     check: Check = False,
-    tiles: Tile = "auto",
+    tiles: Tile = "off",
     rotations: Rotations = False,
     region: Region = None,
     *,
@@ -53,10 +54,10 @@ def track(
     """
     from mien.media.video import open_video
 
-    wanted = parse_want(want, engine, temporal=True)
+    wanted, place = parse_want(want, engine, temporal=True), _source(source)
     outputs = Outputs(out=out, style=style, video=video, timeline=timeline, events=events)
     tracking = engine.track(
-        open_video(_source(source), fps=fps),
+        open_video(place, fps=fps),
         want=wanted,
         every=every,
         reidentify=not no_reid,
@@ -72,16 +73,18 @@ def track(
     )
     prints = json or not (sys.stdout.isatty() or outputs.any)
     with tracking, _stops_at_ctrl_c(tracking) as stopped:
+        outputs.check(place)
         clip = follow(tracking, outputs, prints=prints)
     _report(clip, outputs, to_stderr=prints)
-    if stopped and not source.isdecimal():  # a webcam's clip ends in no other way
+    if stopped and isinstance(place, str):  # a webcam's clip ends in no other way
         print(f"mien: stopped at {clip.duration:.2f} s.", file=sys.stderr)
         raise typer.Exit(1)
 
 
-def _source(text: str) -> Any:
+def _source(text: str) -> str | int:
     """A webcam's number, unless there is a file of that name."""
-    return int(text) if text.isdecimal() and not Path(text).exists() else text
+    # Unlike Path's own, it says no to a name that is too long.
+    return int(text) if text.isdecimal() and not os.path.exists(text) else text  # noqa: PTH110
 
 
 class Outputs:
@@ -99,11 +102,30 @@ class Outputs:
             raise UsageError(f"--timeline must end in one of {', '.join(IMAGE_SUFFIXES)}.")
         if events and events.suffix.lower() not in {".json", ".csv"}:
             raise UsageError("--events must end in .json or .csv.")
+        names = [os.path.abspath(path) for path in self.any]  # noqa: PTH100 - Path's own needs the file to be there
+        if len(set(names)) < len(names):
+            raise UsageError("two outputs have one name.")
 
     @property
     def any(self) -> list[Path]:
         """The files that were asked for."""
         return [path for path in (self.out, self.video, self.timeline, self.events) if path]
+
+    def check(self, source: str | int) -> None:
+        """Refuse, before the work begins, to write over what is read, and where nothing can be written.
+
+        Raises
+        ------
+        UsageError, StorageError
+        """
+        from mien.media.scan import find_pictures
+        from mien.media.sinks import begin
+
+        for path in self.any:
+            read = find_pictures(source) if isinstance(source, str) and os.path.exists(path) else ()  # noqa: PTH110
+            if any(isinstance(one, Path) and _is_same_file(one, path) for one in read):
+                raise UsageError(f"{path} is what is read: give another name to write to.")
+            begin(path).unlink()
 
     @property
     def need_images(self) -> bool:
@@ -111,12 +133,19 @@ class Outputs:
         return bool(self.video or self.timeline)
 
 
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
 def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
     """Read the clip to its end, write what was asked for, and print the frames if `prints`."""
     from mien.core.image import save_image
     from mien.core.timeline import Timeline
     from mien.media.encoding import VideoWriter
-    from mien.media.sinks import make_folder, open_sink, write_text
+    from mien.media.sinks import open_sink, write_text
 
     chart = Timeline() if outputs.timeline else None
     shown = 1 / tracking.video.rate
@@ -138,10 +167,8 @@ def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
                 chart.add(item.time, item.faces, duration=shown)
     clip = tracking.clip
     if outputs.timeline and chart:
-        make_folder(outputs.timeline.parent)
         save_image(chart.picture(clip), outputs.timeline)
     if outputs.events:
-        make_folder(outputs.events.parent)
         write_text(outputs.events, _events_text(clip, outputs.events.suffix.lower()))
     return clip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import numpy as np
 from mien.core.errors import ShapeMismatch, StorageError, UsageError
 from mien.core.image import Image, pixel_limit
 from mien.media.demuxing import open_container
-from mien.media.sinks import make_folder
+from mien.media.sinks import begin
 from mien.media.sound import Sound
 
 if TYPE_CHECKING:
@@ -145,17 +146,13 @@ class VideoWriter:
         self._size = size or ((like.width, like.height) if like else None)
         self._rate = rate or (like.rate if like else 25.0)
         self._audio = audio and like is not None and like.has_audio
-        self._part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")  # two processes do not share one
         self._last = -1  # tick of the frame before
+        self._time = -1.0  # its time
         self._end = 0.0
         self._container: OutputContainer | None = None
         self._stream: VideoStream
         self._sound: Sound | None = None
-        make_folder(self._path.parent)
-        try:
-            self._part.open("wb").close()  # what cannot be written is known before the first frame is looked at
-        except OSError as error:
-            raise StorageError(f"cannot write {self._path}: {error.strerror}.") from error
+        self._part = begin(self._path)
 
     def write(self, image: Image, time: float | None = None) -> None:
         """Add a picture.
@@ -173,7 +170,7 @@ class VideoWriter:
         ShapeMismatch
             If it is no such picture.
         UsageError
-            If the time is not after that of the picture before.
+            If the time is below 0, or not after that of the picture before.
         StorageError
             If the disk is full.
         """
@@ -182,10 +179,10 @@ class VideoWriter:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ShapeMismatch(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} {image.shape}.")
         time = self._end if time is None else time
-        tick = round(time * self._kind.clock)
-        if not tick > self._last:
-            raise UsageError(f"frames are written in the order of their times; {time:g} s comes too late.")
-        self._last, self._end = tick, time + 1 / self._rate
+        if not max(self._time, -1e-6) < time < math.inf:
+            raise UsageError(f"frames are written in the order of their times, from 0 s on; {time:g} s comes too late.")
+        tick = max(round(time * self._kind.clock), self._last + 1)  # the clock may be slower than the frames come
+        self._last, self._time, self._end = tick, time, time + 1 / self._rate
         try:
             if self._container is None:
                 self._open(image)

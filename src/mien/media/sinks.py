@@ -7,6 +7,7 @@ that has the name is whole.
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ import numpy as np
 from mien.core.errors import StorageError, UsageError
 from mien.core.faces import Faces
 
-__all__ = ["FileSink", "make_folder", "open_sink", "write_text"]
+__all__ = ["FileSink", "begin", "make_folder", "open_sink", "write_text"]
 
 
 class Format(Protocol):
@@ -149,9 +150,7 @@ class FileSink:
     """
 
     def __init__(self, path: Path, mode: str, make: Callable[[IO[Any]], Format]) -> None:
-        self._path = path
-        self._part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes do not share one
-        make_folder(path.parent)
+        self._path, self._part = path, begin(path)
         try:
             text: dict[str, str] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
             self._stream: IO[Any] = self._part.open(mode, **({} if "b" in mode else text))  # type: ignore[call-overload]
@@ -222,6 +221,27 @@ def open_sink(path: Path, *, style: str | None = None) -> FileSink:
     return FileSink(path, *formats[path.suffix.lower()])
 
 
+def begin(path: Path) -> Path:
+    """Make the empty file, beside its target and in a folder that is made, in which a result grows.
+
+    What cannot be written is known by this before the work begins.
+
+    Raises
+    ------
+    StorageError
+        If nothing can be written there: no permission, or the target is a folder.
+    """
+    make_folder(path.parent)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes do not share one
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))  # as it does where nobody looks
+        part.open("wb").close()
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}.") from error
+    return part
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, where they are missing.
 
@@ -237,14 +257,14 @@ def make_folder(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file that appears complete or not at all.
+    """Write a text file that appears complete or not at all; its folder is made.
 
     Raises
     ------
     StorageError
         If it cannot be written.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = begin(path)
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
