@@ -26,6 +26,7 @@ made: list[str] = []  # ids of the cards that runners were made of, in order
 _lock = threading.Lock()
 
 HOSTILE = 66  # a picture of this grey makes the detector fail
+CUT = 77  # the grey of the first pixel of another shot
 
 
 class Runner:
@@ -140,12 +141,16 @@ def catalogue() -> Catalogue:
 class OneTrack:
     """Tracks for one clip: the n-th face of each frame is person n + 1; one frame is held back."""
 
-    def __init__(self) -> None:
+    def __init__(self, min_score: float | None) -> None:
+        self.min_score = min_score
         self.asked: list[int] = []
         self.pushed: list[Faces | None] = []
         self._held: list[tuple[Frame, Faces]] = []
         self._last = Faces.empty()
         self._ids: dict[int, list[float]] = {}
+
+    def cut(self, frame: Frame) -> bool:
+        return bool(frame.image[0, 0, 0] == CUT)
 
     def asks(self, frame: Frame, faces: Faces) -> NDArray[np.bool_]:
         self.asked.append(frame.index)
@@ -168,8 +173,8 @@ class OneTrack:
 class TrackerMaker(Runner):
     trackers: ClassVar[list[OneTrack]] = []
 
-    def start(self) -> OneTrack:
-        self.trackers.append(OneTrack())
+    def start(self, *, min_score: float | None = None) -> OneTrack:
+        self.trackers.append(OneTrack(min_score))
         return self.trackers[-1]
 
 

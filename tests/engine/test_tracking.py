@@ -104,6 +104,19 @@ def test_faces_are_detected_in_every_nth_frame_only(video: FakeVideo, engine: En
     assert all(faces is None or "embedding" not in faces.fields for faces in tracker.pushed)
 
 
+def test_another_shot_is_looked_at_at_once(video: FakeVideo, engine: Engine) -> None:
+    video.frames[2].image[0, 0] = fakes.CUT
+    list(engine.track("fake.mp4", every=5, reidentify=False))
+    (tracker,) = fakes.TrackerMaker.trackers
+    assert [faces is not None for faces in tracker.pushed] == [True, False, True, False, False]
+
+
+def test_the_lowest_score_is_the_trackers_to_say(video: FakeVideo, engine: Engine) -> None:
+    list(engine.track("fake.mp4", every=1, min_score=0.9))
+    (tracker,) = fakes.TrackerMaker.trackers
+    assert [len(faces) for faces in tracker.pushed if faces is not None] == [0, 1, 1, 1, 0]
+
+
 def test_the_tracker_gets_the_embeddings_that_it_asks_for(video: FakeVideo, engine: Engine) -> None:
     items = list(engine.track("fake.mp4", every=1))
     (tracker,) = fakes.TrackerMaker.trackers

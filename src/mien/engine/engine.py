@@ -347,6 +347,8 @@ class Engine:
         **options: Unpack[SearchOptions],
     ) -> Tracking:
         """Follow the faces of a video; see `mien.track`."""
+        # Faces that only tiles show are too small to say much about, and many in each frame would have to be looked at.
+        options.setdefault("tiles", "off")
         wanted, search = check_want(want, temporal=True), Search(**options)
         if not isinstance(every, int) or every < 1:
             raise UsageError(f"every is a whole number of frames, 1 or more, not {every!r}.")
@@ -354,7 +356,8 @@ class Engine:
         # What is missing or refused is heard now, not after the first frame.
         also = [*(["presence"] if search.check else []), *(["embedding"] if reidentify else [])]
         self.preload("detect", *plan.fields, *also)
-        maker = cast("TrackerMaker", self.runner("track"))
+        tracker = cast("TrackerMaker", self.runner("track")).start(min_score=search.min_score)
+        search = replace(search, min_score=tracker.min_score)
         followers = [*([self.choose("smooth")] if smooth else []), *plan.followers]
         kept = plan.fields | {"track"}
 
@@ -371,7 +374,7 @@ class Engine:
             detect=detect,
             embed=embed if reidentify else None,
             describe=describe,
-            tracker=maker.start(),
+            tracker=tracker,
             steps=[cast("Follower", self._load(card, "latency")).follow() for card in followers],
             keep=wanted | {"track"},
         )

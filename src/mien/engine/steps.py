@@ -88,6 +88,15 @@ class Tracker(Protocol):
     come out later than they go in, but each once and in order.
     """
 
+    @property
+    def min_score(self) -> float | None:
+        """Lowest score of the detections that it wants to see; None: the detector's own threshold."""
+        ...
+
+    def cut(self, frame: Frame) -> bool:
+        """Whether another shot may begin with the next frame, this one: then faces are to be detected in it."""
+        ...
+
     def asks(self, frame: Frame, faces: Faces) -> NDArray[np.bool_]:
         """Which detected faces of a frame (N,) it would like to see the embedding of, to tell people apart."""
         ...
@@ -117,6 +126,12 @@ class Tracker(Protocol):
 class TrackerMaker(Protocol):
     """What gives the field "track"."""
 
-    def start(self) -> Tracker:
-        """Return a tracker for one clip."""
+    def start(self, *, min_score: float | None = None) -> Tracker:
+        """Return a tracker for one clip.
+
+        Parameters
+        ----------
+        min_score : float, optional
+            Lowest score that counts as a face; by default what the tracker knows of the detector.
+        """
         ...

@@ -233,7 +233,7 @@ def track(
     min_size: float = 0.0,
     max_faces: int | None = None,
     check: bool = False,
-    tiles: Tiles = "auto",
+    tiles: Tiles = "off",
     rotations: bool = False,
     region: Region | None = None,
     keep_images: bool = False,
@@ -255,8 +255,10 @@ def track(
         unless wanted.
     smooth : bool
         Take the jitter out of what moves.
-    min_score, min_size, max_faces, check, tiles, rotations, region, engine
-        See `mien.detect`.
+    min_score : float, optional
+        Lowest score that counts as a face; by default the detector's own to begin a track, and less to go on with it.
+    min_size, max_faces, check, tiles, rotations, region, engine
+        See `mien.detect`; but tiles are off, since they take several times as long.
     keep_images : bool
         Keep each frame with its faces, for ``crop`` and ``draw``.
 

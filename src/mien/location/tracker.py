@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
@@ -47,7 +47,9 @@ class Settings:
         ... or one with this score.
     start : mapping of str to float
         By detector, and ``default``: the score from which a detection may begin a track. One with a lower score only
-        continues a track (Zhang et al., *ByteTrack*, 2022).
+        continues a track (Zhang et al., *ByteTrack*, 2022), ...
+    least : float
+        ... down to this one.
     weight : float
         What likeness counts against place, which counts 1.
     likeness : mapping of str to (different, same)
@@ -66,6 +68,7 @@ class Settings:
     confirm: int = 3
     sure: float = 0.9
     start: Mapping[str, float] = field(default_factory=lambda: {"default": 0.5})
+    least: float = 0.5
     weight: float = 0.6
     likeness: Mapping[str, tuple[float, float]] = field(default_factory=lambda: {"default": (0.05, 0.45)})
     exemplars: int = 5
@@ -94,9 +97,12 @@ class FaceTracker:
         self._settings = Settings(**card.params)
         self._model = card.id
 
-    def start(self) -> ClipTracker:
+    def start(self, *, min_score: float | None = None) -> ClipTracker:
         """A tracker for one clip; see `mien.engine.TrackerMaker`."""
-        return ClipTracker(self._settings, model=self._model)
+        settings = self._settings
+        if min_score is not None:
+            settings = replace(settings, start={"default": min_score}, least=min_score)
+        return ClipTracker(settings, model=self._model)
 
 
 class ClipTracker:
@@ -125,6 +131,17 @@ class ClipTracker:
         self._doubt = False  # whether there may have been a cut since that look
 
     # -- the protocol ------------------------------------------------------------------------------------------------
+
+    @property
+    def min_score(self) -> float:
+        """See `mien.engine.Tracker`."""
+        return self._set.least
+
+    def cut(self, frame: Frame) -> bool:
+        """Whether another shot may begin with this frame; see `mien.engine.Tracker`."""
+        shot = self._shot
+        self._advance(frame)
+        return self._shot > shot
 
     def asks(self, frame: Frame, faces: Faces) -> NDArray[np.bool_]:
         """Which faces to embed: new ones, those that two trails may claim, and each trail's now and then."""
