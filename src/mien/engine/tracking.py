@@ -187,7 +187,8 @@ class Tracking(Iterator[Item]):
             self._settled.extend(held)
             return
         self._read_to = frame.time + 1 / self.video.rate
-        faces = self._detected(frame) if frame.index % self._every == 0 else None
+        looks = frame.index % self._every == 0 or tracker.cut(frame)
+        faces = self._detected(frame) if looks else None
         self._settled.extend(tracker.push(frame, faces))
 
     def _detected(self, frame: Frame) -> Faces:
