@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.geometry import rotation_matrix
 from mien.engine.scanning import Failure, Item
+from mien.media import parquet
 from mien.media.openface import euler_angles
 from mien.media.sinks import open_sink
 
@@ -62,6 +64,22 @@ def write(path: Path, items: list[Item], **options: Any) -> Path:
 
 
 # --- Parquet ------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_after_rows_were_written_leaves_nothing_and_no_complaint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    monkeypatch.setattr(parquet, "_GROUP", 2)
+    with pytest.raises(ZeroDivisionError), open_sink(tmp_path / "a.parquet") as sink:
+        for item in ITEMS:
+            sink.write(item.to_dict(), item.faces)
+        raise ZeroDivisionError
+    del sink
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    assert not complaints
 
 
 def test_parquet_has_a_row_per_face_and_per_failure(tmp_path: Path) -> None:

@@ -137,10 +137,11 @@ class Timeline:
         page.ticks(bottom)
         for place, track_id in enumerate(sorted(people, key=lambda i: self._people[i].spans[0].start)):
             top = page.top + place * row
-            page.person(track_id, self._people[track_id], top, row)
+            bar = top + (row - _BAR - _LANE * len(kinds)) // 2 - 2 * bool(kinds)
+            page.person(track_id, self._people[track_id], top, row, bar=bar)
             for event in clip.events.of(track_id=track_id):
                 lane = kinds.index(event.kind)
-                page.event(event, top + 12 + _BAR + _LANE * lane, _color(lane))
+                page.event(event, bar + 4 + _BAR + _LANE * lane, _color(lane))
         page.legend(kinds, bottom + 34)
         return canvas.image
 
@@ -170,7 +171,7 @@ class _Page:
             text = _clock(number * step)
             self.canvas.text((x - text_size(text, _TEXT)[0] / 2, bottom + 6), text, _TEXT, _INK)
 
-    def person(self, track_id: int, person: _Person, top: int, height: int) -> None:
+    def person(self, track_id: int, person: _Person, top: int, height: int, *, bar: int) -> None:
         color = track_color(track_id)
         if person.portrait is not None:
             y, x = top + (height - THUMBNAIL) // 2, _MARGIN
@@ -179,7 +180,7 @@ class _Page:
         self.canvas.text((_MARGIN + THUMBNAIL + 10, top + height / 2 - 10), f"#{track_id}", _TEXT * 1.1, _INK)
         for span in person.spans:
             left, right = self.x(span.start), max(self.x(span.end), self.x(span.start) + 1.5)
-            box = (left, top + 8, right, top + 8 + _BAR)
+            box = (left, bar, right, bar + _BAR)
             if span.observed:
                 self.canvas.panel(box, min(4.0, (right - left) / 3), color, 1.0)
             else:

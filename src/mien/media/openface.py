@@ -128,6 +128,9 @@ class OpenFace:
         if self._parts is None:
             self._begin(None)
 
+    def drop(self) -> None:
+        """Give the file up; see `mien.media.sinks.Format`."""
+
     def _begin(self, faces: Faces | None) -> None:
         parts: dict[tuple[str, ...], tuple[str, Callable[[Any], Floats]]] = {}
         for name, columns, of in _PARTS:

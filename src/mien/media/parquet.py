@@ -70,6 +70,11 @@ class Parquet:
         self._flush()
         self._writer.close()
 
+    def drop(self) -> None:
+        """Give the file up: else pyarrow would try to complete it, and complain that it is closed."""
+        if self._writer is not None:
+            self._writer.is_open = False
+
     def _columns_of(self, faces: Faces) -> pa.Schema:
         fields = list(self._head)
         for name, values in faces.to_columns().items():

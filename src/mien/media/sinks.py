@@ -34,8 +34,11 @@ class Format(Protocol):
         """Complete the file."""
         ...
 
+    def drop(self) -> None:
+        """Give the file up, which is closed and thrown away: after an error."""
 
-class _JsonLines:
+
+class _JsonLines(Format):
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
@@ -59,7 +62,7 @@ class _JsonArray(_JsonLines):
         self._stream.write("[]\n" if self._separator == "[\n" else "\n]\n")
 
 
-class _Csv:
+class _Csv(Format):
     """One row per face, one row for a picture that failed, none for a picture without faces."""
 
     HEAD = ("source", "frame", "time", "face", "failure")
@@ -189,10 +192,14 @@ class FileSink:
             if kind is None:
                 self._part.replace(self._path)
         except OSError as fault:
-            self._part.unlink(missing_ok=True)
+            self._drop()
             raise StorageError(f"cannot write {self._path}: {fault.strerror}.") from fault
         if kind is not None and issubclass(kind, Exception):
-            self._part.unlink(missing_ok=True)
+            self._drop()
+
+    def _drop(self) -> None:
+        self._format.drop()
+        self._part.unlink(missing_ok=True)
 
 
 def open_sink(path: Path, *, style: str | None = None) -> FileSink:
