@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mien.core.clip import Clip, Event, Events
 from mien.core.errors import InputError, MienError, SourceError, UsageError
-from mien.datasets.readers import events_csv
+from mien.datasets.readers import files
 from mien.datasets.readers.events_csv import read_clip_json, read_events_csv
 from mien.datasets.readers.mpeblink import read_mpeblink
 
@@ -78,7 +78,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for read in (read_events_csv, read_clip_json):
             with pytest.raises(SourceError, match="cannot be read"):
                 read(path)
-    monkeypatch.setattr(events_csv, "LARGEST_FILE", 10)
+    monkeypatch.setattr(files, "LARGEST_FILE", 10)
     with pytest.raises(InputError, match="too large for annotations"):
         read_events_csv(written(tmp_path, HEAD))
 
@@ -102,7 +102,12 @@ def test_the_json_of_a_clip(tmp_path: Path) -> None:
         assert [e.to_dict() for e in back] == [e.to_dict() for e in events]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "3", '{"events": 3}', '{"events": [3]}', '[{"kind": 3}]'])
+APEX = '[{"kind": "blink", "track": 1, "start": 1, "end": 2, "apex": [1]}]'
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[" * 100_000, "3", '{"events": 3}', '{"events": [3]}', '[{"kind": 3}]', APEX]
+)
 def test_what_is_no_json_of_a_clip(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError):
         read_clip_json(written(tmp_path, content, "clip.json"))

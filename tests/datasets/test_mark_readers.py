@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,8 @@ BOMB = "<!DOCTYPE x [<!ENTITY a 'aaaaaaaa'><!ENTITY b '&a;&a;&a;&a;'>]>"
         (XML.replace("<dataset>", BOMB + "<dataset>"), "declares a document type"),
         ("<!DOCTYPE d SYSTEM 'file:///etc/passwd'><dataset/>", "declares a document type"),
         (XML.replace("</images>", ""), "is not XML"),
+        (XML.replace("ISO-8859-1", "none"), "is not XML: unknown encoding"),
+        (XML.replace("ISO-8859-1", "shift_jis"), "is not XML"),
         ("", "is not XML"),
         ("\x00\xff", "is not XML"),
         (XML.replace("width='30' ", ""), "<box> without width"),
@@ -95,6 +98,21 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(module, "LARGEST_FILE", 10)
         with pytest.raises(InputError, match="too large"):
             read(written(tmp_path, XML))
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pts")
+    written(tmp_path, "", "a.jpg")
+    for read in (lambda: read_dlib_xml(tmp_path / "a.pts"), lambda: read_pts_folder(tmp_path)):
+        with pytest.raises(SourceError, match="is not a regular file"):
+            read()
+
+
+def test_many_names_in_many_faces(tmp_path: Path) -> None:
+    box = "<box top='0' left='0' width='5' height='5'><part name='{}' x='1' y='2'/></box>"
+    text = f"<d><image file='a.jpg'>{''.join(map(box.format, range(5000)))}</image></d>"
+    with pytest.raises(InputError, match="names 5000 different points in 5000 faces"):
+        read_dlib_xml(written(tmp_path, text))
 
 
 @given(st.binary(max_size=200) | st.text(alphabet="<>/ abpx='0.-&;!", max_size=200).map(str.encode))
@@ -126,7 +144,7 @@ def test_points_of_a_pts_file_count_from_zero(tmp_path: Path) -> None:
         (PTS.replace("1 1\n", "one 1\n"), "each line in the braces is two numbers"),
         (PTS.replace("1 1\n", "inf 1\n"), "no places in a picture"),
         ("version: 1\nn_points: 0\n{\n}", "announces 0 points"),
-        (b"\xff\xfe\x00", "it is no text"),
+        (b"\xff\xfe\x00", "is not text"),
     ],
 )
 def test_pts_files_that_are_refused(tmp_path: Path, text: str | bytes, message: str) -> None:

@@ -74,7 +74,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_arrays(tmp_path / "missing.mat", ["a"])
     path.write_bytes(bytes(1001))
-    with pytest.raises(InputError, match="larger"):
+    with pytest.raises(InputError, match="more than 1,000 bytes"):
         read_arrays(path, ["a"], limit=1000)
 
 

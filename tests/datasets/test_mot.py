@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.columns import Tracks
-from mien.core.errors import ShapeMismatch, SourceError, StorageError, UsageError
+from mien.core.errors import InputError, ShapeMismatch, SourceError, StorageError, UsageError
 from mien.core.faces import Faces
 from mien.datasets.readers.mot import TrackedBoxes, find_tracks, read_tracks, write_mot
 from mien.engine import Item
@@ -36,6 +36,8 @@ def test_mot_counts_frames_and_pixels_from_one(tmp_path: Path) -> None:
         ("1,2,3,4,5,-6\n", "negative"),
         ("1,two,3,4,5,6\n", "line 1"),
         ("1,2,nan,4,5,6\n", "finite"),
+        ("inf,2,3,4,5,6\n", "line 1"),
+        ("1,1e300,3,4,5,6\n", "too large"),
         ("1,2,3,4,5,6\n1,2,9,9,9,9\n", "id 2 stands twice in frame 0"),
     ],
 )
@@ -59,8 +61,11 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be written"):
         write_mot(TrackedBoxes(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4), np.float32)), tmp_path / "a" / "b")
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not text"):
         read_tracks(tmp_path / "bytes.txt")
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="line 1"):
+        read_tracks(tmp_path / "deep.jsonl")
 
 
 def test_shapes_have_to_fit() -> None:

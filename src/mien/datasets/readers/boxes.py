@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,11 +9,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import InputError, ShapeMismatch, SourceError
+from mien.core.errors import InputError, ShapeMismatch
 
-__all__ = ["BoxedPicture", "inside", "read_text"]
-
-LARGEST_FILE = 512 << 20  # bytes; COCO's own are just below
+__all__ = ["BoxedPicture", "inside"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,27 +46,6 @@ class BoxedPicture:
         for name, mask in self.subsets.items():
             if mask.shape != (count,) or mask.dtype != np.bool_:
                 raise ShapeMismatch(f"the subset {name} of {count} faces is {mask.dtype} {mask.shape}.")
-
-
-def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a file of annotations.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read.
-    InputError
-        If it is too large, or no text.
-    """
-    path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path} is too large for annotations: more than {LARGEST_FILE >> 20} MiB.")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text.") from error
 
 
 def inside(folder: Path, name: str, source: Path) -> Path:

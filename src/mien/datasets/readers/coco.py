@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mien.core.errors import InputError
-from mien.datasets.readers.boxes import BoxedPicture, inside, read_text
+from mien.datasets.readers.boxes import BoxedPicture, inside
+from mien.datasets.readers.files import read_text
 
 __all__ = ["read_coco", "read_json", "read_noses"]
 

@@ -10,12 +10,14 @@ from xml.parsers import expat
 
 import numpy as np
 
-from mien.core.errors import InputError, SourceError
+from mien.core.errors import InputError
+from mien.datasets.readers.files import read_bytes
 from mien.datasets.readers.marks import MarkedPicture
 
 __all__ = ["read_dlib_xml"]
 
-LARGEST_FILE = 256 << 20  # bytes; 300-W's has 20 MB
+LARGEST_FILE = 64 << 20  # bytes; 300-W's has 20 MB
+MOST_PLACES = 20_000_000  # of points in all
 
 
 @dataclass
@@ -44,14 +46,11 @@ def read_dlib_xml(path: str | os.PathLike[str]) -> list[MarkedPicture]:
         If it is not such a file, or declares entities: they have no use here but to harm.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path} is too large for annotations: more than {LARGEST_FILE >> 20} MiB.")
-        data = path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    pictures = [picture for picture in _Parser(path).parse(data) if picture.boxes]
+    pictures = [picture for picture in _Parser(path).parse(read_bytes(path, limit=LARGEST_FILE)) if picture.boxes]
     names = sorted({name for picture in pictures for parts in picture.parts for name in parts}, key=_order)
+    faces = sum(len(picture.boxes) for picture in pictures)
+    if len(names) * faces > MOST_PLACES:  # each face gets a place for each name
+        raise InputError(f"{path} names {len(names)} different points in {faces} faces, which is too much.")
     return [
         MarkedPicture(
             path=path.parent / picture.file,
@@ -83,7 +82,7 @@ class _Parser:
         parser.StartElementHandler = self._start
         try:
             parser.Parse(data, True)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that is none
             raise InputError(f"{self._path} is not XML: {error}.") from error
         return self._pictures
 

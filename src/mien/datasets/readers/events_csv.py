@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mien.core.clip import Event, Events
-from mien.core.errors import InputError, SourceError, UsageError
+from mien.core.errors import InputError, UsageError
+from mien.datasets.readers.files import read_text
 
-__all__ = ["read_clip_json", "read_events_csv", "read_text"]
+__all__ = ["read_clip_json", "read_events_csv"]
 
-LARGEST_FILE = 256 << 20  # bytes: some million events, or MPEblink's with all its boxes
 LONGEST_TIME = 1e7  # seconds: four months
 COLUMNS = ("track", "start", "end", "kind")
 
@@ -81,26 +81,6 @@ def read_clip_json(path: str | os.PathLike[str]) -> Events:
     return Events(tuple(_event(row, f"{path}, event {number}") for number, row in enumerate(named)))
 
 
-def read_text(path: Path) -> str:
-    """The text of an annotation file of a sane size.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read.
-    InputError
-        If it is too large, or no text.
-    """
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path} is too large for annotations: more than {LARGEST_FILE >> 20} MiB.")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8.") from error
-
-
 def _event(row: Mapping[str, Any], where: str) -> Event:
     kind = row.get("kind")
     if not isinstance(kind, str) or not kind.strip().isprintable() or not 0 < len(kind.strip()) <= 64:
@@ -109,8 +89,8 @@ def _event(row: Mapping[str, Any], where: str) -> Event:
     if track != int(track) or not 0 <= track < 1 << 53:
         raise InputError(f"{where}: a track is a whole number of 0 or more, not {_shown(row['track'])}.")
     start, end = _number(row, "start", where), _number(row, "end", where)
-    apex = None if row.get("apex") in {None, ""} else _number(row, "apex", where)
-    score = 1.0 if row.get("score") in {None, ""} else _number(row, "score", where)
+    apex = None if row.get("apex") in (None, "") else _number(row, "apex", where)
+    score = 1.0 if row.get("score") in (None, "") else _number(row, "score", where)
     if not 0 <= score <= 1:
         raise InputError(f"{where}: a score is between 0 and 1, not {score:g}.")
     try:

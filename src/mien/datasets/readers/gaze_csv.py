@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from mien.core.errors import InputError
-from mien.datasets.readers.events_csv import read_text
+from mien.datasets.readers.files import read_text
 
 __all__ = ["GazeKind", "GazeRow", "GazeTable", "read_gaze_csv"]
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import InputError
+from mien.datasets.readers.files import read_bytes
 
 __all__ = ["read_arrays"]
 
@@ -56,15 +57,12 @@ def read_arrays(path: Path, names: Collection[str], *, limit: int = 1 << 16) -> 
 
     Raises
     ------
+    SourceError
+        If it cannot be read.
     InputError
         If it is no such file, is broken, or is larger than `limit`.
     """
-    try:
-        if path.stat().st_size > limit:
-            raise InputError(f"{path} is larger than {limit} bytes.")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    data = read_bytes(path, limit=limit)
     order = {b"IM": "<", b"MI": ">"}.get(data[_HEADER - 2 : _HEADER])
     if order is None or struct.unpack(f"{order}H", data[_HEADER - 4 : _HEADER - 2])[0] != 0x0100:
         raise InputError(f"{path} is not a MATLAB file of version 5.")

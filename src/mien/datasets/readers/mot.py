@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, SourceError, StorageError, UsageError
 from mien.core.faces import Faces
+from mien.datasets.readers.files import read_text
 
 __all__ = ["TrackedBoxes", "find_tracks", "read_tracks", "write_mot"]
+
+LARGEST = 1 << 53  # up to which float64 has all whole numbers
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,13 @@ def read_tracks(path: str | os.PathLike[str]) -> TrackedBoxes:
 
     Raises
     ------
-    SourceError
-        If the file cannot be read.
+    SourceError, InputError
+        If the file cannot be read, or is too large or no text.
     UsageError
         If a line is not of its format; the message names it.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read: {error}.") from error
+    lines = read_text(path).splitlines()
     parse = _json_line if path.suffix.lower() == ".jsonl" else _mot_line
     rows: list[tuple[int, int, float, float, float, float, bool]] = []
     for number, line in enumerate(lines, 1):
@@ -105,11 +105,11 @@ def read_tracks(path: str | os.PathLike[str]) -> TrackedBoxes:
             continue
         try:
             rows += parse(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise UsageError(f"{path}, line {number}: no tracked boxes ({error}).") from error
     table = np.array([row[:6] for row in rows], np.float64).reshape(-1, 6)
-    if not np.isfinite(table).all():
-        raise UsageError(f"{path} holds boxes that are not finite.")
+    if not (np.abs(table) < LARGEST).all():
+        raise UsageError(f"{path} holds numbers that are not finite, or too large for frames, ids and places.")
     return TrackedBoxes(
         table[:, 0].astype(np.intp),
         table[:, 1].astype(np.intp),

@@ -15,7 +15,7 @@ from typing import Any
 
 from mien.core.clip import Event, Events
 from mien.core.errors import InputError, UsageError
-from mien.datasets.readers.events_csv import read_text
+from mien.datasets.readers.files import read_text
 
 __all__ = ["read_mpeblink"]
 

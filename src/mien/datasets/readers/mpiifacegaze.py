@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.core.columns import Directions
 from mien.core.errors import InputError, SourceError
-from mien.datasets.readers.events_csv import read_text
+from mien.datasets.readers.files import read_text
 from mien.datasets.readers.gaze_csv import GazeRow, GazeTable
 from mien.location.gaze import view_rotation
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import InputError, SourceError
+from mien.datasets.readers.files import read_text
 from mien.datasets.readers.marks import MarkedPicture
 from mien.media.scan import PICTURE_SUFFIXES
 
@@ -35,16 +36,7 @@ def read_pts(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     InputError
         If it is not such a file, or does not have the points that it announces.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path} is too large for the points of a face.")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a .pts file: it is no text.") from error
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    match = _FILE.fullmatch(text)
+    match = _FILE.fullmatch(read_text(path, limit=LARGEST_FILE))
     if not match:
         raise InputError(f"{path} is not a .pts file: 'version: 1', 'n_points: K' and K lines in braces are expected.")
     rows = [line.split() for line in match["rows"].splitlines() if line.strip()]

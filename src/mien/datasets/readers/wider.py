@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import InputError, SourceError
-from mien.datasets.readers.boxes import BoxedPicture, inside, read_text
+from mien.datasets.readers.boxes import BoxedPicture, inside
+from mien.datasets.readers.files import read_text
 
 __all__ = ["LEVELS", "read_wider", "with_levels"]
 
