@@ -130,6 +130,8 @@ def test_the_command_tells_what_was_found(tmp_path: Path, clip: str) -> None:
     assert report["matched"] == 1
     assert report["f1"] == 0.5
     assert report["models"] == {"eyes": "eyes-mesh", "blink": "blinks"}
+    assert report["source"] == str(tmp_path / "truth.csv")
+    assert report["truth"] == 2
 
 
 def test_numbers_that_are_none_are_null(tmp_path: Path) -> None:
@@ -181,6 +183,8 @@ def test_eyes_of_a_few_labels(tmp_path: Path) -> None:
     assert report["without_face"] == 0
     assert report["open_right"] == report["open"] > 10
     assert report["closed_right"] == report["closed"] > 0
+    labels.write_text("\n".join([rows[0], few[0], few[0]]))
+    assert json.loads(run("eyes", labels, "--root", DATA, "--threads", 1)[1])["faces"] == 2
     labels.write_text(f"{rows[0]}\nx,video/single_face.mp4,5000,open,open\n")
     with Engine(threads=1) as engine, pytest.raises(UsageError, match="has no frame 5000"):
         evaluate_eyes(read_eye_labels(labels, root=DATA), engine=engine)

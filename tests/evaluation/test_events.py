@@ -94,6 +94,12 @@ def test_nothing_found_and_nothing_to_find() -> None:
     assert np.isnan(list(invented.average_precision.values())).all()
 
 
+def test_more_events_than_can_be_compared() -> None:
+    many = [blink(n, n + 0.2) for n in range(7100)]
+    with pytest.raises(UsageError, match="a has too many events: 7100 true and 7100 found"):
+        evaluate_events({"a": many}, {"a": many}, kind="blink")
+
+
 def test_clips_and_thresholds_that_are_none() -> None:
     with pytest.raises(UsageError, match="nothing is known of the clip 'b'"):
         evaluate_events({"a": []}, {"b": []}, kind="blink")

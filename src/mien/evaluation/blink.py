@@ -16,7 +16,8 @@ from mien.core.clip import Events
 from mien.core.errors import InputError, UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
-from mien.datasets.readers.events_csv import read_clip_json, read_text
+from mien.datasets.readers.events_csv import read_clip_json
+from mien.datasets.readers.files import read_text
 from mien.engine import Engine, default_engine
 from mien.evaluation.events import EventsReport, evaluate_events
 from mien.evaluation.intervals import Interval, bootstrap, wilson
@@ -198,18 +199,18 @@ def find_eyes(labels: Sequence[EyeLabel], *, engine: Engine | None = None) -> It
     """Probability of open of the right and the left eye of each label, in order; None where no face was found."""
     engine = engine or default_engine()
     answers: dict[int, tuple[float, float] | None] = {}
-    videos: dict[Path, dict[int, int]] = {}
+    videos: dict[Path, dict[int, list[int]]] = {}  # a frame may have several labels
     for place, label in enumerate(labels):
         if label.frame is None:
             answers[place] = _eyes_of(load_image(label.path), engine)
         else:
-            videos.setdefault(label.path, {})[label.frame] = place
+            videos.setdefault(label.path, {}).setdefault(label.frame, []).append(place)
     for path, wanted in videos.items():
         for number, image in _frames(path, max(wanted)):
             if number in wanted:
-                answers[wanted[number]] = _eyes_of(image, engine)
-        if missing := [frame for frame, place in wanted.items() if place not in answers]:
-            raise UsageError(f"{path} has no frame {missing[0]}.")
+                answers |= dict.fromkeys(wanted.pop(number), _eyes_of(image, engine))
+        if wanted:
+            raise UsageError(f"{path} has no frame {min(wanted)}.")
     return (answers[place] for place in range(len(labels)))
 
 

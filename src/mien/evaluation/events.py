@@ -22,6 +22,7 @@ from mien.evaluation.intervals import Interval, bootstrap
 __all__ = ["EventsReport", "average_precision", "evaluate_events", "match_events", "same_people", "temporal_iou"]
 
 Doubles = NDArray[np.float64]
+MOST_PAIRS = 50_000_000  # of a true and a found event of a clip that are compared: 7,000 of each
 AP_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 
 
@@ -107,7 +108,8 @@ def evaluate_events(
     Raises
     ------
     UsageError
-        If `found` has clips that `truth` lacks, or there is no clip, or the threshold is none.
+        If `found` has clips that `truth` lacks, or there is no clip, or more events in one than can be compared, or the
+        threshold is none.
     """
     if not 0 < iou <= 1:
         raise UsageError(f"iou is above 0 and at most 1, not {iou:g}.")
@@ -184,7 +186,7 @@ def same_people(truth: Sequence[Event], found: Sequence[Event]) -> dict[int, int
 
     one, other = (sorted({event.track_id for event in events}) for events in (truth, found))
     overlap = np.zeros((len(one), len(other)))
-    places = np.ix_([one.index(event.track_id) for event in truth], [other.index(event.track_id) for event in found])
+    places = np.ix_(*(np.searchsorted(ids, [e.track_id for e in es]) for ids, es in ((one, truth), (other, found))))
     np.add.at(overlap, places, temporal_iou(truth, found))
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     return {one[a]: other[b] for a, b in zip(rows, columns, strict=True) if overlap[a, b] > 0}
@@ -227,13 +229,20 @@ def average_precision(people: Sequence[tuple[Sequence[Event], Sequence[Event]]],
 
 def _people(clip: str, truth: Events, found: Events) -> list[_Person]:
     """The people of a clip: true ones with what was found of them, then tracks that are nobody's."""
+    if len(truth) * len(found) > MOST_PAIRS:
+        raise UsageError(f"{clip or 'a clip'} has too many events: {len(truth)} true and {len(found)} found ones.")
     pairs = same_people(truth, found)
-    people = [
-        _Person(clip, tuple(truth.of(track_id=track)), tuple(found.of(track_id=pairs[track])) if track in pairs else ())
-        for track in sorted({event.track_id for event in truth})
-    ]
-    left = {event.track_id for event in found} - set(pairs.values())
-    return people + [_Person(clip, (), tuple(found.of(track_id=track))) for track in sorted(left)]
+    ours, theirs = _by_track(truth), _by_track(found)
+    people = [_Person(clip, ours[track], theirs[pairs[track]] if track in pairs else ()) for track in sorted(ours)]
+    left = set(theirs) - set(pairs.values())
+    return people + [_Person(clip, (), theirs[track]) for track in sorted(left)]
+
+
+def _by_track(events: Events) -> dict[int, tuple[Event, ...]]:
+    tracks: dict[int, list[Event]] = {}
+    for event in events:
+        tracks.setdefault(event.track_id, []).append(event)
+    return {track: tuple(its) for track, its in tracks.items()}
 
 
 def _counts(person: _Person, iou: float) -> tuple[int, int, int]:

@@ -52,7 +52,7 @@ def blink(
     report = evaluate_blinks({name: known[name] for name in named}, named, iou=iou, engine=engine)
     if json or not sys.stdout.isatty():
         models = {name: engine.choose(name).id for name in ("eyes", "blink")}
-        print_json({"truth": str(truth), "models": models, **report.to_dict()})
+        print_json({"source": str(truth), "models": models, **report.to_dict()})
         return
     low, high = report.f1_interval
     print(f"{report.truth} blinks of {report.people} people in {report.clips} clips; {report.found} found")
@@ -67,7 +67,7 @@ def blink(
 
 def _named(known: dict[str, Events], clips: list[Path], root: Path) -> dict[str, Path]:
     """The file of each clip of the truth that is to be looked at."""
-    if not clips:
+    if not clips or not known:
         if "" in known:
             raise UsageError("the truth does not name its clip: give the video after it.")
         return {name: root / name for name in known}
