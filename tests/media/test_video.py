@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mien.core.errors import ImageError, ImageTooLarge, InputError, SourceError, UsageError
 from mien.core.image import save_image
 from mien.media import demuxing
+from mien.media.encoding import VideoWriter
 from mien.media.video import Frame, open_video
 from tests.media.films import CORNERS, Picture, corners, film, greys, is_open, sine
 from tests.shared import DATA
@@ -295,6 +296,29 @@ def test_any_damage_is_an_input_error_or_frames(tmp_path: Path, good: bytes, cha
 
 
 # --- leaving early, memory ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".webm"])
+def test_a_file_that_is_cut_short_is_told(tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / f"a{suffix}"
+    with VideoWriter(path, rate=5) as writer:
+        for image in np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8):
+            writer.write(image)
+    with open_video(path) as video:
+        assert len(list(video)) == 20
+    assert not caplog.messages
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_video(path) as video:
+        assert 0 < len(list(video)) < 18
+    (message,) = caplog.messages
+    assert str(path) in message
+
+
+def test_a_last_picture_that_stays_is_no_file_cut_short(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = film(tmp_path / "a.mp4", greys(11), times=[*(i / 25 for i in range(10)), 30.0])
+    with open_video(path) as video:
+        assert len(list(video)) == 11
+    assert not caplog.messages
 
 
 def test_leaving_early_closes_the_file(tmp_path: Path) -> None:

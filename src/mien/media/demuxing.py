@@ -234,8 +234,7 @@ class Reader:
 
     def _facts(self, frame: VideoFrame, image: Image) -> Facts:
         stream = self._stream
-        seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-        seconds = seconds or (self._container.duration or 0) / 1e6  # AV_TIME_BASE
+        seconds = self._claimed or (self._container.duration or 0) / 1e6  # AV_TIME_BASE
         duration = seconds if seconds > 0 else None
         count = stream.frames or (round(duration * self._rate) if duration else 0)
         return Facts(
@@ -259,18 +258,37 @@ class Reader:
     def _decoded(self) -> Iterator[tuple[float, VideoFrame, Image]]:
         import av
 
-        last = -math.inf
+        last, end = -math.inf, 0.0
         for frame in self._raw():
             time = self._time(frame)
             if time is None or time <= last:  # no time, or one that goes back: then frames follow at the usual rate
                 time = last + 1 / self._rate if last > -math.inf else 0.0
-            last = time
+            last, end = time, time + max(1 / self._rate, float(frame.duration * (frame.time_base or 0)))
             try:
                 image = self._upright(frame)
             except av.FFmpegError as error:
                 self._lose(error)
                 continue
             yield time, frame, image
+        self._note_end(end)
+
+    def _note_end(self, end: float) -> None:
+        """Tell of a file that was cut short where no packet did."""
+        if not self._lost and self._claimed - end > max(0.5, 0.05 * self._claimed):
+            logger.warning(
+                "%s ends at %.2f s of the %.2f s that it claims: it may be cut short.", self._name, end, self._claimed
+            )
+
+    @property
+    def _claimed(self) -> float:
+        """Seconds that the stream claims, 0 where it does not; the file as a whole may have longer sound."""
+        stream = self._stream
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # of Matroska
+        return (
+            sum(float(part) * unit for part, unit in zip(clock.groups(), (3600, 60, 1), strict=True)) if clock else 0.0
+        )
 
     def _raw(self) -> Iterator[VideoFrame]:
         import av
