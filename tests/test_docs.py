@@ -24,6 +24,7 @@ import pytest
 
 import mien
 from mien import assets
+from mien.core import errors
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -97,6 +98,11 @@ def test_the_code_of_the_page_runs(page: Path) -> None:
             run_python(block, page.name, names)
         else:
             run_bash(block, page.name)
+
+
+def test_the_reference_lists_every_public_name() -> None:
+    listed = set(re.findall(r"^   mien\.(\w+)$", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), re.M))
+    assert listed == set(mien.__all__) - set(errors.__all__) - {"__version__"}
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ NAMES = """
 CardError Clip DeviceUnavailable Edit EmbeddingSpaceMismatch Engine Event Events Face Faces Failure FieldNotComputed
 HashMismatch ImageError ImageNotKept ImageTooLarge InputError Item LicenseRefused MienError ModelError NoFace
 NotCalibrated Provenance ShapeMismatch SourceError StorageError Track Tracking UnknownField UnknownModel UnsafeFile
-UsageError Verification WeightsUnavailable __version__ analyze default_engine detect generate load_image provenance
-save_image scan set_default_engine track verify
+UsageError Verification VideoWriter WeightsUnavailable __version__ analyze default_engine detect generate load_image
+open_video provenance save_image scan set_default_engine track verify
 """
 
 

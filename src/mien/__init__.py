@@ -49,7 +49,9 @@ if TYPE_CHECKING:
         set_default_engine,
         track,
     )
+    from mien.media.encoding import VideoWriter
     from mien.media.provenance import Provenance, provenance
+    from mien.media.video import open_video
     from mien.swaps.edit import Edit
     from mien.swaps.generator import generate
 
@@ -90,6 +92,7 @@ __all__ = [
     "UnsafeFile",
     "UsageError",
     "Verification",
+    "VideoWriter",
     "WeightsUnavailable",
     "__version__",
     "analyze",
@@ -97,6 +100,7 @@ __all__ = [
     "detect",
     "generate",
     "load_image",
+    "open_video",
     "provenance",
     "save_image",
     "scan",
@@ -120,11 +124,13 @@ _HOMES = {
     "Track": "mien.core.clip",
     "Tracking": "mien.engine",
     "Verification": "mien.embeddings.comparison",
+    "VideoWriter": "mien.media.encoding",
     "analyze": "mien.engine",
     "default_engine": "mien.engine",
     "detect": "mien.engine",
     "generate": "mien.swaps.generator",
     "load_image": "mien.core.image",
+    "open_video": "mien.media.video",
     "provenance": "mien.media.provenance",
     "save_image": "mien.core.image",
     "scan": "mien.engine",
