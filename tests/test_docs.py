@@ -3,7 +3,7 @@
 ``python`` blocks of a page share their variables; ``bash`` blocks run in the same folder. A comment ``# -> text``
 behind an expression is held against what printing it gives (``...`` stands for anything). Left alone are ``bash``
 blocks without the command ``mien`` (``make``, ``pip``), and what stands below a comment ``<!-- not run: why -->``.
-``photo.jpg``, ``a.jpg``, ``b.jpg`` (one person) and ``photos`` are there.
+``photo.jpg``, ``a.jpg``, ``b.jpg`` (one person), ``clip.mp4`` and ``photos`` are there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import mien
@@ -71,9 +72,21 @@ def run_bash(block: Block, page: str) -> None:
     assert result.returncode == 0, f"{page}:{block.line}: exit code {result.returncode}\n{result.stderr}"
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a second of two people who move to the left."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    picture = mien.load_image(assets.GROUP)
+    with mien.VideoWriter(path, rate=25) as writer:
+        for number in range(12):
+            writer.write(np.ascontiguousarray(picture[:400, 4 * number : 4 * number + 600]), number / 25)
+    return path
+
+
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def desk(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a few pictures, in which nothing of the user's own settings counts and nothing stays."""
+    shutil.copyfile(clip, tmp_path / "clip.mp4")
     for name, picture in {"photo": assets.GROUP, "a": assets.PAIRS[0][0], "b": assets.PAIRS[0][1]}.items():
         shutil.copyfile(picture, tmp_path / f"{name}.jpg")
     shutil.copytree(assets.FOLDER, tmp_path / "photos", ignore=shutil.ignore_patterns("*.py", "*.md", "__pycache__"))
