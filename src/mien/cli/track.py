@@ -33,7 +33,7 @@ def track(
     video: Annotated[Path | None, typer.Option(help="Write the video with everything drawn on it.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Draw who was there when, and what happened: .png.")] = None,
     events: Annotated[Path | None, typer.Option(help="Write people and events: .json; events only: .csv.")] = None,
-    every: Annotated[int, typer.Option(help="Look for faces in every so manieth frame.", min=1)] = 3,
+    every: Annotated[int, typer.Option(help="Look for faces in every Nth frame.", min=1)] = 3,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Do not recognise who comes back.")] = False,
     no_smooth: Annotated[bool, typer.Option("--no-smooth", help="Leave the jitter in.")] = False,
     fps: Annotated[float, typer.Option(help="Frames a second of a folder of pictures.", min=0.001)] = 25.0,

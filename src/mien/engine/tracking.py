@@ -70,7 +70,7 @@ class Tracking(Iterator[Item]):
     stages : Stages
         What happens to each frame.
     every : int
-        Faces are detected in each so manieth frame.
+        Faces are detected in every Nth frame.
     keep_images : bool
         Whether the faces keep their frame's picture.
     """

@@ -249,7 +249,7 @@ def track(
         Names of fields, as for `mien.analyze`, of temporal fields, such as ``"perclos"``, and of events, such as
         ``"blink"``.
     every : int
-        Faces are detected in each so manieth frame, and followed by their motion in those between.
+        Faces are detected in every Nth frame, and followed by their motion in those between.
     reidentify : bool
         Tell people apart by their embeddings where they cross, after a cut, and when they come back. They are not kept
         unless wanted.

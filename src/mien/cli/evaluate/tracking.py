@@ -40,7 +40,7 @@ def tracking(
         Path | None, typer.Option(help="What was tracked: .txt or .jsonl of mien track, or a folder.")
     ] = None,
     video: Annotated[Path | None, typer.Option(help="The clip to track now, or a folder of them.")] = None,
-    every: Annotated[int, typer.Option(help="Look for faces in every so manieth frame.", min=1)] = 3,
+    every: Annotated[int, typer.Option(help="Look for faces in every Nth frame.", min=1)] = 3,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Do not recognise who comes back.")] = False,
     pixels: Annotated[bool, typer.Option("--pixels", help="Also hold the boxes' motion against optical flow.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
