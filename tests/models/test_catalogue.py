@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -143,6 +144,11 @@ def test_add_card_refuses(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     with pytest.raises(SourceError, match=r"model\.onnx"):
         add_card(model, like="edgeface-s", id="mine")
+    os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "loop.pth").symlink_to("loop.pth")
+    for name, message in (("pipe.pth", "not a regular file"), ("loop.pth", "symbolic links"), ("", "directory")):
+        with pytest.raises(SourceError, match=message):
+            add_card(tmp_path / name, like="edgeface-s", id="mine")
     model.touch()
     with pytest.raises(SourceError, match="empty"):
         add_card(model, like="edgeface-s", id="mine")

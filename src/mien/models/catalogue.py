@@ -165,8 +165,10 @@ def add_card(
         raise UsageError(f"there is a model called '{id}' already.")
     if file not in known.files:
         raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files)}.")
-    path = Path(path).expanduser().resolve()
     try:
+        path = Path(os.path.realpath(Path(path).expanduser(), strict=True))  # pathlib raises RuntimeError at a loop
+        if not path.is_file() and not path.is_dir():  # to open a pipe is to wait for its other end
+            raise SourceError(f"{path}: not a regular file.")
         data = path.read_bytes()
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}.") from error
