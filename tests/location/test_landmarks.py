@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mien import assets
 from mien.core.columns import Points
 from mien.core.errors import CardError
 from mien.core.faces import Faces
@@ -104,6 +105,14 @@ def test_faces_without_a_mesh_abstain_with_the_reason() -> None:
         assert points.abstained.tolist() == [True, False, True]
         assert points.reasons == ("too dark", None, "the face has no mesh")
     np.testing.assert_array_equal(points.values[1], values[1, NEAREST])
+
+
+@pytest.mark.weights
+def test_where_the_fitted_table_is_not_allowed_the_mesh_points_stand_in() -> None:
+    with Engine(threads=1, licenses="commercial") as engine:
+        faces = engine.analyze(assets.PEOPLE[0], want={"landmarks", "landmarks68"})
+    assert faces.models["landmarks68"] == "landmarks68-nearest"
+    np.testing.assert_array_equal(faces.landmarks68.values, faces.landmarks.values[:, NEAREST])
 
 
 @pytest.mark.parametrize("model", ["landmarks68", "landmarks68-nearest"])
