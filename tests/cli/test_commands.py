@@ -67,6 +67,22 @@ def test_a_pipe_gets_one_line_of_json_per_picture(run: Run, photos: Path) -> Non
     assert "alignment" not in records[0]["faces"][0]
 
 
+@pytest.mark.parametrize("command", ["analyze", "track"])
+def test_a_file_gets_its_json_though_a_bar_is_on_the_terminal(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(Catalogue, "load", staticmethod(fakes.clip_catalogue))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    result = run(command, photos)
+    assert [json.loads(line)["width"] for line in result.out.splitlines()] == [100] * 3
+    assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in result.err, "there is a bar"
+    assert "keypoints" not in result.err
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    result = run(command, photos, "--json")
+    assert [json.loads(line)["width"] for line in result.out.splitlines()] == [100] * 3
+    assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" not in result.err
+
+
 def test_a_terminal_gets_a_table(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "200")

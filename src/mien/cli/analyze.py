@@ -102,8 +102,8 @@ def _report(items: Iterable[Item], sources: list[str], *, out: Path | None, draw
     drawn: set[Path] = set()
     with ExitStack() as stack:
         sink = stack.enter_context(open_sink(out)) if out else None
-        # A table per picture shows the progress by itself, and a bar would be drawn between its lines.
-        advance = stack.enter_context(progress_bar("pictures", show=out is not None or not as_table))
+        # What is printed on a terminal shows the progress by itself, and a bar would be drawn between its lines.
+        advance = stack.enter_context(progress_bar("pictures", show=out is not None or not sys.stdout.isatty()))
         for item in items:
             pictures += 1
             advance(1)

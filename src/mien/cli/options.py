@@ -194,7 +194,9 @@ class DownloadProgress:
 
         if self._bars is None:
             columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
+            # rich would take what is printed to the terminal that the bars are on, though stdout be a file.
+            to_terminal = sys.stdout.isatty()
+            self._bars = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=to_terminal)
             self._bars.start()
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total or None)
@@ -214,6 +216,8 @@ def progress_bar(what: str, *, total: int | None = None, show: bool = True) -> I
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console, to_terminal = Console(stderr=True), sys.stdout.isatty()
+    # rich would take what is printed to the terminal that the bar is on, though stdout be a file.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=to_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda amount: progress.advance(task, amount)

@@ -152,7 +152,8 @@ def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
     with ExitStack() as stack:
         sink = stack.enter_context(open_sink(outputs.out, style=outputs.style)) if outputs.out else None
         film = stack.enter_context(VideoWriter(outputs.video, like=tracking.video)) if outputs.video else None
-        advance = stack.enter_context(progress_bar("frames", total=tracking.video.frame_count))
+        shows = not (prints and sys.stdout.isatty())  # a bar would be drawn between the lines
+        advance = stack.enter_context(progress_bar("frames", total=tracking.video.frame_count, show=shows))
         for item in tracking:
             advance(1)
             if sink:
