@@ -89,6 +89,14 @@ def test_people_are_told_apart_and_other_columns_stay() -> None:
     assert step.update(60.0, tracked([], [])).perclos.shape == (0,)
 
 
+def test_strangers_are_not_taken_for_one_person() -> None:
+    times, step = clock(10, 40), maker().follow()
+    for time, row in zip(times, film(times, []), strict=True):
+        column = step.update(float(time), tracked([-1, 4], [row, row])).perclos
+    assert column.abstained.tolist() == [True, False]
+    assert column.reasons == ("nobody knows whose face this is", None)
+
+
 def test_a_card_with_other_params_is_refused() -> None:
     assert PerclosSettings.of(Catalogue.load()["perclos"]) == PerclosSettings()
     with pytest.raises(CardError, match="other params than"):

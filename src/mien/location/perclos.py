@@ -131,6 +131,9 @@ class _PerclosStep:
             # The mean of both eyes, or the one that is seen.
             means = np.where(np.isnan(odds).any(axis=1), np.fmax(odds[:, 0], odds[:, 1]), odds.mean(axis=1))
             for row, (track, mean) in enumerate(zip(faces.track.ids, means, strict=True)):
+                if track < 0:
+                    reasons[row] = "nobody knows whose face this is"
+                    continue
                 person = self._people.setdefault(int(track), _Person())
                 person.look(time, float(mean), self._settings)
                 if person.seen >= self._settings.needed:
