@@ -16,6 +16,7 @@ from mien.core.draw import draw
 from mien.core.faces import Faces
 from mien.core.fields import all_fields
 from mien.core.image import load_image
+from mien.core.labels import Place
 from mien.core.marks import AXES, CLOSED, FACE, GAZE, OPEN, net, track_color
 
 SIZE = (320, 240)
@@ -182,6 +183,21 @@ def test_tracks_keep_their_color_and_what_was_filled_has_corners_only() -> None:
     assert near(seen, track_color(3))[top, 150:170].any(axis=0).all()
     assert not near(filled, track_color(3))[top, 150:170].any()
     assert near(filled, track_color(3))[top, 112:122].any()
+
+
+def test_labels_of_a_video_stay_with_their_people() -> None:
+    labels: dict[int, Place] = {}
+    low, lower = (
+        some([[110, 60, 210, 200]], track=Tracks([[3, 1]])),
+        some([[110, 60, 210, 234]], track=Tracks([[3, 1]])),
+    )
+    low.with_image(GREY).draw(labels=labels)
+    before = labels[3]
+    stays = lower.with_image(GREY).draw(labels=labels)
+    assert labels[3].spot == before.spot == 0, "below"
+    assert (stays != lower.with_image(GREY).draw()).any()
+    some(ONE).with_image(GREY).draw(labels=labels)
+    assert labels.keys() == {3}, "who has no track has no memory"
 
 
 def test_a_value_that_abstained_is_not_said() -> None:

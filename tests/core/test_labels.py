@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from hypothesis import given
@@ -49,6 +49,21 @@ def test_the_usual_place_is_below_at_the_left() -> None:
     place = only((100, 100, 200, 220), (80, 40))
     assert place
     assert place.box == (100, 222, 180, 262)
+
+
+def test_in_a_video_it_stays_where_it_is_until_that_costs_much() -> None:
+    size, place, spots, free = (80.0, 40.0), None, [], []
+    for bottom in (425, *[436, 443] * 3, 470):  # the room below gets scarce
+        box = (100, 330, 200, bottom)
+        (place,) = place_labels([box], [[size]], PICTURE, before=[place])
+        assert place
+        assert place.box[3] <= PICTURE[1] + 1e-6
+        spots.append(place.spot)
+        alone = only(box, size)
+        assert alone
+        free.append(alone.spot)
+    assert spots == [0] * 7 + [3], "once, where it would hide much"
+    assert sum(one != other for one, other in pairwise(free)) == 5, "alone, each frame has its own"
 
 
 def test_at_the_lower_edge_it_goes_above_and_in_a_corner_beside() -> None:

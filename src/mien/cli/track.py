@@ -18,6 +18,7 @@ from mien.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.core.clip import Clip
+    from mien.core.labels import Place
     from mien.engine import Engine
     from mien.engine.tracking import Tracking
 
@@ -148,6 +149,7 @@ def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
     from mien.media.sinks import open_sink, write_text
 
     chart = Timeline() if outputs.timeline else None
+    labels: dict[int, Place] = {}
     shown = 1 / tracking.video.rate
     with ExitStack() as stack:
         sink = stack.enter_context(open_sink(outputs.out, style=outputs.style)) if outputs.out else None
@@ -163,7 +165,7 @@ def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
             if item.faces is None or item.time is None:
                 continue
             if film:
-                film.write(item.faces.draw(), item.time)
+                film.write(item.faces.draw(labels=labels), item.time)
             if chart:
                 chart.add(item.time, item.faces, duration=shown)
     clip = tracking.clip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from mien.core.canvas import Canvas, Color, text_size
 from mien.core.fields import all_fields
-from mien.core.labels import place_labels
+from mien.core.labels import Place, place_labels
 from mien.core.marks import Marked, draw_box, draw_field, layer_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ NAME: Final[Color] = (170, 178, 190)
 PANEL: Final[Color] = (18, 20, 26)
 
 
-def draw(image: Image, faces: Faces, *, fields: Sequence[str]) -> Image:
+def draw(
+    image: Image, faces: Faces, *, fields: Sequence[str], labels: MutableMapping[int, Place] | None = None
+) -> Image:
     """A copy of `image` with `faces` drawn on it.
 
     Parameters
@@ -34,6 +36,8 @@ def draw(image: Image, faces: Faces, *, fields: Sequence[str]) -> Image:
         What was found in it.
     fields : sequence of str
         Which computed fields to show.
+    labels : mapping, optional
+        Where the labels of the frame before lay, by track; this frame's are put in.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def draw(image: Image, faces: Faces, *, fields: Sequence[str]) -> Image:
     for name in sorted(fields, key=layer_of):
         for one in marked:
             draw_field(canvas, one, name)
-    _label(canvas, marked, [name for name in fields if all_fields()[name].brief])
+    _label(canvas, marked, [name for name in fields if all_fields()[name].brief], labels)
     return canvas.image
 
 
@@ -68,21 +72,27 @@ def as_png(image: Image, *, longest: int = 1200) -> bytes:
 _Line: TypeAlias = Sequence[tuple[str, Color]]
 
 
-def _label(canvas: Canvas, marked: Sequence[Marked], names: Sequence[str]) -> None:
+def _label(
+    canvas: Canvas, marked: Sequence[Marked], names: Sequence[str], labels: MutableMapping[int, Place] | None
+) -> None:
     """What can be said in a few words, beside each face: all of it, or the first line, or nothing in a throng."""
     forms = [_forms(one, names) for one in marked]
     sizes = [[_extent(lines, one.text) for lines in own] for one, own in zip(marked, forms, strict=True)]
     gap = min((one.stroke * 2 + 1 for one in marked), default=2.0)
-    places = place_labels([one.box for one in marked], sizes, canvas.size, gap=gap)
+    known = {} if labels is None else labels
+    before = [known.get(one.track) if one.track is not None else None for one in marked]
+    places = place_labels([one.box for one in marked], sizes, canvas.size, gap=gap, before=before)
     for one, own, place in zip(marked, forms, places, strict=True):
         if place is not None:
+            if one.track is not None:
+                known[one.track] = place
             _write(canvas, own[place.form], place.box, one)
 
 
 def _forms(one: Marked, names: Sequence[str]) -> list[Sequence[_Line]]:
     head: list[tuple[str, Color]] = []
-    if "track" in one.fields and not bool(one.face.track.abstained):
-        head.append((f"#{one.face.track.ids}", one.color))
+    if one.track is not None:
+        head.append((f"#{one.track}", one.color))
     if not np.isnan(one.face.score):
         head.append((f"{one.face.score:.2f}", TEXT))
     said = [name for name in names if name != "track" and not bool(one.column(name).abstained)]

@@ -6,7 +6,7 @@ made, and never changes: each operation gives a new result that shares what it c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, cast, overload
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Tracks,
         Vectors,
     )
+    from mien.core.labels import Place
 
 __all__ = ["ALIGNMENT_NAMES", "Face", "Faces"]
 
@@ -359,13 +360,16 @@ class Faces(_Fields):
             raise ImageNotKept("the picture is not kept with this result: use faces.with_image(load_image(path)).")
         return self.image
 
-    def draw(self, *, fields: Sequence[str] | None = None) -> Image:
+    def draw(self, *, fields: Sequence[str] | None = None, labels: MutableMapping[int, Place] | None = None) -> Image:
         """A copy of the picture with boxes, points, pose axes and short values drawn on it.
 
         Parameters
         ----------
         fields : sequence of str, optional
             What to draw; everything computed by default.
+        labels : dict, optional
+            Where labels lie, by track: empty at first, and given again with each frame of a video, it keeps them from
+            jumping to and fro.
 
         Raises
         ------
@@ -380,7 +384,7 @@ class Faces(_Fields):
         unknown = set(names) - set(self.fields)
         if isinstance(fields, str) or unknown:
             raise UsageError(f"fields to draw are a list out of {', '.join(self.fields) or 'none'}; got {fields!r}.")
-        return draw(self.require_image(), self, fields=names)
+        return draw(self.require_image(), self, fields=names, labels=labels)
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows: the drawing, where the picture is kept."""

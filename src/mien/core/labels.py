@@ -16,6 +16,7 @@ Boxes = NDArray[np.float64]
 _SHORTER = 0.12  # to say less
 _STRANGER = 2.0  # how much worse it is to hide another's face than one's own
 _ORDER = 0.004  # to take the next place in the list
+_MOVE = 0.1  # to lie elsewhere than in the frame before
 _MOST = 0.5  # what no label is worth
 
 
@@ -29,10 +30,13 @@ class Place:
         Which of the label's forms, from 0: they get shorter.
     box : (x1, y1, x2, y2)
         Pixels.
+    spot : int
+        Which of the places around the face it is, from 0.
     """
 
     form: int
     box: tuple[float, float, float, float]
+    spot: int
 
 
 def place_labels(
@@ -41,6 +45,7 @@ def place_labels(
     picture: tuple[int, int],
     *,
     gap: float = 2.0,
+    before: Sequence[Place | None] | None = None,
 ) -> list[Place | None]:
     """Find a place for the label of each face.
 
@@ -57,6 +62,9 @@ def place_labels(
         In pixels.
     gap : float
         Between a face and its label, in pixels.
+    before : N Place or None, optional
+        Where the labels lay in the frame before of a video: they stay there where it costs little, so that they do not
+        jump to and fro.
 
     Returns
     -------
@@ -69,8 +77,9 @@ def place_labels(
     areas = _areas(faces)
     for row in np.argsort(-areas, kind="stable").tolist():
         best, least = None, _MOST
+        last = before[row] if before else None
         for form, (width, height) in enumerate(sizes[row]):
-            if form * _SHORTER >= least:  # it cannot get better
+            if form * _SHORTER - _MOVE * (last is not None) >= least:  # it cannot get better
                 break
             tried = _around(faces[row], width, height, gap)
             tried[:, :2] = np.clip(tried[:, :2], 0, np.array(picture) - (width, height))
@@ -80,10 +89,13 @@ def place_labels(
             weights = np.full(len(faces), _STRANGER)
             weights[row] = 1.0
             cost = hidden @ weights + form * _SHORTER + np.arange(len(tried)) * _ORDER
+            if last is not None and last.form == form:
+                cost[last.spot] -= _MOVE
             cost[~fits] = np.inf
-            if cost.min() < least:
-                least, chosen = float(cost.min()), tried[int(cost.argmin())]
-                best = Place(form, (float(chosen[0]), float(chosen[1]), float(chosen[2]), float(chosen[3])))
+            spot = int(cost.argmin())
+            if cost[spot] < least:
+                least, (x1, y1, x2, y2) = float(cost[spot]), tried[spot].tolist()
+                best = Place(form, (x1, y1, x2, y2), spot)
         if best is not None:
             taken.append(best.box)
             places[row] = best

@@ -109,9 +109,15 @@ class Marked:
         return float(np.clip(self.side / 8, max(10.0, longest / 250), max(11.0, 5 + longest * 0.016)))
 
     @cached_property
+    def track(self) -> int | None:
+        """Its track's id, if it has one that is drawn."""
+        shown = "track" in self.fields and not bool(self.face.track.abstained)
+        return self.face.track.ids if shown else None
+
+    @cached_property
     def color(self) -> Color:
-        """Of its box: its track's, if that is drawn."""
-        return track_color(self.face.track.ids) if "track" in self.fields else FACE
+        """Of its box: its track's, if it has one."""
+        return FACE if self.track is None else track_color(self.track)
 
     @cached_property
     def eyes(self) -> Floats:
@@ -148,7 +154,7 @@ def draw_box(canvas: Canvas, one: Marked) -> None:
     """The box; only its corners where the face was not seen in this frame."""
     x1, y1, x2, y2 = one.box
     box, radius = (x1 - 0.5, y1 - 0.5, x2 - 0.5, y2 - 0.5), one.side * 0.07  # edges, counted from pixels' centres
-    if "track" in one.fields and not bool(one.face.track.abstained) and not one.face.track.observed:
+    if one.track is not None and not one.face.track.observed:
         for corner in _corners(box, one.side * 0.18):
             canvas.line(corner, one.color, one.stroke, edge=True)
         return
