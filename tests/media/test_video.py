@@ -416,6 +416,9 @@ def test_a_broken_picture_is_left_out_and_its_time_passes(tmp_path: Path, caplog
     frames = read(folder, fps=10)
     assert [frame.time for frame in frames] == [0.0, 0.2]
     assert "frame1.png" in caplog.text
+    caplog.clear()
+    assert len(read([folder / "frame0.png", tmp_path / "none" / "*.png"])) == 1
+    assert "none" in caplog.text
     for name in ("frame0.png", "frame2.png"):
         (folder / name).write_bytes(b"broken")
     with pytest.raises(ImageError, match="no picture"):

@@ -44,6 +44,8 @@ class Pictures:
         missing = [place.error for place in found if isinstance(place, Nothing)]
         if not paths:
             raise missing[0] if missing else SourceError("a video of no pictures has no frame.")
+        for error in missing:
+            logger.warning("left out of the sequence: %s", error)
         if isinstance(source, str | os.PathLike):
             paths.sort(key=_by_number)
             name = str(source)
