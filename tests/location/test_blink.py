@@ -166,6 +166,15 @@ def test_curves_of_few_frames(count: int) -> None:
     assert openness(times, film(times, []), SETTINGS).shape == (count, 2)
 
 
+def test_clocks_that_jump_and_frames_far_apart() -> None:
+    times = clock(25, 12)
+    eyes = film(times, BLINKS)
+    usual = find_blinks(times, eyes, BlinkSettings())
+    late = find_blinks(np.append(times, times + 1e9), np.append(eyes, eyes, axis=0), BlinkSettings())
+    assert [round(blink.start % 1e9, 1) for blink in late] == 2 * [round(blink.start, 1) for blink in usual]
+    assert find_blinks(times * 1e6, eyes, BlinkSettings()) == []
+
+
 def test_eyes_that_were_never_seen() -> None:
     times = clock(30, 3)
     assert find_blinks(times, np.full((len(times), 2), np.nan), SETTINGS) == []

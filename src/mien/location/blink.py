@@ -29,6 +29,7 @@ Doubles = NDArray[np.float64]
 
 RATE = 100.0  # samples a second of the even grid on which dips are looked for
 KNOTS = 1.0  # seconds between the points at which the personal level of openness is measured
+SLOWEST = 1.0  # seconds from frame to frame that show no blink any more: it would fall too slowly
 EDGE = 0.2  # of a dip's depth: where it begins
 NOISE = 10.0  # a dip is at least this many deviations of the noise deep
 
@@ -107,7 +108,8 @@ def openness(times: Doubles, eyes: Doubles, settings: BlinkSettings) -> Doubles:
     odds, closed = log_odds(eyes), float(log_odds(settings.closed))
     if not len(times):
         return odds
-    knots = np.arange(times[0], times[-1] + KNOTS, KNOTS)
+    before = np.floor((times - times[0]) / KNOTS)  # only those beside a frame: clocks may jump by years
+    knots = times[0] + KNOTS * np.union1d(before, before + 1)
     starts = np.searchsorted(times, knots - settings.window / 2)
     ends = np.searchsorted(times, knots + settings.window / 2, side="right")
     result = np.full_like(odds, np.nan)
@@ -147,9 +149,10 @@ def find_blinks(times: Doubles, eyes: Doubles, settings: BlinkSettings, *, track
     opened = openness(times, eyes, settings)
     known = ~np.isnan(opened).all(axis=1)
     times, opened = times[known], opened[known]
-    if len(times) < 3:
+    step = float(np.median(np.diff(times))) if len(times) >= 3 else np.inf
+    if step > SLOWEST:
         return []
-    breaks = np.flatnonzero(np.diff(times) > max(settings.gap, 2.5 * float(np.median(np.diff(times))))) + 1
+    breaks = np.flatnonzero(np.diff(times) > max(settings.gap, 2.5 * step)) + 1
     pieces = zip(np.split(times, breaks), np.split(opened, breaks), strict=True)
     return [event for t, o in pieces if len(t) >= 3 for event in _in_piece(t, o, settings, track_id)]
 
