@@ -239,3 +239,8 @@ def test_arguments_that_do_not_fit() -> None:
         warp_mesh(picture(), points, points[:, :1], triangles, (9, 9))
     with pytest.raises(ShapeMismatch, match="42 source and 41 target"):
         warp_mesh(picture(), points, points[:-1], triangles, (9, 9))
+    for wrong in (triangles + 1, triangles - 1):
+        with pytest.raises(ShapeMismatch, match="a corner that is none of 42 points"):
+            warp_mesh(picture(), points, points, wrong, (9, 9))
+    with pytest.raises(UsageError, match="no size of"):
+        warp_mesh(picture(), points, points, triangles, (-1, 9))

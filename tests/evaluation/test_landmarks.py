@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from mien.cli.app import app
-from mien.core.errors import ShapeMismatch, UsageError
+from mien.core.errors import ShapeMismatch, SourceError, UsageError
 from mien.datasets.readers.marks import MarkedPicture
 from mien.engine import Engine
-from mien.evaluation.landmarks import POINT_SETS, evaluate_landmarks, evaluate_points
+from mien.evaluation.landmarks import POINT_SETS, evaluate_landmarks, evaluate_points, read_marks
 from tests.shared import DATA
 
 MARKED = DATA / "landmarks68_boxes" / "testing_with_face_landmarks.xml"
@@ -132,9 +132,17 @@ def test_found_faces_are_matched_to_marked_ones() -> None:
     assert abs(found.nme - given.nme) < 0.004
 
 
+def test_pictures_that_are_marked_differently() -> None:
+    marked = [MarkedPicture(Path("a.jpg"), np.ones((1, 4), np.float32), np.ones((1, count, 2))) for count in (68, 106)]
+    with Engine(threads=1) as engine, pytest.raises(UsageError, match="these have 68, 106"):
+        evaluate_landmarks(marked, engine=engine)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["evaluate", "landmarks", str(tmp_path / "none.xml"), "--offline"])
     assert result.exit_code != 0
+    with pytest.raises(SourceError, match=r"neither \.pts nor \.mat files"):
+        read_marks(tmp_path)
 
 
 @pytest.mark.data

@@ -227,7 +227,7 @@ def warp_mesh(
     ShapeMismatch
         If the arrays do not fit each other.
     UsageError
-        If what is hidden is to be left out, and the source has no z.
+        If what is hidden is to be left out, and the source has no z; or the size is below 0.
     """
     import cv2
 
@@ -236,6 +236,10 @@ def warp_mesh(
         raise ShapeMismatch(f"a picture of bytes with the shape (H, W, 1 to 4) is needed, not {image.shape}.")
     if len(source) != len(target):
         raise ShapeMismatch(f"{len(source)} source and {len(target)} target points.")
+    if triangles.size and not 0 <= triangles.min() <= triangles.max() < len(source):
+        raise ShapeMismatch(f"a triangle has a corner that is none of {len(source)} points.")
+    if min(size) < 0:
+        raise UsageError(f"a picture has no size of {size}.")
     if visible_only and not from_3d:
         raise UsageError("what the source hides is known only where its points have a z.")
     height, width = size

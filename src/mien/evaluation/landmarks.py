@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.boxes import iou
-from mien.core.errors import ShapeMismatch, UsageError
+from mien.core.errors import ShapeMismatch, SourceError, UsageError
 from mien.core.faces import Faces
 from mien.core.image import load_image
 from mien.core.layouts import LAYOUTS
@@ -121,7 +121,11 @@ def read_marks(source: str | os.PathLike[str]) -> list[MarkedPicture]:
     folder = Path(source)
     if not folder.is_dir():
         return read_dlib_xml(folder)
-    return read_pts_folder(folder) if any(folder.rglob("*.pts")) else read_w300lp_marks(folder)
+    if any(folder.rglob("*.pts")):
+        return read_pts_folder(folder)
+    if any(folder.rglob("*.mat")):
+        return read_w300lp_marks(folder)
+    raise SourceError(f"{folder} holds neither .pts nor .mat files.")
 
 
 def evaluate_landmarks(
@@ -150,16 +154,18 @@ def evaluate_landmarks(
     SourceError, InputError
         If a file cannot be read.
     UsageError
-        If no face is marked, or not by one of these sets; if five points are asked for and there are not 68.
+        If no face is marked, or not all by the same of these sets; if five points are asked for and there are not 68.
     """
-    pictures = read_marks(source) if isinstance(source, str | os.PathLike) else list(source)
+    marked = read_marks(source) if isinstance(source, str | os.PathLike) else source
+    pictures = [picture for picture in marked if len(picture.boxes)]
     if five:
         pictures = [replace(picture, points=_five_of(picture.points)) for picture in pictures]
     engine = engine or default_engine()
-    count = max((picture.points.shape[1] for picture in pictures), default=0)
-    if not any(len(picture.boxes) for picture in pictures) or count not in POINT_SETS:
-        sets = ", ".join(map(str, POINT_SETS))
-        raise UsageError(f"faces marked with {sets} points are needed; these have {count}.")
+    counts = {picture.points.shape[1] for picture in pictures}
+    count = max(counts, default=0)
+    if len(counts) != 1 or count not in POINT_SETS:
+        sets, these = (", ".join(map(str, some)) for some in (POINT_SETS, sorted(counts) or [0]))
+        raise UsageError(f"faces all marked with {sets} points are needed; these have {these}.")
     field, found = POINT_SETS[count].field, []
     for picture in pictures:
         image = load_image(picture.path)
