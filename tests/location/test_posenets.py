@@ -155,9 +155,11 @@ def test_none_one_and_many() -> None:
         assert step.describe(batch(GREY, [[10, 10, 90, 90]] * count))["pose"].shape == (count, 3)
 
 
-def test_a_box_without_area_is_no_crash() -> None:
-    pose = net("whenet", theirs("whenet", 1.0, 2.0, 3.0)).describe(batch(GREY, [[10, 10, 10, 10]]))["pose"]
-    assert pose.shape == (1, 3)
+def test_where_nothing_of_a_face_can_be_seen_there_is_no_pose() -> None:
+    boxes = [[10, 10, 10, 10], [100, 0, 150, 50], [0, -50, 50, 0], [90, 90, 150, 150]]
+    pose = net("whenet", theirs("whenet", 1.0, 2.0, 3.0)).describe(batch(GREY, boxes))["pose"]
+    assert pose.abstained.tolist() == [True, True, True, False]
+    assert pose.reasons[0] == "nothing in the box is in the picture"
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,13 @@ def test_clips_that_cannot_be_stabilized() -> None:
         stabilize(meshes * np.nan, FACE)
     with pytest.raises(UsageError, match="no frame"):
         stabilize(np.zeros((0, 478, 3)), FACE)
+    with pytest.raises(UsageError, match="tolerance is above 0"):
+        stabilize(meshes, FACE, tolerance=0.0)
+
+
+def test_a_mesh_without_extent_is_none() -> None:
+    clip = stabilize(np.concatenate([posed([[0, 0, 0]]), np.zeros((1, 478, 3))]), FACE)
+    assert np.isfinite(clip.points).all(axis=(1, 2)).tolist() == [True, False]
 
 
 # --- with the real canonical face -------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ class PoseNet:
     Where ``alignment`` is known, or else the detector's five points, the crop stands upright by them (from the eyes to
     the mouth: in profile the eyes alone say nothing), and its turn is added to what the network says; so pictures may
     be turned any way. Heads without points, such as those seen from behind, are looked at as they stand: there the
-    picture must be upright, and nothing tells where it is not.
+    picture must be upright, and nothing tells where it is not. Faces with nothing in their box abstain.
 
     Networks differ in the signs of their angles and in the order of the three turns; the card says which. 300W-LP, on
     which most are trained, turns about z first and about x last, which is not the usual order: the angles of most
@@ -82,7 +82,12 @@ class PoseNet:
         maps = square_crops(centers, scale * sides, turns, self._size)
         outputs = dict(zip(self._session.outputs, self._session.run(self._crops(batch, maps)), strict=True))
         found = self._rotations([outputs[name] for name in self._settings.outputs])
-        return {"pose": Angles(from_all_around(_about("Z", turns) @ found))}
+        values = from_all_around(_about("Z", turns) @ found)
+        sizes = np.array([batch.images[owner].shape[1::-1] for owner in batch.owner]).reshape(-1, 2)
+        unseen = (np.minimum(boxes[:, 2:], sizes) <= np.maximum(boxes[:, :2], 0)).any(axis=1)
+        values[unseen] = np.nan
+        reasons = tuple("nothing in the box is in the picture" if no else None for no in unseen)
+        return {"pose": Angles(values, reasons=reasons)}
 
     def _crops(self, batch: Batch, maps: NDArray[np.float32]) -> NDArray[np.uint8]:
         return warp_batch(batch.images, batch.owner, maps, self._size)

@@ -104,7 +104,7 @@ class Stabilized:
     Attributes
     ----------
     points : (T, K, 3) float64
-        The mesh in the axes of the canonical face, cm; NaN in frames without one.
+        The mesh in the axes of the canonical face, cm; NaN in frames without one, or with all of its points in one.
     rotation : (T, 3, 3) float64
         The skull's, from the axes of the face to those of the camera.
     scale : (T,) float64
@@ -141,14 +141,14 @@ def stabilize(
     weights : (V,) array-like, optional
         How much each vertex may tell of the skull at most, 0 or more; by default all alike, and irises nothing.
     tolerance : float
-        cm by which a point may be off in a frame and still count by a quarter.
+        cm, above 0, by which a point may be off in a frame and still count by a quarter.
 
     Raises
     ------
     ShapeMismatch
         If there are fewer points than vertices, or weights of another number.
     UsageError
-        If no frame has a mesh, or the weights are not as above.
+        If no frame has a mesh, or the weights or the tolerance are not as above.
     """
     points = np.asarray(landmarks, np.float64)
     count = len(face.vertices)
@@ -157,9 +157,11 @@ def stabilize(
     prior = np.ones(count) if weights is None else np.asarray(weights, np.float64)
     if prior.shape != (count,):
         raise ShapeMismatch(f"{count} weights are needed, not {prior.shape}.")
-    if not (prior >= 0).all() or np.count_nonzero(prior) < 3:
+    if not (np.isfinite(prior) & (prior >= 0)).all() or np.count_nonzero(prior) < 3:
         raise UsageError("weights are 0 or more, and three of them above.")
-    seen = np.isfinite(points).all(axis=(1, 2))
+    if not tolerance > 0:
+        raise UsageError(f"a tolerance is above 0 cm, not {tolerance:g}.")
+    seen = np.isfinite(points).all(axis=(1, 2)) & (face.fit(points).scale > 0)
     if not seen.any():
         raise UsageError("no frame of this clip has a mesh.")
     frames = points[seen]
