@@ -84,3 +84,9 @@ def test_any_duration(duration: float) -> None:
     timeline = Timeline()
     timeline.add(0.0, frame((1, True)), duration=duration)
     assert timeline.picture(Clip("a.mp4", duration)).shape[1] == 1600
+
+
+def test_names_are_written_in_the_letters_that_the_font_has() -> None:
+    for name, written in (("Zoë à côté.mp4", "Zoe a cote.mp4"), ("名.mp4", "?.mp4")):
+        drawn, plain = (Timeline().picture(Clip(source, 1.0)) for source in (name, written))
+        np.testing.assert_array_equal(drawn, plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,6 +214,12 @@ def _keep_best(person: _Person, face: Face) -> None:
         quality *= 0.5
     if quality > 1.1 * person.quality:  # a little better is not worth a crop
         person.portrait, person.quality = face.crop(size=THUMBNAIL, margin=0.15), quality
+
+
+def _ascii(name: str) -> str:
+    """A file's name in the letters that the font has: without accents, and ? for what has no such letter."""
+    letters = (part for part in unicodedata.normalize("NFKD", name) if not unicodedata.combining(part))
+    return "".join(letters).encode("ascii", "replace").decode()
 
 
 def _color(lane: int) -> Color:
