@@ -131,9 +131,8 @@ class Timeline:
         page = _Page(canvas, max(clip.duration, self._end, 1e-3), _MARGIN + 36)
         count = "1 person" if len(self._people) == 1 else f"{len(self._people)} people"
         more = f", the {len(people)} seen longest" if len(people) < len(self._people) else ""
-        page.write(
-            _MARGIN, _MARGIN - 4, f"{Path(clip.source).name}: {_clock(clip.duration)}, {count}{more}", size=_TEXT * 1.15
-        )
+        name = _ascii(Path(clip.source).name)
+        page.write(_MARGIN, _MARGIN - 4, f"{name}: {_clock(clip.duration)}, {count}{more}", size=_TEXT * 1.15)
         bottom = page.top + row * max(len(people), 1)
         page.ticks(bottom)
         for place, track_id in enumerate(sorted(people, key=lambda i: self._people[i].spans[0].start)):
