@@ -28,16 +28,21 @@ __all__ = ["Region", "Search", "SearchOptions", "Tiles"]
 Tiles: TypeAlias = Literal["auto", "off"] | int
 Region: TypeAlias = tuple[float, float, float, float]
 
-# Side of a tile in pixels of the picture: what detectors see at full resolution in one look.
+# Side of a tile in pixels of the picture: what detectors see at full resolution in one look. Smaller parts of a picture
+# are enlarged to it.
 _TILE = 640
+# Parts that are enlarged together: bounds the memory.
+_BATCH = 16
 # Part of a tile that its neighbour sees too. A face up to this size is whole in one of them.
 _OVERLAP = 1 / 6
 # Faces of less than this part of the picture's long side are too small for a look at the whole of it.
 _DEPTH = 45
 # Long side up to which the detector's own looks show every pixel.
 _LARGE = 1280
-# Confidence from which a tile's face is worth a look at twice the size, where small faces are clear and most others go.
-_SUSPICION = 0.05
+# Confidence from which a tile's face is worth a look at so many times the size, where small faces are clear, and most
+# that is none goes.
+_SUSPICION = 0.03
+_ZOOM = 4
 # Of the picture's long side: where the smallest face is larger, it is a portrait, and "auto" leaves the tiles out.
 _PORTRAIT = 1 / 10
 # Overlap from which two boxes are one face, and part of a box that lies inside of another one's if it is no other face.
@@ -130,13 +135,13 @@ class Search:
         corners = [self._corners(image) for image in images]
         views = [image[y1:y2, x1:x2] for image, (x1, y1, x2, y2) in zip(images, corners, strict=True)]
         found = [[faces] for faces in self._upright(detector, views)]
-        small = [_shrunk(view, self._turned_side) for view in views] if self.rotations else []
+        small = [_scaled(view, min(self._turned_side, max(view.shape[:2]))) for view in views] if self.rotations else []
         for degrees in _TURNS if self.rotations else ():
             maps = [_turn(picture, degrees) for picture in small]
             turned = [warp(picture, m, size) for picture, (m, size) in zip(small, maps, strict=True)]
             seen = self._upright(detector, turned)
             for parts, view, picture, (m, _), faces in zip(found, views, small, maps, seen, strict=True):
-                parts.append(_enlarged(_turned_back(faces, m, picture), picture, view))
+                parts.append(_in_original(_turned_back(faces, m, picture), picture, view))
         return [
             self._counted(_moved(_joined(parts), x1, y1)) for parts, (x1, y1, _, _) in zip(found, corners, strict=True)
         ]
@@ -189,7 +194,7 @@ class Search:
         elif long_side > _LARGE and not (len(whole) and whole.heights.min() > _PORTRAIT * long_side):
             for side in _sides(_TILE, long_side, visible):
                 suspects = _joined([*_tiles(detector, image, side, _SUSPICION)])
-                yield from _crops(detector, image, suspects, side // 2, self.min_score)
+                yield from _crops(detector, image, suspects, side // _ZOOM, self.min_score)
 
 
 def _sides(smallest: int, long_side: int, visible: float) -> Iterator[int]:
@@ -227,9 +232,15 @@ def _crops(detector: Detector, image: Image, suspects: Faces, side: int, min_sco
 def _parts(
     detector: Detector, image: Image, squares: Sequence[tuple[Span, Span]], min_score: float | None
 ) -> Iterator[Faces]:
-    views = [image[y.start : y.stop, x.start : x.stop] for x, y in squares]
-    for (x, y), seen in zip(squares, detector.detect(views, min_score=min_score), strict=True):
-        yield _moved(seen[owned(x, y, seen.boxes)], x.start, y.start)
+    """The faces that are seen in parts of the picture, and that are theirs to tell of."""
+    for start in range(0, len(squares), _BATCH):
+        batch = squares[start : start + _BATCH]
+        views = [image[y.start : y.stop, x.start : x.stop] for x, y in batch]
+        shown = [_scaled(view, max(_TILE, *view.shape[:2])) for view in views]
+        found = detector.detect(shown, min_score=min_score)
+        for (x, y), view, picture, faces in zip(batch, views, shown, found, strict=True):
+            seen = _in_original(faces, picture, view)
+            yield _moved(seen[owned(x, y, seen.boxes)], x.start, y.start)
 
 
 def _region(values: object) -> Region:
@@ -247,15 +258,15 @@ def _moved(faces: Faces, x: int, y: int) -> Faces:
     return replace(faces, boxes=faces.boxes + np.tile(shift, 2), keypoints=faces.keypoints + shift)
 
 
-def _shrunk(view: Image, longest: float) -> Image:
+def _scaled(view: Image, long_side: float) -> Image:
     height, width = view.shape[:2]
-    scale = longest / max(height, width)
-    return view if scale >= 1 else resize(view, (max(round(height * scale), 1), max(round(width * scale), 1)))
+    scale = long_side / max(height, width)
+    return view if scale == 1 else resize(view, (max(round(height * scale), 1), max(round(width * scale), 1)))
 
 
-def _enlarged(faces: Faces, small: Image, view: Image) -> Faces:
-    """Faces of a shrunk picture in the picture itself."""
-    growth = np.array([view.shape[1] / small.shape[1], view.shape[0] / small.shape[0]], np.float32)
+def _in_original(faces: Faces, scaled: Image, view: Image) -> Faces:
+    """Faces of a scaled picture in the picture itself."""
+    growth = np.array([view.shape[1] / scaled.shape[1], view.shape[0] / scaled.shape[0]], np.float32)
     half = np.float32(0.5)  # points count from the first pixel's centre
     return replace(faces, boxes=faces.boxes * np.tile(growth, 2), keypoints=(faces.keypoints + half) * growth - half)
 
