@@ -69,7 +69,7 @@ def truth_of(scene: Scene) -> TrackedBoxes:
     )
 
 
-def followed(engine: Engine, path: Path, *, every: int, reidentify: bool, tiles: Tiles = "auto") -> TrackedBoxes:
+def followed(engine: Engine, path: Path, *, every: int, reidentify: bool, tiles: Tiles = "off") -> TrackedBoxes:
     with engine.track(path, every=every, reidentify=reidentify, smooth=False, tiles=tiles) as items:
         return TrackedBoxes.of_faces((item.frame or 0, item.faces) for item in items if item.faces)
 
