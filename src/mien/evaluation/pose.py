@@ -24,7 +24,6 @@ __all__ = ["Measured", "PoseReport", "WithinReport", "compare_rotations", "evalu
 Doubles = NDArray[np.float64]
 
 OVERLAP = 0.2  # of a found box with the box around the annotated points, from which it is that face
-NAMES = ("yaw", "pitch", "roll")
 
 
 @dataclass(frozen=True)
