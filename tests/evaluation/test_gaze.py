@@ -160,6 +160,8 @@ def test_vectors_are_in_the_cameras_own_axes() -> None:
 def test_what_cannot_be_measured() -> None:
     with pytest.raises(UsageError, match="of the kind 'screen', not angles or vector"):
         evaluate_angles(table_of("screen", [("a", (1, 2), "")]), engine=engine_of({}))
+    with pytest.raises(UsageError, match="points nowhere"):
+        evaluate_angles(table_of("vector", [("a", (0.0, 0.0, 0.0), "")]), engine=engine_of({}))
     with pytest.raises(NoFace):
         evaluate_angles(table_of("angles", [("a", (1, 2), "")]), engine=engine_of({"a": one(0, 0)[:0]}))
     with pytest.raises(NoFace, match="no picture has a face whose gaze"):

@@ -173,6 +173,13 @@ def test_errors() -> None:
         looks_at(faces, objects=[[0, 0, 5, 5]], names=["a", "b"])
     with pytest.raises(UsageError, match="above 0 cm"):
         looks_at(people(SIDE_BY_SIDE[:1], [[0, 0]]), objects=[[0, 0, 5, 5]], depth=[-1.0])
+    with pytest.raises(UsageError, match="and finite"):
+        looks_at(people(SIDE_BY_SIDE[:1], [[0, 0]]), objects=[[0, 0, 5, 5]], depth=[np.inf])
+    with pytest.raises(ShapeMismatch, match="depths are numbers"):
+        looks_at(faces, objects=[[0, 0, 5, 5]], depth=["near"])
+    for names in (["lamp", "lamp"], ["face 0", "lamp"]):  # `to_dicts` would tell of one of them only
+        with pytest.raises(UsageError, match="no two faces or objects have one name"):
+            looks_at(faces, objects=[[0, 0, 5, 5], [9, 9, 10, 10]], names=names)
     with pytest.raises(UsageError, match="x1 <= x2"):
         looks_at(faces, objects=[[5, 0, 0, 5]])
     with pytest.raises(UsageError, match="a cone has"):

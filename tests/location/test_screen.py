@@ -128,6 +128,8 @@ def test_refusals() -> None:
         Profile.calibrate(faces, points[:5])
     with pytest.raises(ShapeMismatch):
         Profile.calibrate(faces, points * np.nan)
+    with pytest.raises(UsageError, match=r"1e\+300 cm is too far"):
+        Profile.calibrate(faces, np.where(points > 0, 1e300, 0.0))
     lost = faces.gaze.values.copy()
     lost[:5] = np.nan
     with pytest.raises(UsageError, match=r"not 4 \(5 pictures have no gaze or no head\)"):

@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,13 @@ def test_detected_faces_keep_what_came_with_them() -> None:
         assert faces.models["track"] == "tracker"
         assert faces.track.observed.tolist() == [index not in {3, 4}]
         assert faces.embedding.abstained.tolist() == [index in {3, 4}]
+
+
+def test_whoever_detected_them_stands_in_frames_between_too() -> None:
+    first, last = (replace(at([10, 10, 60, 60], score=0.95), models={"detect": "squares"}) for _ in range(2))
+    empty = replace(first[:0], models={"detect": "squares"})
+    out, _ = pushed([first, None, None, last, empty])
+    assert [(len(faces), faces.models["detect"]) for _, faces in out] == [(1, "squares")] * 4 + [(0, "squares")]
 
 
 def test_what_changes_its_size_is_followed() -> None:

@@ -98,12 +98,14 @@ def evaluate_angles(table: GazeTable, *, engine: Engine | None = None) -> AngleR
     Raises
     ------
     UsageError
-        If the table holds no directions.
+        If the table holds no directions, or a vector without length.
     NoFace
         If no picture has a face with a gaze.
     """
     engine = engine or default_engine()
     in_space = of_kind(table, "angles", "vector") == "vector"
+    if in_space and not all(any(row.values) for row in table.rows):
+        raise UsageError("a gaze of 0, 0, 0 points nowhere.")
     faces, numbers = faces_of(table.rows, {"gaze", "head"} if in_space else {"gaze"}, engine)
     truth = np.array([table.rows[number].values for number in numbers], np.float64)
     true = Directions.from_vectors(truth) if in_space else Directions(truth.astype(np.float32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -136,6 +136,7 @@ class Backlog:
         self._looked = -1  # ... that was looked at
         self._ids = 0
         self._names: tuple[str, ...] = ()  # of the detector's points
+        self._models: Mapping[str, str] = {}  # ... and which detector it is
 
     def __len__(self) -> int:
         return len(self._held)
@@ -145,6 +146,9 @@ class Backlog:
         self._held.append(held)
         if held.faces is not None:
             self._names = held.faces.keypoint_names or self._names
+            self._models = {
+                name: model for name, model in held.faces.models.items() if name == "detect"
+            } or self._models
 
     def before(self, held: Held) -> Iterator[Held]:
         """The frames before one, back in time."""
@@ -232,7 +236,7 @@ class Backlog:
             person.end = max(held.frame.time, person.start)
             person.frames += 1
             ids.append((person.id, place.seen))
-        faces = _faces_at([place for _, place in followed], self._names, (width, height))
+        faces = replace(_faces_at([place for _, place in followed], self._names, (width, height)), models=self._models)
         if held.faces is not None:
             rows = [place.row for _, place in detected]
             found = replace(held.faces, image=None, image_size=faces.image_size)[np.asarray(rows, np.intp)]

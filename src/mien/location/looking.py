@@ -150,10 +150,14 @@ def looks_at(
     FieldNotComputed
         If the faces have no gaze, or a depth is given and they have no head.
     ShapeMismatch, UsageError
-        If objects, names and depths do not fit each other, or the picture's size is not known where depths are.
+        If objects, names and depths do not fit each other, a name stands for two, or the picture's size is not known
+        where depths are.
     """
     cone = cone or Cone()
     boxes, labels, depths = _objects(objects, names, depth)
+    every_name = (*_face_names(faces), *labels)
+    if len(set(every_name)) < len(every_name):
+        raise UsageError(f"no two faces or objects have one name: {', '.join(every_name)}.")
     if np.isfinite(depths).any() and "head" not in faces.columns:
         raise FieldNotComputed("head was not computed, without which depths mean nothing: want it along with gaze.")
     if np.isfinite(depths).any() and not faces.image_size[0]:
@@ -177,7 +181,7 @@ def looks_at(
         target = np.where(near_best.any(axis=1), best.argmin(axis=1), target)
     target[(camera >= cone.minimum) & (camera >= scores.max(axis=1, initial=0.0))] = CAMERA
     target[faces.gaze.abstained] = UNKNOWN
-    return Looks(scores, angles.astype(np.float32), camera, target, (*_face_names(faces), *labels))
+    return Looks(scores, angles.astype(np.float32), camera, target, every_name)
 
 
 def _objects(
@@ -186,18 +190,20 @@ def _objects(
     """Boxes (M, 4), names and depths (M,), checked."""
     boxes = Faces.from_boxes([] if objects is None else objects).boxes.astype(np.float64)
     labels = tuple(f"object {i}" for i in range(len(boxes))) if names is None else tuple(names)
-    depths = np.full(len(boxes), np.nan) if depth is None else np.asarray(depth, np.float64)
+    try:
+        depths = np.full(len(boxes), np.nan) if depth is None else np.asarray(depth, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeMismatch(f"depths are numbers, one for each object: {error}.") from error
     if len(labels) != len(boxes) or depths.shape != (len(boxes),):
         raise ShapeMismatch(f"{len(boxes)} objects have as many names and depths, not {len(labels)}, {depths.shape}.")
-    if (depths <= 0).any():
-        raise UsageError("the depth of an object is above 0 cm.")
+    if (depths <= 0).any() or np.isinf(depths).any():
+        raise UsageError("the depth of an object is above 0 cm, and finite.")
     return boxes, labels, depths
 
 
 def _face_names(faces: Faces) -> tuple[str, ...]:
-    if "track" in faces.columns:
-        return tuple(f"track {number}" for number in faces.track.ids.tolist())
-    return tuple(f"face {row}" for row in range(len(faces)))
+    ids = faces.track.ids.tolist() if "track" in faces.columns else [-1] * len(faces)
+    return tuple(f"track {number}" if number >= 0 else f"face {row}" for row, number in enumerate(ids))
 
 
 def _eyes(faces: Faces) -> Doubles:

@@ -36,6 +36,7 @@ FORMAT, VERSION = "mien screen profile", 1
 LEAST_POINTS = 5
 FLATTEST = 0.05  # of the spread of points across to that along: below it they lie on a line
 STEEPEST = -0.1  # z of a gaze that still meets the camera's plane somewhere
+FARTHEST = 1e6  # of targets from their corner: what is farther is no place on a screen
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,8 @@ class Profile:
         features, where = screen_features(faces), np.asarray(targets, np.float64)
         if where.shape != (len(faces), 2) or not np.isfinite(where).all():
             raise ShapeMismatch(f"{len(faces)} faces have ({len(faces)}, 2) finite targets, not {where.shape}.")
+        if (np.abs(where) > FARTHEST).any():
+            raise UsageError(f"targets are places on a screen: {np.abs(where).max():.3g} {unit} is too far.")
         seen = np.isfinite(features[:, 0])
         features, where = features[seen], where[seen]
         distinct, of_point = np.unique(where, axis=0, return_inverse=True)
