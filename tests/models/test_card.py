@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.errors import CardError
-from mien.models.catalogue import Card, ImageInput, WeightFile
+from mien.models.catalogue import Card, Catalogue, ImageInput, WeightFile
 
 CARD = """
 id = "toy"
@@ -174,3 +175,32 @@ CARDS = st.builds(
 @given(CARDS)
 def test_what_is_written_is_read_back(card: Card) -> None:
     assert Card.from_toml(card.to_toml(), "x") == card
+
+
+@dataclass(frozen=True)
+class Knobs:
+    width: float
+    turns: int = 3
+    names: tuple[str, ...] = ()
+
+
+def with_params(**params: object) -> Card:
+    return replace(Catalogue.load()["tracker"], id="toy", params=params)
+
+
+def test_params_are_read_as_a_runners_settings() -> None:
+    assert with_params(width=2, names=("a",)).settings(Knobs) == Knobs(2, names=("a",))
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({}, "the card of toy lacks params.width."),
+        ({"width": 1, "depth": 2}, "params.depth is none of width, turns, names."),
+        ({"width": "wide"}, "params.width is a number, not 'wide'."),
+        ({"width": 1.0, "turns": True}, "params.turns is a number, not True."),
+    ],
+)
+def test_params_that_are_no_settings_are_refused(params: dict[str, object], says: str) -> None:
+    with pytest.raises(CardError, match=re.escape(says)):
+        with_params(**params).settings(Knobs)

@@ -7,7 +7,7 @@ eyes are around that time, 0 closed. `find_blinks` looks for dips of that curve 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.clip import Event, Events
-from mien.core.errors import CardError
 from mien.core.faces import Faces
-from mien.models.card import Card
 from mien.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -73,14 +71,6 @@ class BlinkSettings:
     long: float = 0.5
     rare_depth: float = 0.6
     gap: float = 0.3
-
-    @classmethod
-    def of(cls, card: Card) -> BlinkSettings:
-        """Read a card's params; CardError if one is missing or none of these."""
-        names = {f.name for f in fields(cls)}
-        if names != set(card.params):
-            raise CardError(f"the card of {card.id} has other params than {', '.join(sorted(names))}.")
-        return cls(**{name: float(value) for name, value in card.params.items()})
 
 
 def log_odds(probabilities: Any) -> Doubles:
@@ -269,7 +259,7 @@ class Blinks:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._settings = BlinkSettings.of(bundle.card)
+        self._settings = bundle.card.settings(BlinkSettings)
 
     def follow(self) -> TemporalStep:
         """See `mien.engine.Follower`."""

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.columns import Column, Points, Scalar
-from mien.core.errors import CardError, ModelError
+from mien.core.errors import ModelError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import invert, square_crops, transform
 from mien.core.image import Image
 from mien.core.warping import warp_batch
 from mien.location.canonical import CanonicalFace
-from mien.models.card import Card
 from mien.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -87,13 +86,6 @@ class _Settings:
     misfit_limit: float
     misfit_step: float
 
-    @classmethod
-    def of(cls, card: Card) -> _Settings:
-        names = [f.name for f in fields(cls)]
-        if missing := [name for name in names if name not in card.params]:
-            raise CardError(f"the card of {card.id} lacks params.{missing[0]}.")
-        return cls(**{name: card.params[name] for name in names})
-
 
 @dataclass(eq=False)
 class _Looks:
@@ -156,7 +148,7 @@ class FaceMesh:
     def __init__(self, bundle: Bundle) -> None:
         self._session = bundle.session("model")
         self._canonical = CanonicalFace.read(bundle.path("geometry"))
-        self._settings = _Settings.of(bundle.card)
+        self._settings = bundle.card.settings(_Settings)
 
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """See `mien.engine.Step`."""

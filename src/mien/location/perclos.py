@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mien.core.clip import Events
 from mien.core.columns import Scalar
-from mien.core.errors import CardError
 from mien.core.faces import Faces
 from mien.location.blink import log_odds
-from mien.models.card import Card
 from mien.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -54,14 +52,6 @@ class PerclosSettings:
     needed: float = 30.0
     gap: float = 0.5
 
-    @classmethod
-    def of(cls, card: Card) -> PerclosSettings:
-        """Read a card's params; CardError if one is missing or none of these."""
-        names = {f.name for f in fields(cls)}
-        if names != set(card.params):
-            raise CardError(f"the card of {card.id} has other params than {', '.join(sorted(names))}.")
-        return cls(**{name: float(value) for name, value in card.params.items()})
-
 
 class Perclos:
     """Gives ``perclos`` to tracked faces that have ``eyes``.
@@ -79,7 +69,7 @@ class Perclos:
 
     def __init__(self, bundle: Bundle) -> None:
         self._card = bundle.card
-        self._settings = PerclosSettings.of(bundle.card)
+        self._settings = bundle.card.settings(PerclosSettings)
 
     def follow(self) -> TemporalStep:
         """See `mien.engine.Follower`."""

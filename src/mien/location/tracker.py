@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.core.boxes import iou
 from mien.core.clip import Track
 from mien.core.columns import Vectors
-from mien.core.errors import CardError, UsageError
+from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.location.assignment import Appearance, Embeddings, Likeness, assign, place_cost
 from mien.location.backlog import Backlog, Held, Person, Trail, place_of
@@ -91,11 +91,8 @@ class FaceTracker:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        card = bundle.card
-        if unknown := set(card.params) - {setting.name for setting in fields(Settings)}:
-            raise CardError(f"the card of {card.id} has settings that there are not: {', '.join(sorted(unknown))}.")
-        self._settings = Settings(**card.params)
-        self._model = card.id
+        self._settings = bundle.card.settings(Settings)
+        self._model = bundle.card.id
 
     def start(self, *, min_score: float | None = None) -> ClipTracker:
         """A tracker for one clip; see `mien.engine.TrackerMaker`."""

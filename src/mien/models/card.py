@@ -10,11 +10,14 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn, cast, get_args
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast, get_args
 
 from mien.core.errors import CardError
 from mien.models.sources import Source
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["MODEL_ID", "SPDX_ID", "Card", "Color", "DataTerms", "ImageInput", "Layout", "Precision", "WeightFile"]
 
@@ -22,6 +25,7 @@ Layout = Literal["NCHW", "NHWC"]
 Color = Literal["RGB", "BGR", "GRAY"]
 DataTerms = Literal["free", "research", "unknown"]
 Precision = Literal["bf16", "f32"]
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 # A model id is a file name, a command-line word and a part of an embedding space's name.
 MODEL_ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
@@ -137,6 +141,27 @@ class Card:
     def bytes(self) -> int:
         """Size of all files together."""
         return sum(file.bytes for file in self.files.values())
+
+    def settings(self, cls: type[Settings]) -> Settings:
+        """Read ``params`` as a dataclass of the runner's own, one of its fields for each param.
+
+        Raises
+        ------
+        CardError
+            One is missing that has no default, one is not a setting of the runner's, or a number is none.
+        """
+        known = {setting.name: setting for setting in fields(cls)}
+        for name, value in self.params.items():
+            if name not in known:
+                raise CardError(f"the card of {self.id}: params.{name} is none of {', '.join(known)}.")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if known[name].type in ("float", "int") and not number:
+                raise CardError(f"the card of {self.id}: params.{name} is a number, not {value!r}.")
+        try:
+            return cls(**self.params)
+        except TypeError as error:
+            missing = [name for name in known if name not in self.params and f"{name!r}" in str(error)]
+            raise CardError(f"the card of {self.id} lacks params.{', params.'.join(missing)}.") from error
 
     @classmethod
     def from_toml(cls, text: str, path: str) -> Card:

@@ -22,13 +22,35 @@ def _signed(degrees: Floats) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Angles(Column):
+class _Numbers(Column):
+    """A few numbers a face that have names: values (N, K)."""
+
+    axes: ClassVar[int] = 2
+    names: ClassVar[tuple[str, ...]]
+
+    def flat(self) -> dict[str, Any]:
+        """One table column per number, each (N,)."""
+        return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
+
+    def _encode(self) -> dict[str, Any]:
+        return dict(zip(self.names, rounded(self.values, 2), strict=True))
+
+    @classmethod
+    def _decode(cls, row: Mapping[str, Any]) -> tuple[Floats, dict[str, Any]]:
+        return np.asarray([row[name] for name in cls.names], np.float32), {}
+
+    @classmethod
+    def _blank(cls) -> tuple[Floats, dict[str, Any]]:
+        return np.zeros(len(cls.names), np.float32), {}
+
+
+@dataclass(frozen=True, eq=False)
+class Angles(_Numbers):
     """Yaw, pitch and roll in degrees: values (N, 3).
 
     yaw > 0: the face turns to the picture's right; pitch > 0: up; roll > 0: clockwise as seen.
     """
 
-    axes: ClassVar[int] = 2
     type_name: ClassVar[str] = "angles"
     names: ClassVar[tuple[str, ...]] = ("yaw", "pitch", "roll")
     schema: ClassVar[dict[str, Any]] = {name: {"type": "number"} for name in names}
@@ -55,23 +77,8 @@ class Angles(Column):
 
         return rotation_matrix(self.values)
 
-    def flat(self) -> dict[str, Any]:
-        """One table column per angle, each (N,)."""
-        return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
-
     def _brief(self) -> str:
         return _signed(self.values)
-
-    def _encode(self) -> dict[str, Any]:
-        return dict(zip(self.names, rounded(self.values, 2), strict=True))
-
-    @classmethod
-    def _decode(cls, row: Mapping[str, Any]) -> tuple[Floats, dict[str, Any]]:
-        return np.asarray([row[name] for name in cls.names], np.float32), {}
-
-    @classmethod
-    def _blank(cls) -> tuple[Floats, dict[str, Any]]:
-        return np.zeros(3, np.float32), {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,14 +157,13 @@ class Levels(Column):
 
 
 @dataclass(frozen=True, eq=False)
-class Directions(Column):
+class Directions(_Numbers):
     """Where something points: values (N, 2), yaw and pitch in degrees, signed as those of `Angles`.
 
     As with a head's angles, the axes are those in which the camera sees the face: along the ray to it, wherever it
     stands in the picture. 0, 0 points into the camera.
     """
 
-    axes: ClassVar[int] = 2
     type_name: ClassVar[str] = "directions"
     names: ClassVar[tuple[str, ...]] = ("yaw", "pitch")
     schema: ClassVar[dict[str, Any]] = {name: {"type": "number"} for name in names}
@@ -191,34 +197,18 @@ class Directions(Column):
         """Degrees from the way to the camera: float32 (N,), or a float for one face."""
         return plain(np.rad2deg(np.arccos((-self.vector[..., 2]).clip(-1, 1))))
 
-    def flat(self) -> dict[str, Any]:
-        """One table column per angle, each (N,)."""
-        return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
-
     def _brief(self) -> str:
         return _signed(self.values)
 
-    def _encode(self) -> dict[str, Any]:
-        return dict(zip(self.names, rounded(self.values, 2), strict=True))
-
-    @classmethod
-    def _decode(cls, row: Mapping[str, Any]) -> tuple[Floats, dict[str, Any]]:
-        return np.asarray([row[name] for name in cls.names], np.float32), {}
-
-    @classmethod
-    def _blank(cls) -> tuple[Floats, dict[str, Any]]:
-        return np.zeros(2, np.float32), {}
-
 
 @dataclass(frozen=True, eq=False)
-class Placement(Column):
+class Placement(_Numbers):
     """The head in the camera's space: values (N, 7), yaw, pitch, roll (degrees), x, y, z (cm), focal length (px).
 
     x, y, z is the middle between the eyes, in camera axes (x right, y down, z away from a pinhole camera at the
     origin that looks at the picture's middle). They scale with the head's true size, and z with the focal length.
     """
 
-    axes: ClassVar[int] = 2
     type_name: ClassVar[str] = "placement"
     names: ClassVar[tuple[str, ...]] = ("yaw", "pitch", "roll", "x", "y", "z", "focal")
     schema: ClassVar[dict[str, Any]] = {name: {"type": "number"} for name in names}
@@ -245,23 +235,8 @@ class Placement(Column):
         """The focal length that was assumed, in pixels: float32 (N,), or a float for one face."""
         return plain(self.values[..., 6])
 
-    def flat(self) -> dict[str, Any]:
-        """One table column per number, each (N,)."""
-        return {f".{name}": self.values[:, i] for i, name in enumerate(self.names)}
-
     def _brief(self) -> str:
         return f"{self.distance:.0f} cm"
-
-    def _encode(self) -> dict[str, Any]:
-        return dict(zip(self.names, rounded(self.values, 2), strict=True))
-
-    @classmethod
-    def _decode(cls, row: Mapping[str, Any]) -> tuple[Floats, dict[str, Any]]:
-        return np.asarray([row[name] for name in cls.names], np.float32), {}
-
-    @classmethod
-    def _blank(cls) -> tuple[Floats, dict[str, Any]]:
-        return np.zeros(7, np.float32), {}
 
 
 @dataclass(frozen=True, eq=False)
