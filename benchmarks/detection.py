@@ -38,7 +38,7 @@ from mien.core.image import Image, load_image
 from mien.core.warping import resize
 from mien.engine import Engine
 from mien.engine.searching import Tiles
-from mien.evaluation.detection import judge
+from mien.evaluation.matching import judge
 from mien.models.catalogue import Catalogue
 from mien.models.store import Store
 from mien.runtime.bundle import Bundle

@@ -17,7 +17,8 @@ from mien.cli import app
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.faces import Faces
 from mien.datasets.readers.boxes import BoxedPicture
-from mien.evaluation.detection import average_precision, evaluate_detection, judge, read_boxes
+from mien.evaluation.detection import evaluate_detection, read_boxes
+from mien.evaluation.matching import average_precision, judge
 from tests.engine import fakes
 from tests.engine.test_engine import make, picture
 from tests.shared import DATA
