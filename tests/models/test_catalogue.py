@@ -160,13 +160,15 @@ def test_add_card_refuses(tmp_path: Path) -> None:
     with pytest.raises(UnsafeFile, match="in another file"):
         add_card(loud, like="edgeface-s", id="mine")
     model.write_bytes(b"x")
-    with pytest.raises(UnsafeFile, match="not an ONNX file"):
+    with pytest.raises(UnsafeFile, match=rf"^{re.escape(str(model))}: not an ONNX file"):
         add_card(model, like="edgeface-s", id="mine")
     model.write_bytes(b"\x08\x0a")
     with pytest.raises(UsageError, match="already"):
         add_card(model, like="edgeface-s", id="yunet")
     with pytest.raises(UsageError, match="has no file 'graph'; it has model"):
         add_card(model, like="edgeface-s", id="mine", file="graph")
+    with pytest.raises(UsageError, match="'tracker' has no file 'model'; it has none"):
+        add_card(model, like="tracker", id="mine")
     with pytest.raises(UnknownModel):
         add_card(model, like="edgface", id="mine")
     for bad in ("../mine", "Mine", "", "a b"):

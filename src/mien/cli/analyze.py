@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Sources = Annotated[list[str], typer.Argument(help="Pictures, folders, globs, videos.", show_default=False)]
 Out = Annotated[Path | None, typer.Option(help="Write results here: .jsonl, .json, .csv or .parquet.")]
-Draw = Annotated[Path | None, typer.Option(help="Write the pictures here, with what was found drawn on them.")]
+Draw = Annotated[Path | None, typer.Option(help="Folder for the pictures, with what was found drawn on them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture, on a terminal too.")]
 MinScore = Annotated[float | None, typer.Option(help="Lowest confidence that counts as a face.", min=0, max=1)]
 MinSize = Annotated[float, typer.Option(help="Lowest face height in pixels.", min=0)]

@@ -164,7 +164,7 @@ def add_card(
     if id in catalogue:
         raise UsageError(f"there is a model called '{id}' already.")
     if file not in known.files:
-        raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files)}.")
+        raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files) or 'none'}.")
     try:
         path = Path(os.path.realpath(Path(path).expanduser(), strict=True))  # pathlib raises RuntimeError at a loop
         if not path.is_file() and not path.is_dir():  # to open a pipe is to wait for its other end
@@ -174,8 +174,8 @@ def add_card(
         raise SourceError(f"{path}: {error.strerror}.") from error
     if not data:
         raise SourceError(f"{path}: an empty file.")
-    if path.suffix.lower() == ".onnx" and (outside := next(external_locations(data), None)) is not None:
-        raise UnsafeFile(f"{path}: keeps data in another file, '{outside}'; save the model as one file.")
+    if path.suffix.lower() == ".onnx":
+        _check_whole(path, data)
     digest = hashlib.sha256(data).hexdigest()
     own = replace(known.files[file], source=f"file:{path}", sha256=digest, bytes=len(data), name=f"{id}{path.suffix}")
     if path.suffix.lower() == ".onnx":  # holds its graph, also where `like` has plain weights
@@ -208,3 +208,13 @@ def add_card(
         fresh.unlink(missing_ok=True)
         raise StorageError(f"cannot write {target}: {error.strerror}.") from error
     return card
+
+
+def _check_whole(path: Path, data: bytes) -> None:
+    """Refuse an ONNX file that is none, or is not all of its model."""
+    try:
+        outside = next(external_locations(data), None)
+    except UnsafeFile as error:
+        raise UnsafeFile(f"{path}: {error}") from error
+    if outside is not None:
+        raise UnsafeFile(f"{path}: keeps data in another file, '{outside}'; save the model as one file.")
