@@ -250,6 +250,9 @@ def test_no_picture_and_many() -> None:
         ({"region": "left"}, "region is"),
         ({"region": (0, 0, float("nan"), 5)}, "region is"),
         ({"min_score": 2}, "min_score is"),
+        ({"min_score": "high"}, "min_score is between 0 and 1, not 'high'"),
+        ({"min_size": None}, "min_size is"),
+        ({"max_faces": 2.5}, "max_faces is a whole number"),
         ({"min_size": -1}, "min_size is"),
         ({"max_faces": -1}, "max_faces is"),
     ],
@@ -257,6 +260,12 @@ def test_no_picture_and_many() -> None:
 def test_options_that_are_none(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Search(**options)
+
+
+def test_numbers_of_numpy_will_do() -> None:
+    image, boxes = crowd(5, 30, shape=(700, 900))
+    search = Search(min_score=np.float32(0.5), min_size=np.float64(3), max_faces=np.int64(9), tiles=np.int64(320))
+    assert_each_once(search.find(Eye(), [image])[0], boxes)
 
 
 # -- several detectors -------------------------------------------------------------------------------------------------
@@ -287,12 +296,13 @@ def test_detectors_together() -> None:
 
 
 def test_points_that_all_detectors_have() -> None:
-    with mien.Engine(device="cpu", catalogue=fakes.catalogue(), models={"detect": "squares+noses"}) as engine:
+    with mien.Engine(device="cpu", catalogue=fakes.catalogue(), models={"detect": "squares + noses"}) as engine:
         assert engine.detect(squares(250, 200)).keypoint_names == ("nose_tip",)
 
 
 def test_teams_that_are_none() -> None:
     for models, error, message in (
+        ({"detect": ["squares", "noses"]}, UsageError, r"the model for detect is an id, or several as in"),
         ({"detect": "squares+"}, UnknownModel, "no model is called ''"),
         ({"detect": "squares+mesh"}, UsageError, "does not give 'detect'"),
         ({"alignment": "mesh+points"}, UsageError, "alignment takes one model"),

@@ -157,7 +157,10 @@ def _checked(card: Card, name: str) -> Card:
 
 def _team(catalogue: Catalogue, name: str, ids: str) -> tuple[Card, ...]:
     """The cards of one id, or of several that are joined by +."""
-    team = tuple(_checked(catalogue[model_id], name) for model_id in dict.fromkeys(str(ids).split("+")))
+    if not isinstance(ids, str):
+        raise UsageError(f'the model for {name} is an id, or several as in "yunet+centerface", not {ids!r}.')
+    names = dict.fromkeys(part.strip() for part in ids.split("+"))
+    team = tuple(_checked(catalogue[model_id], name) for model_id in names)
     if len(team) > 1 and name != "detect":
         raise UsageError(f"only detectors work together: {name} takes one model, not {ids!r}.")
     return team

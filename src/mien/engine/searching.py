@@ -102,14 +102,13 @@ class Search:
     region: Region | None = None
 
     def __post_init__(self) -> None:
-        if self.min_score is not None and not 0 <= self.min_score <= 1:
-            raise UsageError(f"min_score is between 0 and 1, not {self.min_score}.")
-        if not self.min_size >= 0:
-            raise UsageError(f"min_size is 0 pixels or more, not {self.min_size}.")
-        if self.max_faces is not None and self.max_faces < 0:
-            raise UsageError(f"max_faces is 0 or more, not {self.max_faces}.")
-        whole = isinstance(self.tiles, int) and not isinstance(self.tiles, bool)
-        if self.tiles not in ("auto", "off") and not (whole and int(self.tiles) >= 64):
+        if self.min_score is not None and not _within(self.min_score, 0, 1):
+            raise UsageError(f"min_score is between 0 and 1, not {self.min_score!r}.")
+        if not _within(self.min_size, 0):
+            raise UsageError(f"min_size is 0 pixels or more, not {self.min_size!r}.")
+        if self.max_faces is not None and not _within(self.max_faces, 0, whole=True):
+            raise UsageError(f"max_faces is a whole number, 0 or more, not {self.max_faces!r}.")
+        if self.tiles not in ("auto", "off") and not _within(self.tiles, 64, whole=True):
             raise UsageError(f'tiles is "auto", "off" or a side of 64 pixels or more, not {self.tiles!r}.')
         if self.region is not None:
             object.__setattr__(self, "region", _region(self.region))
@@ -241,6 +240,13 @@ def _parts(
         for (x, y), view, picture, faces in zip(batch, views, shown, found, strict=True):
             seen = _in_original(faces, picture, view)
             yield _moved(seen[owned(x, y, seen.boxes)], x.start, y.start)
+
+
+def _within(value: object, low: float, high: float = math.inf, *, whole: bool = False) -> bool:
+    """Whether a value is a number, of numpy or not, in a range."""
+    if not isinstance(value, int | np.integer if whole else int | float | np.integer | np.floating):
+        return False
+    return low <= value <= high
 
 
 def _region(values: object) -> Region:
