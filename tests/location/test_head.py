@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -122,6 +122,7 @@ def test_nobody_and_abstained_meshes(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
+@example(9742)  # leaves a direction undetermined
 def test_nonsense_gives_a_place_before_the_camera_or_none(seed: int) -> None:
     mesh = np.random.default_rng(seed).uniform(-1000, 1000, (478, 3))
     head = placed(mesh, 500.0)

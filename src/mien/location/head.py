@@ -154,7 +154,10 @@ class _View:
         step = np.zeros((len(ray), 6))
         for _ in range(STEPS):
             rest, slope = self._linear(rotation, position)
-            normal = np.einsum("nri,nrj->nij", slope, slope) + 1e-12 * np.eye(6)
+            normal = np.einsum("nri,nrj->nij", slope, slope)
+            # Nonsense may leave a direction undetermined: it must not stop the faces beside it.
+            ridge = 1e-12 * (1 + np.trace(normal, axis1=1, axis2=2))
+            normal += ridge[:, None, None] * np.eye(6)
             step = -np.linalg.solve(normal, np.einsum("nri,nr->ni", slope, rest)[..., None])[..., 0]
             rotation = _turned(rotation, step[:, :3])
             position = position + step[:, 3:] * position[:, 2:].clip(min=1e-6)
