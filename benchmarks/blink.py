@@ -12,7 +12,6 @@ clip (660) is a face swap whose lids no longer move as lids do.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +22,7 @@ from tests.blinking import Blinker, film_of
 from tests.curves import Lids, clock, film
 from tests.media.films import film as write_film
 
+from benchmarks.timing import seconds
 from mien import assets
 from mien.core.clip import Event, Events
 from mien.core.columns import Scores, Tracks
@@ -261,11 +261,11 @@ def speed() -> None:
                 for count in (1, 64):
                     many = Faces.concat([faces] * count)
                     batch = Batch([image], np.zeros(count, np.intp), many)
-                    spent = _seconds(functools.partial(step.describe, batch)) / count
+                    spent = seconds(functools.partial(step.describe, batch)) / count
                     print(f"  {model:18}{count:3} faces: {1000 * spent:.3f} ms each")
     times = clock(30, 60)
     seen = film(times, _motions(np.random.default_rng(0), 60.0), noise=0.005)
-    spent = _seconds(lambda: find_blinks(times, seen, BlinkSettings()))
+    spent = seconds(lambda: find_blinks(times, seen, BlinkSettings()))
     print(f"  blinks of a minute at 30 frames a second: {1000 * spent:.1f} ms")
     with Engine(threads=1) as engine:
         step = engine.runner("perclos").follow()
@@ -273,18 +273,7 @@ def speed() -> None:
             {"track": Tracks(np.array([[1.0, 1.0]])), "eyes": Scores(np.array([[0.9, 0.8]]), names=EYE_NAMES)}
         )
         moment = iter(np.arange(0, 1e6, 0.04))
-        print(f"  perclos of a face: {1000 * _seconds(lambda: step.update(next(moment), row)):.3f} ms")
-
-
-def _seconds(call: Callable[[], object], *, at_least: float = 0.5) -> float:
-    """Seconds of a call: the median of many."""
-    call()
-    spent: list[float] = []
-    while sum(spent) < at_least:
-        start = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - start)
-    return float(np.median(spent))
+        print(f"  perclos of a face: {1000 * seconds(lambda: step.update(next(moment), row)):.3f} ms")
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ detector's box was off (see `mien.location.mesh478`): how many looks it took is 
 from __future__ import annotations
 
 import functools
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.timing import seconds
 from mien import assets
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
@@ -67,7 +67,7 @@ def _one_by_one(engine: Engine, images: Sequence[Image], given: Sequence[Faces])
         faces = start
         for name, step in steps.items():
             batch = Batch([image], np.zeros(len(faces), np.intp), faces)
-            spent[name].append(_seconds(functools.partial(step.describe, batch)))
+            spent[name].append(seconds(functools.partial(step.describe, batch)))
             faces = faces.with_columns(step.describe(batch))
     return {name: float(np.median(values)) for name, values in spent.items()}, _looks(steps["landmarks"], images, given)
 
@@ -93,7 +93,7 @@ def _rate(engine: Engine, images: Sequence[Image], given: Sequence[Faces]) -> fl
     want = {"landmarks", "pose", "blendshapes"}
     pairs = zip(images, given, strict=True)
     calls = [functools.partial(engine.analyze, image, faces=faces, want=want) for image, faces in pairs]
-    return 1 / float(np.median([_seconds(call) for call in calls]))
+    return 1 / float(np.median([seconds(call) for call in calls]))
 
 
 def _batches(engine: Engine, image: Image, face: Faces) -> dict[str, tuple[float, float]]:
@@ -104,22 +104,11 @@ def _batches(engine: Engine, image: Image, face: Faces) -> dict[str, tuple[float
         one = Batch([image], np.zeros(1, np.intp), faces)
         many = Batch([image], np.zeros(MANY, np.intp), Faces.concat([faces] * MANY))
         result[name] = (
-            MANY * _seconds(functools.partial(step.describe, one)),
-            _seconds(functools.partial(step.describe, many)),
+            MANY * seconds(functools.partial(step.describe, one)),
+            seconds(functools.partial(step.describe, many)),
         )
         faces = faces.with_columns(step.describe(one))
     return result
-
-
-def _seconds(call: Callable[[], object], *, at_least: float = 0.3) -> float:
-    """Seconds of a call: the median of many."""
-    call()
-    spent: list[float] = []
-    while sum(spent) < at_least:
-        start = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - start)
-    return float(np.median(spent))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    # A callback keeps the command's name in front of it while there is only one.
-    pass
-
-
 app.command()(blink)
 app.command()(eyes)
 app.command()(detection)

@@ -45,7 +45,25 @@ class _Numbers(Column):
 
 
 @dataclass(frozen=True, eq=False)
-class Angles(_Numbers):
+class _Turns(_Numbers):
+    """Numbers of which yaw and pitch, in degrees, are the first two."""
+
+    @property
+    def yaw(self) -> Any:
+        """Degrees to the picture's right, float32 (N,), or a float for one face."""
+        return plain(self.values[..., 0])
+
+    @property
+    def pitch(self) -> Any:
+        """Degrees upwards, float32 (N,), or a float for one face."""
+        return plain(self.values[..., 1])
+
+    def _brief(self) -> str:
+        return _signed(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Angles(_Turns):
     """Yaw, pitch and roll in degrees: values (N, 3).
 
     yaw > 0: the face turns to the picture's right; pitch > 0: up; roll > 0: clockwise as seen.
@@ -54,16 +72,6 @@ class Angles(_Numbers):
     type_name: ClassVar[str] = "angles"
     names: ClassVar[tuple[str, ...]] = ("yaw", "pitch", "roll")
     schema: ClassVar[dict[str, Any]] = {name: {"type": "number"} for name in names}
-
-    @property
-    def yaw(self) -> Any:
-        """Turn to the picture's right in degrees, float32 (N,), or a float for one face."""
-        return plain(self.values[..., 0])
-
-    @property
-    def pitch(self) -> Any:
-        """Turn upwards in degrees, float32 (N,), or a float for one face."""
-        return plain(self.values[..., 1])
 
     @property
     def roll(self) -> Any:
@@ -76,9 +84,6 @@ class Angles(_Numbers):
         from mien.core.geometry import rotation_matrix
 
         return rotation_matrix(self.values)
-
-    def _brief(self) -> str:
-        return _signed(self.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +162,7 @@ class Levels(Column):
 
 
 @dataclass(frozen=True, eq=False)
-class Directions(_Numbers):
+class Directions(_Turns):
     """Where something points: values (N, 2), yaw and pitch in degrees, signed as those of `Angles`.
 
     As with a head's angles, the axes are those in which the camera sees the face: along the ray to it, wherever it
@@ -176,16 +181,6 @@ class Directions(_Numbers):
         return cls(np.rad2deg(np.stack([yaw, pitch], axis=-1)).astype(np.float32), **options)
 
     @property
-    def yaw(self) -> Any:
-        """Degrees to the picture's right, float32 (N,), or a float for one face."""
-        return plain(self.values[..., 0])
-
-    @property
-    def pitch(self) -> Any:
-        """Degrees upwards, float32 (N,), or a float for one face."""
-        return plain(self.values[..., 1])
-
-    @property
     def vector(self) -> Floats:
         """Unit vectors as seen from the camera (x right, y down, z away), (N, 3): (0, 0, -1) points into it."""
         yaw, pitch = np.moveaxis(np.deg2rad(self.values.astype(np.float64)), -1, 0)
@@ -196,9 +191,6 @@ class Directions(_Numbers):
     def off_axis(self) -> Any:
         """Degrees from the way to the camera: float32 (N,), or a float for one face."""
         return plain(np.rad2deg(np.arccos((-self.vector[..., 2]).clip(-1, 1))))
-
-    def _brief(self) -> str:
-        return _signed(self.values)
 
 
 @dataclass(frozen=True, eq=False)
