@@ -13,10 +13,11 @@ import mien
 
 NAMES = """
 CardError Clip DeviceUnavailable Edit EmbeddingSpaceMismatch Engine Event Events Face Faces Failure FieldNotComputed
-HashMismatch ImageError ImageNotKept ImageTooLarge InputError Item LicenseRefused MienError ModelError NoFace
-NotCalibrated Provenance ShapeMismatch SourceError StorageError Track Tracking UnknownField UnknownModel UnsafeFile
-UsageError Verification VideoWriter WeightsUnavailable __version__ analyze default_engine detect generate load_image
-open_video provenance save_image scan set_default_engine track verify
+GalleryChanged GalleryError HashMismatch ImageError ImageNotKept ImageTooLarge InputError Item LicenseRefused
+MienError ModelError NoFace NotCalibrated Provenance ShapeMismatch SourceError StorageError Track Tracking
+UnknownField UnknownModel UnknownPerson UnsafeFile UsageError Verification VideoWriter WeightsUnavailable __version__
+analyze default_engine detect generate load_image open_video provenance save_image scan set_default_engine track
+verify
 """
 
 

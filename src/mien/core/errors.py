@@ -6,6 +6,7 @@ One line of text each, written for the person who has to act on it. ::
     ├── UsageError                  the call itself is wrong (also a ValueError)
     │   ├── UnknownField            a name that is not in fields.toml
     │   ├── UnknownModel            a model id that no catalogue lists
+    │   ├── UnknownPerson           a name or id that is not in the gallery
     │   └── ShapeMismatch           arrays that do not fit each other
     ├── FieldNotComputed            a field that was not asked for (also an AttributeError)
     ├── InputError                  what was read is not usable
@@ -23,6 +24,8 @@ One line of text each, written for the person who has to act on it. ::
     ├── DeviceUnavailable           the device asked for is not there
     ├── EmbeddingSpaceMismatch      vectors of two spaces in one comparison
     ├── NotCalibrated               an error rate that no calibration carries
+    ├── GalleryError                a gallery that cannot be used: torn, or of a newer version
+    │   └── GalleryChanged          somebody else changed it meanwhile: read again
     └── StorageError                could not write (full disk, no permission)
 """
 
@@ -33,6 +36,8 @@ __all__ = [
     "DeviceUnavailable",
     "EmbeddingSpaceMismatch",
     "FieldNotComputed",
+    "GalleryChanged",
+    "GalleryError",
     "HashMismatch",
     "ImageError",
     "ImageNotKept",
@@ -48,6 +53,7 @@ __all__ = [
     "StorageError",
     "UnknownField",
     "UnknownModel",
+    "UnknownPerson",
     "UnsafeFile",
     "UsageError",
     "WeightsUnavailable",
@@ -68,6 +74,10 @@ class UnknownField(UsageError):
 
 class UnknownModel(UsageError):
     """A model id that no catalogue lists."""
+
+
+class UnknownPerson(UsageError):
+    """A name or an id that is not in the gallery."""
 
 
 class ShapeMismatch(UsageError):
@@ -136,6 +146,14 @@ class EmbeddingSpaceMismatch(MienError):
 
 class NotCalibrated(MienError):
     """No calibration carries the error rate that was asked for."""
+
+
+class GalleryError(MienError):
+    """A gallery that cannot be used: torn, or written by a newer version."""
+
+
+class GalleryChanged(GalleryError):
+    """The gallery was changed by somebody else meanwhile; nothing was written."""
 
 
 class StorageError(MienError):

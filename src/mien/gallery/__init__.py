@@ -1,0 +1,1 @@
+"""Galleries: people and faces that are kept, searched, grouped, corrected and deleted."""
