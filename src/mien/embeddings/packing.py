@@ -67,5 +67,5 @@ def unpack(blobs: Sequence[bytes], precision: Precision, dimension: int) -> Floa
         raise ShapeMismatch(f"stored vectors are not {dimension} numbers of {precision}.")
     values = np.frombuffer(b"".join(blobs), kind).reshape(len(blobs), dimension).astype(np.float32)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    result: Floats = values / np.where(lengths > 0, lengths, 1).astype(np.float32)
-    return result
+    values /= np.where(lengths > 0, lengths, 1)
+    return values
