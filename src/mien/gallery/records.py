@@ -176,7 +176,7 @@ class Change:
     people : sequence of Person
         To add or replace, by id.
     samples : sequence of Sample
-        To add or replace, by id.
+        To add or replace, by id. One that replaces another and has no crop leaves the crop that is stored.
     vectors : (ids, (N, D) float32), optional
         Embeddings of samples, of length 1, in the space `space` (by default the one in use).
     space : str, optional

@@ -1,0 +1,32 @@
+"""The audit log: what was done to a gallery and when, without naming whom.
+
+A line names people and faces by salted hashes. The salt stays in the gallery, so that somebody who knows an id can find
+what was done to it, also after it was deleted; and the log alone tells nobody who was in the gallery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from mien.gallery.records import Entry
+
+__all__ = ["entry", "new_salt", "subject"]
+
+
+def new_salt() -> str:
+    """A salt for a new gallery, hexadecimal."""
+    return secrets.token_hex(16)
+
+
+def subject(salt: str, key: str) -> str:
+    """The salted hash that stands for a person's id or a face's name: 16 hexadecimal digits."""
+    return hashlib.blake2b(key.encode(), key=bytes.fromhex(salt), digest_size=8).hexdigest()
+
+
+def entry(salt: str, action: str, keys: Iterable[str] = (), **details: Any) -> Entry:
+    """A line about these people and faces; `details` are numbers and names of models, never of people."""
+    return Entry(time=time.time(), action=action, subjects=tuple(subject(salt, key) for key in keys), details=details)

@@ -1,0 +1,216 @@
+"""What all of a gallery's verbs share: the store, the engine, the space, who is who, and the log."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.core.columns import Vectors
+from mien.core.errors import EmbeddingSpaceMismatch, NotCalibrated, ShapeMismatch, UnknownPerson, UsageError
+from mien.embeddings.calibration import Calibration, load_calibration
+from mien.embeddings.packing import Precision
+from mien.engine import Engine, default_engine
+from mien.gallery import audit
+from mien.gallery.records import Change, Entry, Person, Sample, Where
+from mien.gallery.store import Store, open_store
+
+__all__ = ["Base", "Who", "check_name"]
+
+Floats = NDArray[np.float32]
+Who = str | Person  #: a person, or the name or id of one
+
+PERSON_ID = re.compile(r"p\d+")
+SALT, CROPS, CALIBRATION = "salt", "crops", "calibration"  # settings in the store
+
+_parse = functools.lru_cache(maxsize=4)(Calibration.from_toml)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is blank, or could be taken for an id.
+
+    Raises
+    ------
+    UsageError
+        If it is.
+    """
+    if not name.strip() or PERSON_ID.fullmatch(name):
+        raise UsageError(f"a name has letters, and is not p and a number, which ids are; got {name[:100]!r}.")
+
+
+class Base:
+    """An open gallery; see `mien.gallery.people.Gallery`."""
+
+    def __init__(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        engine: Engine | None = None,
+        create: bool = True,
+        precision: Precision | None = None,
+        crops: bool | None = None,
+    ) -> None:
+        self.place = os.fspath(place)
+        self._engine = engine
+        self.store: Store = open_store(place, create=create, precision=precision)
+        meta = self.store.meta()
+        if SALT not in meta:
+            self.store.apply(Change(meta={SALT: audit.new_salt(), CROPS: "yes" if crops else "no"}))
+        elif crops is not None and meta[CROPS] != ("yes" if crops else "no"):
+            self.store.apply(Change(meta={CROPS: "yes" if crops else "no"}))
+
+    # -- the basics --------------------------------------------------------------------------------------------------
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that looks at pictures."""
+        return self._engine or default_engine()
+
+    @property
+    def space(self) -> str | None:
+        """The embedding space of its vectors; None while there are none."""
+        return self.store.space
+
+    @property
+    def keeps_crops(self) -> bool:
+        """Whether aligned crops of new faces are kept."""
+        return self.store.meta()[CROPS] == "yes"
+
+    def __len__(self) -> int:
+        """The number of people."""
+        return self.store.counts().people
+
+    def __contains__(self, who: object) -> bool:
+        return isinstance(who, str) and self._find(who) is not None
+
+    def __getitem__(self, who: str) -> Person:
+        return self.person(who)
+
+    def __repr__(self) -> str:
+        counts = self.store.counts()
+        return f"<Gallery: {counts.people} people, {counts.samples} faces, space {self.space or 'not chosen yet'}>"
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- who is who --------------------------------------------------------------------------------------------------
+
+    def person(self, who: Who) -> Person:
+        """Somebody by name or id.
+
+        Raises
+        ------
+        UnknownPerson
+            If there is nobody of that name or id.
+        """
+        key = who.id if isinstance(who, Person) else who
+        found = self._find(key)
+        if found is None:
+            names = [person.name for person in self.store.people() if person.name]
+            like = difflib.get_close_matches(key[:100], names, n=3)
+            hint = f"; there is {', '.join(map(repr, like))}" if like else ""
+            raise UnknownPerson(f"nobody here is called {key[:100]!r}{hint}.")
+        return found
+
+    def _find(self, key: str) -> Person | None:
+        by_id = PERSON_ID.fullmatch(key) is not None
+        people = self.store.people([key]) if by_id else self.store.people(names=[key])
+        return people[0] if people else None
+
+    def _new_person(self, name: str | None, *, note: str = "") -> Person:
+        if name is not None:
+            check_name(name)
+        return Person(id=f"p{self.store.reserve(1)}", name=name, note=note, created=time.time())
+
+    def faces(self, who: Who | None = None, *, where: Where | None = None, crops: bool = False) -> list[Sample]:
+        """The faces of somebody, or those of which something holds, or all.
+
+        Parameters
+        ----------
+        who : str or Person, optional
+        where : Where, optional
+        crops : bool
+            Read their crops too, where they are kept.
+
+        Raises
+        ------
+        UnknownPerson
+            If there is nobody of that name or id.
+        """
+        if who is not None:
+            where = Where(people=[self.person(who).id])
+        return list(self.store.samples(where or Where(), crops=crops))
+
+    def vectors(self, samples: Iterable[Sample]) -> Vectors:
+        """The embeddings of faces, in their order."""
+        ids = [sample.id for sample in samples]
+        if not ids:
+            return Vectors(np.zeros((0, self.store.dimension or 0), np.float32), space=self.space or "")
+        return Vectors(self.store.vectors(ids), space=self.space or "")
+
+    # -- what goes in ------------------------------------------------------------------------------------------------
+
+    def _check_engine(self) -> None:
+        made = self.engine.choose("embedding").space or ""
+        self._check_space(made, f"the engine makes {made!r}: use the model it was made with, or reembed()")
+
+    def _check_space(self, space: str, what: str) -> None:
+        if self.space is not None and space != self.space:
+            raise EmbeddingSpaceMismatch(f"this gallery holds vectors of {self.space!r}, {what}.")
+
+    def _unit(self, vectors: Vectors | ArrayLike, space: str | None) -> Vectors:
+        """Vectors of a caller, made of length 1, in the gallery's space."""
+        if isinstance(vectors, Vectors):
+            if space is not None and space != vectors.space:
+                raise UsageError(f"space={space!r} is said of vectors of {vectors.space!r}.")
+            values, space = np.atleast_2d(vectors.values), vectors.space
+        else:
+            try:
+                values = np.atleast_2d(np.asarray(vectors, np.float32))
+            except (TypeError, ValueError) as error:
+                raise ShapeMismatch("vectors are an array of numbers, (N, D) or (D,).") from error
+            space = space or self.space
+        if not space:
+            raise UsageError("say which embedding space the vectors are of, such as space='petface-v1'.")
+        self._check_space(space, f"these are of {space!r}")
+        if values.ndim != 2 or (self.store.dimension and values.shape[1] != self.store.dimension):
+            expected = self.store.dimension or "D"
+            raise ShapeMismatch(f"vectors are (N, {expected}) here, got shape {values.shape}.")
+        lengths = np.linalg.norm(values, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+            raise ShapeMismatch("vectors are finite numbers, not all zero: NaN, infinity or zeros were given.")
+        return Vectors((values / lengths).astype(np.float32), space=space)
+
+    def _log(self, action: str, keys: Iterable[str] = (), **details: Any) -> Entry:
+        return audit.entry(self.store.meta()[SALT], action, keys, **details)
+
+    def _calibration(self) -> Calibration | None:
+        """The gallery's own table, else that of its space; None where there is none."""
+        if self.space is None:
+            return None
+        own = self.store.meta().get(CALIBRATION)
+        if own is not None:
+            calibration = _parse(own, f"{self.place} (its calibration)")
+            if calibration.space == self.space:
+                return calibration
+        try:
+            return load_calibration(self.space, licenses=self._engine.licenses if self._engine else "any")
+        except NotCalibrated:
+            return None

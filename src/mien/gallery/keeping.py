@@ -1,0 +1,133 @@
+"""Looking after a gallery: its calibration, another model, copies, and the log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import Literal
+
+from mien.core.errors import UsageError
+from mien.engine import Engine
+from mien.gallery import audit
+from mien.gallery.base import CALIBRATION, SALT, Base, Who
+from mien.gallery.records import Change, Entry, Person
+from mien.gallery.reembedding import Reembedding, embed_again
+
+__all__ = ["Keeping"]
+
+AT_ONCE = 1000
+
+
+class Keeping(Base):
+    """The verbs that look after a gallery."""
+
+    def reembed(
+        self,
+        model: str | None = None,
+        *,
+        engine: Engine | None = None,
+        missing: Literal["refuse", "delete"] = "refuse",
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Reembedding:
+        """Embed all faces again with another model: from their pictures where they are still there, else their crops.
+
+        People, names, answers and links stay. The gallery changes over in one step at the end, until which it works
+        with the old vectors; a run that was interrupted goes on where it was.
+
+        Parameters
+        ----------
+        model : str
+            Id of an embedder.
+        engine : Engine, optional
+            One that uses that embedder, instead of `model`.
+        missing : {"refuse", "delete"}
+            What to do with faces that have no crop and whose picture is gone: change nothing, or delete them.
+        progress : callable
+            Told how many more faces are done.
+
+        Raises
+        ------
+        UsageError
+            If the gallery is in that space already, or faces are missing and not to be deleted.
+        UnknownModel, LicenseRefused, WeightsUnavailable
+            If the model cannot be had.
+        """
+        if (model is None) == (engine is None):
+            raise UsageError("reembed takes a model's id, or an engine that uses it: one of the two.")
+        own = engine is None
+        new = engine or Engine(
+            models={"embedding": model or ""},
+            threads=self.engine.threads,
+            licenses=self.engine.licenses,
+            catalogue=self.engine.catalogue,
+            cache=self.engine.store.cache,
+        )
+        try:
+            return self._reembed(new, missing, progress)
+        finally:
+            if own:
+                self._engine = new  # the gallery's pictures are looked at by it from now on, whichever space it is in
+
+    def _reembed(self, new: Engine, missing: str, progress: Callable[[int], None]) -> Reembedding:
+        card = new.choose("embedding")
+        space = card.space or ""
+        if space == self.space:
+            raise UsageError(f"this gallery holds vectors of {space!r} already.")
+        faces, lost = embed_again(self.store, new, space, progress)
+        if lost and missing != "delete":
+            where = next((sample.source for sample in lost if sample.source), "")
+            example = f", such as {where}" if where else ""
+            raise UsageError(
+                f"{len(lost)} faces have no crop, and their pictures are gone or changed{example}: bring them back, or "
+                "say missing='delete'."
+            )
+        if not faces:
+            raise UsageError("there are no faces to embed again.")
+        if lost:
+            self.store.apply(Change(forget_samples=[sample.id for sample in lost]))
+        first = next(iter(self.store.samples()))
+        self.store.use_space(space, self.store.vectors([first.id], space=space).shape[1])
+        walk = iter(self.store.samples())
+        while batch := list(islice(walk, AT_ONCE)):
+            self.store.apply(Change(samples=[replace(sample, model=card.id) for sample in batch]))
+        entry = self._log("reembed", faces=faces, lost=len(lost), model=card.id)
+        self.store.apply(Change(meta={CALIBRATION: None}, entries=[entry]))
+        return Reembedding(space, faces, tuple(lost))
+
+    # -- copies ------------------------------------------------------------------------------------------------------
+
+    def backup(self, target: str | os.PathLike[str]) -> None:
+        """Copy the gallery to a new place while it is in use.
+
+        What is deleted from the gallery later stays in the copy: deleting it there is up to you.
+
+        Raises
+        ------
+        UsageError
+            If something is there already, or the store has tools of its own for that.
+        StorageError
+            If it cannot be written.
+        """
+        self.store.backup(target)
+        self.store.apply(Change(entries=[self._log("backup")]))
+
+    # -- the log -----------------------------------------------------------------------------------------------------
+
+    def audit(self, who: Who | None = None, *, limit: int | None = None) -> list[Entry]:
+        """What was done, newest first.
+
+        Parameters
+        ----------
+        who : str or Person, optional
+            Only what concerns this person; an id serves even after the person was deleted.
+        limit : int, optional
+            The most lines.
+        """
+        if who is None:
+            return self.store.entries(limit=limit)
+        key = who.id if isinstance(who, Person) else who
+        found = self._find(key)
+        hashed = audit.subject(self.store.meta()[SALT], found.id if found else key)
+        return list(islice((entry for entry in self.store.entries() if hashed in entry.subjects), limit))

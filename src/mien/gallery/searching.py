@@ -1,0 +1,166 @@
+"""Asking a gallery: who is this, and who are these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.columns import Vectors
+from mien.core.errors import UsageError
+from mien.core.faces import Face, Faces
+from mien.core.image import ImageSource
+from mien.embeddings.calibration import ANY, Traits
+from mien.embeddings.comparison import traits_of
+from mien.gallery.answers import Bar, Box, Found, Hit, answer, bar, nearest_people
+from mien.gallery.base import Base
+from mien.gallery.intake import describe
+from mien.gallery.records import ANYBODY, ANYTHING, Where
+
+__all__ = ["Searching"]
+
+Floats = NDArray[np.float32]
+CROWD = 10  # people whom each face of a crowd may be
+
+Probe = ImageSource | Faces | Face | Vectors
+
+
+class Searching(Base):
+    """The verbs that ask."""
+
+    def search(
+        self,
+        probe: Probe,
+        *,
+        k: int = 5,
+        fpir: float = 1e-2,
+        threshold: float | None = None,
+        where: Where = ANYTHING,
+        exact: bool = False,
+        space: str | None = None,
+    ) -> list[Found]:
+        """The nearest people of each face, and who it is, if it is anybody.
+
+        Parameters
+        ----------
+        probe : picture, Faces, Face, Vectors, or array
+            All faces of a picture are searched for. An array (N, D) needs `space`, where the gallery has none yet.
+        k : int
+            The most people to name for each face.
+        fpir : float
+            The chance that somebody who is not in the gallery gets any hit in it. The threshold that holds it is
+            returned; it rises with the number of faces in the gallery.
+        threshold : float, optional
+            A cosine of your own to accept from; `fpir` then plays no part.
+        where : Where
+            Search only these faces. The threshold stays that of the whole gallery, which errs to the safe side.
+        exact : bool
+            Compare with every face; else a large gallery's index may miss a few.
+        space : str, optional
+            The space of an array.
+
+        Returns
+        -------
+        list of Found
+            One per face of the probe, in its order; empty where there is none.
+
+        Raises
+        ------
+        EmbeddingSpaceMismatch, ShapeMismatch
+            If the probe's vectors do not fit the gallery's.
+        UsageError
+            If an option is out of range.
+        """
+        if not isinstance(k, int) or k < 1:
+            raise UsageError(f"k is a whole number of 1 or more, not {k!r}.")
+        if not isinstance(fpir, int | float) or not 0 < fpir < 1:
+            raise UsageError(f"fpir is a rate between 0 and 1, such as 1e-2; got {fpir!r}.")
+        if threshold is not None and not -1 <= threshold <= 1:
+            raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
+        vectors, boxes, traits, reasons = self._probe(probe, space)
+        if self.space is None:
+            hits: list[list[Hit]] = [[] for _ in vectors]
+        else:
+            hits = nearest_people(self.store, vectors, k, where=where, exact=exact)
+        limits = self._bars(fpir, threshold, traits)
+        return [
+            Found(None, f"the face has no embedding: {why}.", (), limit, box) if why else answer(found, limit, box)
+            for found, limit, box, why in zip(hits, limits, boxes, reasons, strict=True)
+        ]
+
+    def identify(
+        self,
+        picture: Probe,
+        *,
+        fpir: float = 1e-2,
+        threshold: float | None = None,
+        exact: bool = False,
+    ) -> list[Found]:
+        """Who is who in a crowd: as `search`, but nobody is in one picture twice.
+
+        Where two faces look like one person, the assignment with the greatest sum of scores decides (Kuhn, *The
+        Hungarian method*, 1955), and the other face gets whom it looks like next, or nobody.
+
+        Parameters
+        ----------
+        picture, fpir, threshold, exact
+            See `search`.
+        """
+        from scipy.optimize import linear_sum_assignment
+
+        found = self.search(picture, k=CROWD, fpir=fpir, threshold=threshold, where=Where(people=ANYBODY), exact=exact)
+        people = sorted({hit.person.id for one in found for hit in one.hits if hit.person})
+        gain = np.zeros((len(found), len(people)))
+        for row, one in enumerate(found):
+            for hit in one.hits:
+                if hit.person and one.bar.threshold is not None and hit.score >= one.bar.threshold:
+                    # Far more than scores differ by: as many faces as possible are to be somebody.
+                    gain[row, people.index(hit.person.id)] = 10 + hit.score
+        pairs = zip(*linear_sum_assignment(-gain), strict=True)
+        given = {row: people[column] for row, column in pairs if gain[row, column]}
+        return [_limited(one, given.get(row)) for row, one in enumerate(found)]
+
+    # -- helpers -----------------------------------------------------------------------------------------------------
+
+    def _probe(self, probe: Probe, space: str | None) -> tuple[Floats, list[Box | None], list[Traits], list[str]]:
+        """Vectors (N, D), and of each face its box, its traits, and why it has no vector."""
+        if isinstance(probe, np.ndarray) and probe.ndim <= 2 and probe.dtype.kind == "f":
+            probe = self._unit(probe, space)
+        if isinstance(probe, Vectors):
+            given = self._unit(probe, space)
+            return given.values, [None] * len(given), [ANY] * len(given), [""] * len(given)
+        if isinstance(probe, Face):
+            probe = probe.faces[[probe.row]]
+        if not isinstance(probe, Faces):
+            self._check_engine()
+            probe = describe(probe, self.engine)
+        embedding = probe.embedding
+        self._check_space(embedding.space, f"these faces have {embedding.space!r}")
+        reasons = embedding.reasons_for(embedding.abstained, "no reason was given")
+        boxes: list[Box | None] = [_box(face) for face in probe]
+        return embedding.values, boxes, [traits_of(face) for face in probe], [why or "" for why in reasons]
+
+    def _bars(self, fpir: float, threshold: float | None, traits: Sequence[Traits]) -> list[Bar]:
+        compared = self.store.counts().vectors
+        if threshold is not None:
+            return [Bar(threshold, compared=compared)] * len(traits)
+        calibration = self._calibration()
+        return [bar(calibration, fpir, compared, one) for one in traits]
+
+
+def _box(face: Face) -> Box:
+    x1, y1, x2, y2 = (round(float(value), 2) for value in face.box)
+    return x1, y1, x2, y2
+
+
+def _limited(one: Found, person: str | None) -> Found:
+    """The answer when `person` is whom this face may be."""
+    if one.person is None or one.person.id == person:
+        return one
+    other = f"{one.person} is another face here"
+    for hit in one.hits:
+        if person is not None and hit.person is not None and hit.person.id == person:
+            return replace(one, person=hit.person, reason=f"{hit.person} with {hit.score:.3f}; {other}.")
+    return replace(one, person=None, reason=f"looks like {one.person}, but {other}.")
