@@ -1,100 +1,60 @@
-"""Labelled pictures and the pairs to compare: folders of people, and the pair files of LFW and its successors."""
+"""Labelled pictures and the pairs to compare: folders of people, and the pair files of the literature."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from mien.datasets.readers.bins import read_bin
+from mien.datasets.readers.calfw import read_calfw
+from mien.datasets.readers.cfp import read_cfp
+from mien.datasets.readers.files import read_bytes
+from mien.datasets.readers.lfw import LARGEST, read_lfw
+from mien.datasets.readers.pairs import Pairs
 
-from mien.core.errors import SourceError, UsageError
-from mien.media.scan import PICTURE_SUFFIXES
+__all__ = ["Pairs", "read_pairs"]
 
-__all__ = ["Pairs"]
-
-Indices = NDArray[np.intp]
+Reader = Callable[[Path, Path | None], Pairs]
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Pictures, and which two of them make each pair.
+def read_pairs(source: str | os.PathLike[str], *, pictures: str | os.PathLike[str] | None = None) -> Pairs:
+    """Read pairs by the kind of what is there.
 
     Parameters
     ----------
-    pictures : tuple of Path
-    people : tuple of str
-        Who is in each picture.
-    first, second : (P,) integers
-        The two pictures of each pair.
+    source : path
+        A folder with one folder of pictures per person: all pairs are used. ``pairs.txt`` and its like of LFW;
+        ``pairs_CALFW.txt`` or ``pairs_CPLFW.txt``; ``Protocol/Split/FP`` or ``FF`` of CFP; a ``.bin`` file of
+        InsightFace, such as ``agedb_30.bin``.
+    pictures : path, optional
+        The folder of pictures, where the file does not lie as its set is published.
+
+    Raises
+    ------
+    SourceError, InputError, UsageError
+        As the readers do.
     """
-
-    pictures: tuple[Path, ...]
-    people: tuple[str, ...]
-    first: Indices
-    second: Indices
-
-    @classmethod
-    def of_folder(cls, folder: str | os.PathLike[str]) -> Pairs:
-        """All pairs of the pictures in a folder that holds one folder per person.
-
-        Raises
-        ------
-        SourceError
-            If there are not two people with pictures.
-        """
-        return cls.of_folders([folder])
-
-    @classmethod
-    def of_folders(cls, folders: Sequence[str | os.PathLike[str]]) -> Pairs:
-        """All pairs of the pictures of several such folders taken together."""
-        found = sorted(file for folder in folders for file in Path(folder).glob("*/*") if _is_picture(file))
-        people = tuple(file.parent.name for file in found)
-        if len(set(people)) < 2:
-            raise SourceError(f"{', '.join(map(str, folders))}: no folders of pictures of two people or more.")
-        first, second = np.triu_indices(len(found), 1)
-        return cls(tuple(found), people, first, second)
-
-    @classmethod
-    def of_file(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Pairs:
-        """The pairs of a file in the layout of LFW's ``pairs.txt``.
-
-        Its lines are ``name i j`` (two pictures of one person) or ``name i other j``; a first line of counts is
-        skipped. Picture i of a person is ``root/name/name_000i.jpg``.
-
-        Raises
-        ------
-        SourceError
-            If the file cannot be read, or a picture that it names is missing.
-        UsageError
-            If a line is neither.
-        """
-        path = Path(path)
-        root = Path(root) if root is not None else path.parent
-        try:
-            lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"{path} cannot be read: {error}.") from error
-        pictures: dict[Path, tuple[int, str]] = {}
-
-        def place(name: str, number: str) -> int:
-            file = root / name / f"{name}_{int(number):04d}.jpg"
-            if not file.is_file():
-                raise SourceError(f"{path} names {file}, which is not there.")
-            return pictures.setdefault(file, (len(pictures), name))[0]
-
-        pairs = []
-        for number, words in enumerate(lines, start=1):
-            if not words or (number == 1 and all(word.isdigit() for word in words)):
-                continue
-            if len(words) not in {3, 4} or not (words[1].isdigit() and words[-1].isdigit()):
-                raise UsageError(f"{path}, line {number}: 'name i j' or 'name i other j' expected.")
-            pairs.append((place(words[0], words[1]), place(words[-2] if len(words) == 4 else words[0], words[-1])))
-        first, second = np.asarray(pairs, np.intp).reshape(-1, 2).T
-        return cls(tuple(pictures), tuple(name for _, name in pictures.values()), first, second)
+    path = Path(source)
+    folder = Path(pictures) if pictures is not None else None
+    return next(read for matches, read in _LAYOUTS if matches(path))(path, folder)
 
 
-def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
+def _has_two_words(path: Path) -> bool:
+    """Whether the first line is a file's name and a mark, and not LFW's counts."""
+    words = read_bytes(path, limit=LARGEST)[:4096].decode("utf-8", "replace").lstrip("\ufeff").strip().splitlines()[:1]
+    name, *rest = words[0].rsplit(maxsplit=1) if words else [""]
+    return bool(rest) and "." in name and rest[0].isdecimal()
+
+
+#: The first that matches is taken.
+_LAYOUTS: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
+    (
+        lambda path: path.is_dir() and next(path.glob("*/same.txt"), None) is not None,
+        lambda p, f: read_cfp(p, pictures=f),
+    ),
+    (lambda path: path.is_dir(), lambda p, _: Pairs.of_folder(p)),
+    (lambda path: path.suffix.lower() == ".bin", lambda p, _: read_bin(p)),
+    (_has_two_words, lambda p, f: read_calfw(p, pictures=f)),
+    (lambda _: True, lambda p, f: read_lfw(p, pictures=f)),
+)

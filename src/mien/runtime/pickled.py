@@ -91,8 +91,14 @@ class _Mark:
 _MARK = _Mark()
 
 
-def read_pickle(stream: IO[bytes]) -> Any:
+def read_pickle(stream: IO[bytes], *, with_bytes: bool = False) -> Any:
     """Read one pickle; the stream stands behind it afterwards.
+
+    Parameters
+    ----------
+    stream : binary file
+    with_bytes : bool
+        Permit bytes, which no state dict holds but lists of packed pictures do. The strings of Python 2 become bytes.
 
     Returns
     -------
@@ -107,20 +113,20 @@ def read_pickle(stream: IO[bytes]) -> Any:
     PickleError
         It is no pickle, or a broken one.
     """
-    machine = _Machine()
+    machine, do = _Machine(), _DO | _DO_BYTES if with_bytes else _DO
     for count in range(_INSTRUCTIONS):
         code = _CODES.get(stream.read(1))
         if code is None or (count == 0 and code.name != "PROTO"):
             raise PickleError("it is no pickle, or ends too early")
         if code.name == "STOP":
             return machine.pop()
-        if code.name not in _DO:
+        if code.name not in do:
             raise UnsafeFile(f"it holds the pickle instruction {code.name}, which no table of tensors needs.")
         try:
             value = _READ[code.name](stream) if code.name in _READ else None
         except ValueError as error:
             raise PickleError("it ends in the middle of an instruction") from error
-        _DO[code.name](machine, value)
+        do[code.name](machine, value)
     raise PickleError(f"it has more than {_INSTRUCTIONS} instructions")
 
 
@@ -262,4 +268,10 @@ _DO: dict[str, Callable[[_Machine, Any], None]] = {
     "BINPERSID": lambda machine, _: machine.persistent(),
     "REDUCE": lambda machine, _: machine.call(),
     "BUILD": lambda machine, _: machine.build(),
+}
+
+_DO_BYTES: dict[str, Callable[[_Machine, Any], None]] = {
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"), _Machine.push),
+    # `pickletools` reads the strings of Python 2 as Latin-1, byte by byte.
+    **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), lambda machine, value: machine.push(value.encode("latin-1"))),
 }
