@@ -1,0 +1,207 @@
+"""The database file of a gallery: its tables, how it begins, how it is opened, and what its errors mean.
+
+One connection reads and one writes, each under a lock, so that threads that search do not wait for one that enrolls.
+In memory there is only one connection, which does both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from mien.core.errors import GalleryError, MienError, StorageError, UsageError
+from mien.embeddings.packing import Precision
+from mien.gallery.store import SCHEMA
+
+__all__ = ["NAME", "Database", "create", "explained"]
+
+NAME = "gallery.sqlite"
+APPLICATION = int.from_bytes(b"mien", "big")  #: how `file` and we tell such a database from another
+PATIENCE = 30.0  #: seconds to wait for a process that writes
+
+# Vectors have numbers of their own, since a sample may have one per space while it is re-embedded. `generation` and
+# `removed` tell an index what has happened since it was last brought up to date.
+TABLES = """
+CREATE TABLE state (
+  one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, next INTEGER NOT NULL,
+  precision TEXT NOT NULL, space INTEGER REFERENCES spaces, unerased INTEGER NOT NULL);
+CREATE TABLE spaces (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, dimension INTEGER NOT NULL);
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE people (number INTEGER PRIMARY KEY, name TEXT UNIQUE, note TEXT NOT NULL, created REAL NOT NULL);
+CREATE TABLE samples (
+  id INTEGER PRIMARY KEY, face TEXT NOT NULL, person INTEGER REFERENCES people, confirmed INTEGER NOT NULL,
+  source TEXT NOT NULL, picture TEXT NOT NULL, x1 REAL, y1 REAL, x2 REAL, y2 REAL, width INTEGER NOT NULL,
+  height INTEGER NOT NULL, quality REAL, age_from REAL, age_to REAL, taken REAL, created REAL NOT NULL,
+  model TEXT NOT NULL, words TEXT NOT NULL);
+CREATE INDEX samples_person ON samples (person);
+CREATE INDEX samples_face ON samples (face);
+CREATE INDEX samples_picture ON samples (picture);
+CREATE TABLE crops (sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE, image BLOB NOT NULL);
+CREATE TABLE vectors (
+  number INTEGER PRIMARY KEY, sample INTEGER NOT NULL REFERENCES samples ON DELETE CASCADE,
+  space INTEGER NOT NULL REFERENCES spaces, generation INTEGER NOT NULL, vector BLOB NOT NULL, UNIQUE (sample, space));
+CREATE INDEX vectors_generation ON vectors (generation);
+CREATE TABLE removed (
+  generation INTEGER NOT NULL, sample INTEGER NOT NULL, PRIMARY KEY (generation, sample)) WITHOUT ROWID;
+CREATE TABLE links (
+  first INTEGER NOT NULL REFERENCES samples ON DELETE CASCADE,
+  second INTEGER NOT NULL REFERENCES samples ON DELETE CASCADE, same INTEGER NOT NULL,
+  PRIMARY KEY (first, second)) WITHOUT ROWID;
+CREATE INDEX links_second ON links (second);
+CREATE TABLE entries (
+  number INTEGER PRIMARY KEY, time REAL NOT NULL, action TEXT NOT NULL, subjects TEXT NOT NULL, details TEXT NOT NULL);
+"""
+
+#: How a database of version n becomes one of version n + 1: statements, by n.
+MIGRATIONS: dict[int, str] = {}
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_TORN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
+
+
+@contextlib.contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Raise what SQLite raises as an error of ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explain(error, place) from error
+
+
+def _explain(error: sqlite3.Error, place: str) -> MienError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _BUSY:
+        return StorageError(f"{place} is being written by another process; try again when that has finished.")
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError(f"{place} cannot be written: the disk is full.")
+    if code in _TORN:
+        return GalleryError(f"{place} is torn ({error}); restore a backup of it.")
+    return StorageError(f"{place} cannot be read or written: {error}.")
+
+
+class Database:
+    """Connections to one database.
+
+    Parameters
+    ----------
+    file : Path or None
+        None: in memory, and gone when it is closed.
+    place : str
+        What messages call it.
+    patience : float
+        Seconds to wait for a process that writes.
+    """
+
+    def __init__(self, file: Path | None, place: str, *, patience: float = PATIENCE) -> None:
+        self.file = file
+        self.place = place
+        self._process = os.getpid()
+        with explained(place):
+            self._writer = connect(file, patience)
+            self._reader = connect(file, patience) if file is not None else self._writer
+        self._writing = threading.Lock()
+        self._reading = threading.Lock() if file is not None else self._writing
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A moment of the database: what others write meanwhile is not seen."""
+        with self._held(self._reading), _transaction(self._reader, "DEFERRED", self.place):
+            yield self._reader
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Write all or, where an error is raised, nothing."""
+        with self._held(self._writing), _transaction(self._writer, "IMMEDIATE", self.place):
+            yield self._writer
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[sqlite3.Connection]:
+        """The writing connection outside of a transaction."""
+        with self._held(self._writing), explained(self.place):
+            yield self._writer
+
+    def close(self) -> None:
+        """Close the connections; again does nothing."""
+        with self._writing:
+            self._writer.close()
+        with self._reading:
+            self._reader.close()
+
+    @contextlib.contextmanager
+    def _held(self, lock: threading.Lock) -> Iterator[None]:
+        if os.getpid() != self._process:
+            raise UsageError(f"{self.place} was opened in another process: open it again in this one.")
+        with lock:
+            yield
+
+
+def connect(file: Path | None, patience: float) -> sqlite3.Connection:
+    """Connect as all of us do.
+
+    Committed changes are synced (FULL): they outlive not only this process but also the machine. Deleted bytes are
+    overwritten with zeros.
+    """
+    uri = f"{file.absolute().as_uri()}?mode=rw" if file is not None else ":memory:"
+    db = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -16384"):
+            db.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def create(db: sqlite3.Connection, precision: Precision) -> None:
+    """Lay out an empty database."""
+    db.execute("PRAGMA page_size = 8192")  # seven vectors of 512 f16 numbers, with little left over
+    db.executescript(TABLES)
+    db.execute("INSERT INTO state VALUES (1, 0, 1, ?, NULL, 0)", [precision])
+    db.execute(f"PRAGMA application_id = {APPLICATION}")
+    db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def check(database: Database) -> None:
+    """See that a database is a gallery of a version that we know, and bring an older one up.
+
+    Raises
+    ------
+    GalleryError
+        If it is not.
+    """
+    with database.reading() as db:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION:
+        raise GalleryError(f"{database.place} is a database, but not a gallery's.")
+    if version > SCHEMA:
+        raise GalleryError(f"{database.place} was written by a newer version of mien ({version} > {SCHEMA}): update.")
+    while version < SCHEMA:
+        if version not in MIGRATIONS:
+            raise GalleryError(f"{database.place} is of version {version}, which is too old to be brought up.")
+        with database.writing() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()  # another process may have been first
+            if version in MIGRATIONS:
+                for statement in MIGRATIONS[version].split(";"):
+                    db.execute(statement)
+                version += 1
+                db.execute(f"PRAGMA user_version = {version}")
+    with database.reading() as db:
+        if db.execute("SELECT count(*) FROM state").fetchone() != (1,):
+            raise GalleryError(f"{database.place} is torn (its state is missing); restore a backup of it.")
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection, kind: str, place: str) -> Iterator[None]:
+    with explained(place):
+        db.execute(f"BEGIN {kind}")
+        try:
+            yield
+            db.execute("COMMIT")
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
