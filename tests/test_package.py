@@ -12,11 +12,12 @@ import pytest
 import mien
 
 NAMES = """
-CardError Clip DeviceUnavailable Edit EmbeddingSpaceMismatch Engine Event Events Face Faces Failure FieldNotComputed
+CardError Check Clip DeviceUnavailable Edit EmbeddingSpaceMismatch Engine Event Events Face Faces Failure
+FieldNotComputed
 GalleryChanged GalleryError HashMismatch ImageError ImageNotKept ImageTooLarge InputError Item LicenseRefused
 MienError ModelError NoFace NotCalibrated Provenance ShapeMismatch SourceError StorageError Track Tracking
 UnknownField UnknownModel UnknownPerson UnsafeFile UsageError Verification VideoWriter WeightsUnavailable __version__
-analyze default_engine detect generate load_image open_video provenance save_image scan set_default_engine track
+analyze check default_engine detect generate load_image open_video provenance save_image scan set_default_engine track
 verify
 """
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     )
     from mien.core.faces import Face, Faces
     from mien.core.image import load_image, save_image
+    from mien.embeddings.checking import check
+    from mien.embeddings.checks import Check
     from mien.embeddings.comparison import Verification, verify
     from mien.engine import (
         Engine,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CardError",
+    "Check",
     "Clip",
     "DeviceUnavailable",
     "Edit",
@@ -102,6 +105,7 @@ __all__ = [
     "WeightsUnavailable",
     "__version__",
     "analyze",
+    "check",
     "default_engine",
     "detect",
     "generate",
@@ -117,6 +121,7 @@ __all__ = [
 
 # Where each name lives that is no error.
 _HOMES = {
+    "Check": "mien.embeddings.checks",
     "Clip": "mien.core.clip",
     "Edit": "mien.swaps.edit",
     "Engine": "mien.engine",
@@ -132,6 +137,7 @@ _HOMES = {
     "Verification": "mien.embeddings.comparison",
     "VideoWriter": "mien.media.encoding",
     "analyze": "mien.engine",
+    "check": "mien.embeddings.checking",
     "default_engine": "mien.engine",
     "detect": "mien.engine",
     "generate": "mien.swaps.generator",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli import analyze, calibrate, demo, doctor, evaluate, generate, models, provenance, track, verify
+from mien.cli import analyze, calibrate, check, demo, doctor, evaluate, generate, models, provenance, track, verify
 
 __all__ = ["app"]
 
@@ -20,6 +20,7 @@ app.command()(analyze.detect)
 app.command()(analyze.analyze)
 app.command()(track.track)
 app.command()(verify.verify)
+app.command()(check.check)
 app.command()(generate.generate)
 app.command()(provenance.provenance)
 app.command()(doctor.doctor)

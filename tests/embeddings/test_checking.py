@@ -1,0 +1,196 @@
+"""Documents against selfies: the record and its verdict on fake models, portraits on printed cards on real ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mien
+from mien import assets
+from mien.embeddings.checking import Exhibits, _judge, check, examine_field
+from mien.embeddings.checks import CHECK_SCHEMA, Check, Evidence, Ghost
+from mien.embeddings.comparison import Verification
+from mien.engine import Engine
+from tests.cards import HEIGHT, WIDTH, Photo, photograph, printed
+from tests.engine import fakes
+from tests.engine.test_engine import picture
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(catalogue=fakes.catalogue(), threads=1, device="cpu")
+
+
+def says(passed: bool | None) -> Evidence:
+    return Evidence(passed=passed, reason="somebody said so.", value=0.5)
+
+
+# --- the record -------------------------------------------------------------------------------------------------------
+
+
+def test_the_record_says_what_was_looked_at(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "card.png"
+    mien.save_image(picture(250, 200), file)
+    record = check(file, picture(250), threshold=0.5, engine=engine, keep_crops=True)
+    assert record
+    assert record.verdict == "match"
+    assert record.document.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert record.selfie.sha256 is None
+    assert (record.document.faces, record.selfie.faces) == (2, 1)
+    assert record.document.crop is not None
+    assert record.document.crop.startswith(b"\x89PNG")
+    assert record.models["embedding"]["id"] == "embedder"
+    assert record.match.threshold == record.settings["threshold"] == 0.5
+    assert record.mien == mien.__version__
+
+
+def test_a_record_survives_json(engine: Engine) -> None:
+    record = check(
+        picture(250, 200),
+        picture(250),
+        threshold=0.5,
+        ages=(18, 120),
+        keep_crops=True,
+        extra={"live": lambda _: says(None)},
+        engine=engine,
+    )
+    again = Check.from_dict(json.loads(json.dumps(record.to_dict())))
+    assert again == record
+    assert "somebody said so" in str(again)
+
+
+@pytest.mark.parametrize("change", [{"schema": CHECK_SCHEMA + 1}, {"document": None}, {"evidence": {"live": {}}}])
+def test_what_is_no_record_is_refused(engine: Engine, change: dict[str, object]) -> None:
+    values = check(picture(250), picture(250), threshold=0.5, engine=engine).to_dict()
+    with pytest.raises(mien.UsageError, match="no check"):
+        Check.from_dict(values | change)
+
+
+def test_without_crops_there_are_no_pixels(engine: Engine) -> None:
+    record = check(picture(250), picture(250), threshold=0.5, engine=engine)
+    assert record.document.crop is None
+    assert len(record.document.crop_sha256 or "") == 64
+
+
+# --- the verdict ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("passed", "verdict"), [(True, "match"), (False, "undecided"), (None, "undecided")])
+def test_all_evidence_must_pass(engine: Engine, passed: bool | None, verdict: str) -> None:
+    seen: list[Exhibits] = []
+
+    def live(exhibits: Exhibits) -> Evidence:
+        seen.append(exhibits)
+        return says(passed)
+
+    record = check(picture(250, 200), picture(250), threshold=0.5, extra={"live": live}, engine=engine)
+    assert record.verdict == verdict
+    assert ("somebody said so" in record.reason) == (verdict == "undecided")
+    assert seen[0].document.faces.image is not None
+    assert len(seen[0].selfie) == 1
+
+
+@pytest.mark.parametrize(("same", "verdict"), [(False, "no match"), (None, "undecided")])
+def test_evidence_makes_no_match_of_strangers(same: bool | None, verdict: str) -> None:
+    match = Verification(same=same, reason="the score is low.")
+    assert _judge(match, {"live": says(True)}) == (verdict, "the score is low.")
+
+
+def test_without_a_calibration_nothing_is_decided(engine: Engine) -> None:
+    record = check(picture(250), picture(250), engine=engine)
+    assert record.verdict == "undecided"
+    assert "no calibration" in record.reason
+
+
+@pytest.mark.parametrize(("card", "selfie", "where"), [((), (250,), "document"), ((250,), (), "selfie")])
+def test_a_side_without_a_face(engine: Engine, card: tuple[int, ...], selfie: tuple[int, ...], where: str) -> None:
+    record = check(picture(*card), picture(*selfie), threshold=0.5, extra={"live": lambda _: says(True)}, engine=engine)
+    assert record.verdict == "undecided"
+    assert record.reason == f"no face in the {where}'s picture."
+    assert not record.evidence, "there was nobody to examine"
+
+
+def test_a_field_is_evidence(engine: Engine) -> None:
+    examine = {"there": examine_field("presence", at_least=0.9), "sure": examine_field("presence", at_least=0.999)}
+    record = check(picture(250), picture(250), threshold=0.5, extra=examine, engine=engine)
+    assert (record.evidence["there"].passed, record.evidence["sure"].passed) == (True, False)
+    assert record.evidence["there"].model == "mesh"
+    with pytest.raises(mien.UsageError, match="no field of one number"):
+        check(picture(250), picture(250), extra={"x": examine_field("pose", at_least=1)}, engine=engine)
+
+
+@pytest.mark.parametrize("far", [0, 1, -1, "often"])
+def test_a_rate_that_is_none(engine: Engine, far: float) -> None:
+    with pytest.raises(mien.UsageError, match="rate between 0 and 1"):
+        check(picture(250), picture(250), far=far, engine=engine)
+
+
+def test_a_file_that_is_not_there() -> None:
+    engine = Engine(catalogue=fakes.clip_catalogue(), threads=1, device="cpu")
+    for pair in (("nothing.jpg", picture(250)), (picture(250), "nothing.jpg"), (picture(250), "nothing.mp4")):
+        with pytest.raises(mien.SourceError, match="nothing"):
+            check(*pair, engine=engine)
+
+
+# --- cards ------------------------------------------------------------------------------------------------------------
+
+
+def test_cards_are_drawn_from_their_seed() -> None:
+    portrait = np.full((100, 80, 3), 90, np.uint8)
+    small = Photo(width=120)
+    assert np.array_equal(photograph(portrait, seed=3, how=small), photograph(portrait, seed=3, how=small))
+    assert photograph(portrait, how=small).shape == (180, 180, 3)
+    gray = printed(portrait, np.random.default_rng(0), Photo(gray=True))
+    assert gray.shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("turn", [0, 90, 180, 215])
+def test_the_portrait_is_found_however_the_card_lies(turn: int) -> None:
+    picture_, again = assets.PAIRS[1]
+    photo = photograph(mien.load_image(picture_), seed=turn, how=Photo(turn=turn, gray=turn == 90))
+    record = check(photo, again, ages=(18, 120))
+    assert record.verdict == "match"
+    assert record.document.roll is not None
+    assert abs((record.document.roll - turn + 180) % 360 - 180) < 15
+    assert not check(photo, assets.PEOPLE[0], ages=(18, 120))
+
+
+@pytest.mark.weights
+def test_a_ghost_image_is_no_second_person() -> None:
+    photo = photograph(mien.load_image(assets.PEOPLE[0]), seed=0)
+    record = check(photo, assets.PEOPLE[0], ages=(18, 120))
+    assert [ghost.same for ghost in record.ghosts] == [True]
+    assert record.document.box is not None
+    assert record.ghosts[0].box[0] > record.document.box[2]
+    assert record.warnings == ()
+    assert isinstance(record.ghosts[0], Ghost)
+
+
+@pytest.mark.weights
+def test_a_clip_is_a_selfie(tmp_path: Path) -> None:
+    clip = tmp_path / "selfie.mp4"
+    still = mien.load_image(assets.PAIRS[0][1])
+    with mien.VideoWriter(clip, rate=10) as film:
+        for number in range(16):
+            film.write(np.roll(still, 2 * number, axis=1), number / 10)
+    photo = photograph(mien.load_image(assets.PAIRS[0][0]), seed=1, how=Photo(turn=180))
+    record = check(photo, clip, ages=(18, 120))
+    assert record.verdict == "match"
+    assert 1 < len(record.selfie.frames) <= 5
+    assert sum(frame.weight for frame in record.selfie.frames) == pytest.approx(1, abs=1e-3)
+    assert len({int(frame.time / 0.5) for frame in record.selfie.frames}) == len(record.selfie.frames)
+    assert record.selfie.sha256 == hashlib.sha256(clip.read_bytes()).hexdigest()
+    assert Check.from_dict(json.loads(json.dumps(record.to_dict()))) == record
+
+
+@pytest.mark.weights
+def test_what_a_person_should_look_at() -> None:
+    photo = photograph(mien.load_image(assets.PEOPLE[3]), how=Photo(width=180, screen=0.0, noise=1.0))
+    record = check(photo, assets.GROUP)
+    assert any("pixels high" in text for text in record.warnings)
+    assert any("people in the selfie" in text for text in record.warnings)
