@@ -8,33 +8,34 @@ vary, so that the interval of a rate is never narrower than Wilson's for indepen
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.core.errors import NoFace, ShapeMismatch, UsageError
-from mien.core.image import Image
-from mien.engine import Engine, default_engine
+from mien.core.errors import UsageError
+from mien.engine import Engine
+from mien.evaluation.embedding import Alter, embed_pictures
+from mien.evaluation.folds import FoldReport, evaluate_folds
 from mien.evaluation.intervals import Interval, wilson
-from mien.evaluation.pairs import Pairs
+from mien.evaluation.pairs import Pairs, read_pairs
+from mien.evaluation.scores import REJECTED, Scores, curve, threshold_at
 
 __all__ = [
+    "REJECTED",
     "OperatingPoint",
     "VerificationReport",
     "embed_pictures",
     "evaluate_scores",
     "evaluate_verification",
+    "widen",
 ]
 
 Doubles = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
 COVERAGE = 0.95  # of the intervals
-REJECTED = -2.0  # below every cosine: the score of a pair with a picture in which no face was found
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class VerificationReport:
     eer, eer_interval
         The rate at which false accepts and false rejects are equal.
     points : tuple of OperatingPoint
+    folds : FoldReport, optional
+        Accuracy by folds, where the pairs have them.
+    named : bool
+        False where the data does not tell who is who: `people` then counts them anew in each pair.
     """
 
     people: int
@@ -90,6 +95,8 @@ class VerificationReport:
     eer: float
     eer_interval: Interval
     points: tuple[OperatingPoint, ...]
+    folds: FoldReport | None = None
+    named: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -99,8 +106,9 @@ class VerificationReport:
 def evaluate_verification(
     source: Pairs | str | os.PathLike[str],
     *,
+    pictures: str | os.PathLike[str] | None = None,
     rates: Sequence[float] = (1e-2, 1e-3),
-    alter: Callable[[Image], Image] | None = None,
+    alter: Alter | None = None,
     engine: Engine | None = None,
 ) -> VerificationReport:
     """Measure the engine's embedder on labelled pictures.
@@ -108,7 +116,10 @@ def evaluate_verification(
     Parameters
     ----------
     source : Pairs or path
-        A folder with one folder of pictures per person (all pairs are used), or a file like LFW's ``pairs.txt``.
+        What `mien.evaluation.pairs.read_pairs` takes: a folder with one folder of pictures per person (all pairs are
+        used), or the pairs of LFW, CALFW, CPLFW, CFP or a packed ``.bin`` file.
+    pictures : path, optional
+        The folder of pictures, where the pairs do not lie as their set is published.
     rates : sequence of float
         False accept rates to report at.
     alter : callable, optional
@@ -120,48 +131,31 @@ def evaluate_verification(
     ------
     SourceError
         If there is nothing to read.
+    InputError
+        If a file is malformed.
     UsageError
         If there are no genuine or no impostor pairs.
     """
-    pairs = (
-        source
-        if isinstance(source, Pairs)
-        else (Pairs.of_folder(source) if Path(source).is_dir() else Pairs.of_file(source))
-    )
-    vectors = embed_pictures(pairs.pictures, alter=alter, engine=engine)
-    scores = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
-    _, people = np.unique(pairs.people, return_inverse=True)
+    pairs = source if isinstance(source, Pairs) else read_pairs(source, pictures=pictures)
+    vectors = embed_pictures(pairs.pictures, alter=alter, aligned=pairs.aligned, engine=engine)
+    return evaluate_pairs(pairs, vectors, rates=rates)
+
+
+def evaluate_pairs(
+    pairs: Pairs, vectors: NDArray[np.float32], *, rates: Sequence[float] = (1e-2, 1e-3)
+) -> VerificationReport:
+    """The same of pictures that were embedded already: vectors (N, D), NaN where there is no face."""
+    scores = Scores.of_pairs(pairs, vectors)
     return evaluate_scores(
-        np.nan_to_num(scores, nan=REJECTED),
-        people[pairs.first],
-        people[pairs.second],
+        scores.values,
+        scores.first,
+        scores.second,
+        folds=scores.folds,
         rates=rates,
         pictures=len(pairs.pictures),
         without_face=int(np.isnan(vectors[:, 0]).sum()),
+        named=pairs.named,
     )
-
-
-def embed_pictures(
-    pictures: Sequence[Path], *, alter: Callable[[Image], Image] | None = None, engine: Engine | None = None
-) -> NDArray[np.float32]:
-    """The vector of the largest face of each picture, (N, D); NaN where no face was found.
-
-    Raises
-    ------
-    NoFace
-        If no picture has a face.
-    """
-    engine = engine or default_engine()
-    rows: list[NDArray[np.float32] | None] = []
-    for picture in pictures:
-        faces = engine.analyze(picture, want={"embedding"} if alter is None else {"alignment"}).top(1)
-        if len(faces) and alter is not None:
-            faces = engine.analyze([alter(faces[0].crop(template="arcface112"))], aligned=True, want={"embedding"})
-        rows.append(faces.embedding.values[0] if len(faces) else None)
-    found = [row for row in rows if row is not None]
-    if not found:
-        raise NoFace(f"no face in any of {len(pictures)} pictures.")
-    return np.stack([np.full_like(found[0], np.nan) if row is None else row for row in rows])
 
 
 def evaluate_scores(
@@ -169,9 +163,11 @@ def evaluate_scores(
     first: ArrayLike,
     second: ArrayLike,
     *,
+    folds: ArrayLike | None = None,
     rates: Sequence[float] = (1e-2, 1e-3),
     pictures: int = 0,
     without_face: int = 0,
+    named: bool = True,
     resamples: int = 200,
     seed: int = 0,
 ) -> VerificationReport:
@@ -182,9 +178,11 @@ def evaluate_scores(
     scores : (P,) array-like
     first, second : (P,) integers
         The person on each side, from 0; the pair is genuine where they are equal.
+    folds : (P,) integers, optional
+        The part of the protocol that each pair belongs to.
     rates : sequence of float
         False accept rates to report at.
-    pictures, without_face : int
+    pictures, without_face, named
         Carried into the report.
     resamples, seed : int
         Of the bootstrap over people.
@@ -196,29 +194,22 @@ def evaluate_scores(
     UsageError
         If there are no genuine or no impostor pairs, or a rate is none.
     """
-    values = np.asarray(scores, np.float64)
-    one, two = np.asarray(first, np.intp), np.asarray(second, np.intp)
-    if values.ndim != 1 or one.shape != values.shape or two.shape != values.shape:
-        raise ShapeMismatch(f"scores {values.shape} and people {one.shape}, {two.shape} do not fit: all are (P,).")
+    parts = None if folds is None else np.asarray(folds, np.intp)
+    found = Scores(np.asarray(scores, np.float64), np.asarray(first, np.intp), np.asarray(second, np.intp), parts)
     if any(not 0 < rate < 1 for rate in rates):
         raise UsageError(f"false accept rates are between 0 and 1; got {list(rates)}.")
-    order = np.argsort(-values, kind="stable")
-    values, one, two = values[order], one[order], two[order]
-    genuine = one == two
-    if not genuine.any() or genuine.all():
-        raise UsageError("genuine and impostor pairs are both needed: two people, and one with two pictures.")
-    people = np.unique(np.concatenate([one, two]))
-    thresholds = [_threshold(values[~genuine], rate) for rate in rates]
+    curve(found)  # refuses pairs of one kind only
+    genuine, people = found.genuine, found.people
+    thresholds = [threshold_at(found.values[~genuine], rate) for rate in rates]
 
     draw = np.random.default_rng(seed)
+    ordered = found.where(np.argsort(-found.values, kind="stable"))  # sorted once is sorted for every draw
     resampled = []
     for _ in range(resamples):
-        count = np.bincount(draw.choice(people, len(people)), minlength=people[-1] + 1)
-        # A person drawn twice counts as two people: their pairs with themselves stay genuine.
-        weights = np.where(genuine, count[one], count[one] * count[two]).astype(np.float64)
-        if weights[genuine].any() and weights[~genuine].any():
-            resampled.append(_measure(values, genuine, weights, thresholds))
-    (auc, eer, *tars) = _measure(values, genuine, np.ones(len(values)), thresholds)
+        weights = pair_weights(ordered, draw.choice(people, len(people)))
+        if weights[ordered.genuine].any() and weights[~ordered.genuine].any():
+            resampled.append(_measure(ordered, weights, thresholds))
+    (auc, eer, *tars) = _measure(ordered, np.ones(len(ordered)), thresholds)
     ends = np.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0).T.tolist()
     intervals = [(low, high) for low, high in ends]
     points = tuple(
@@ -226,9 +217,9 @@ def evaluate_scores(
             far=rate,
             threshold=threshold,
             tar=tar,
-            interval=_widen(interval, tar, int(genuine.sum())),
-            accepted=int((values[genuine] >= threshold).sum()),
-            false_accepts=int((values[~genuine] >= threshold).sum()),
+            interval=widen(interval, tar, int(genuine.sum())),
+            accepted=int((found.values[genuine] >= threshold).sum()),
+            false_accepts=int((found.values[~genuine] >= threshold).sum()),
         )
         for rate, threshold, tar, interval in zip(rates, thresholds, tars, intervals[2:], strict=True)
     )
@@ -243,31 +234,33 @@ def evaluate_scores(
         eer=eer,
         eer_interval=intervals[1],
         points=points,
+        folds=evaluate_folds(found) if parts is not None and len(np.unique(parts)) > 1 else None,
+        named=named,
     )
 
 
-def _threshold(falling: Doubles, rate: float) -> float:
-    """The lowest score at which at most this part of the impostor scores, which fall, is accepted."""
-    allowed = int(np.floor(rate * len(falling) + 1e-9))
-    return float(np.nextafter(falling[allowed], np.inf))
+def pair_weights(scores: Scores, drawn: NDArray[np.intp]) -> Doubles:
+    """How often each pair (P,) is in a sample of these people, drawn with replacement.
+
+    A person drawn twice counts as two people: their pairs with themselves stay genuine.
+    """
+    count = np.bincount(drawn, minlength=int(scores.people[-1]) + 1).astype(np.float64)
+    return np.where(scores.genuine, count[scores.first], count[scores.first] * count[scores.second])
 
 
-def _widen(interval: Interval, rate: float, trials: int) -> Interval:
+def widen(interval: Interval, rate: float, trials: int) -> Interval:
     """The interval, or Wilson's for a rate of independent trials at the ends where that one is wider."""
     low, high = wilson(rate * trials, trials, level=COVERAGE)
-    return min(interval[0], low), max(interval[1], high)
+    return float(np.fmin(interval[0], low)), float(np.fmax(interval[1], high))
 
 
-def _measure(values: Doubles, genuine: NDArray[np.bool_], weights: Doubles, thresholds: Sequence[float]) -> list[float]:
-    """AUC, EER and the TAR at each threshold of weighted pairs, whose scores fall."""
-    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True))  # equal scores are accepted together
-    tpr = np.cumsum(weights * genuine)[ends] / (weights * genuine).sum()
-    fpr = np.cumsum(weights * ~genuine)[ends] / (weights * ~genuine).sum()
-    tpr, fpr = np.concatenate([[0.0], tpr]), np.concatenate([[0.0], fpr])
-    auc = float(np.trapezoid(tpr, fpr))
-    crossing = int(np.argmax(fpr >= 1 - tpr))
-    gap = (1 - tpr) - fpr  # falls from 1 to -1: the error rates are equal where it is 0
+def _measure(scores: Scores, weights: Doubles, thresholds: Sequence[float]) -> list[float]:
+    """AUC, EER and the TAR at each threshold of weighted pairs."""
+    found, genuine = curve(scores, weights=weights), scores.genuine
+    auc = float(np.trapezoid(1 - found.fnmr, found.fmr))
+    crossing = int(np.argmax(found.fmr >= found.fnmr))
+    gap = found.fnmr - found.fmr  # falls from 1 to -1: the error rates are equal where it is 0
     part = gap[crossing - 1] / (gap[crossing - 1] - gap[crossing])
-    eer = float(fpr[crossing - 1] + part * (fpr[crossing] - fpr[crossing - 1]))
-    accepted = [weights[genuine & (values >= threshold)].sum() for threshold in thresholds]
+    eer = float(found.fmr[crossing - 1] + part * (found.fmr[crossing] - found.fmr[crossing - 1]))
+    accepted = [weights[genuine & (scores.values >= threshold)].sum() for threshold in thresholds]
     return [auc, eer, *(float(part / weights[genuine].sum()) for part in accepted)]
