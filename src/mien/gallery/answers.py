@@ -3,55 +3,41 @@
 A threshold for a comparison of two faces says little about a search: who compares one face with 10,000 finds a
 hundred strangers at a false accept rate of 1 %. A search therefore asks for a *false positive identification rate*
 (FPIR): the chance that somebody who is not in the gallery gets any hit in it. It is shared out over all comparisons,
-so that the threshold rises as the gallery grows.
+so that the threshold rises as the gallery grows; and each comparison is judged by the strata that its own two faces
+may belong to, since what is enough for two adults is not for two infants.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import NotCalibrated
-from mien.embeddings.calibration import Calibration, Traits
+from mien.embeddings.calibration import ANY, Calibration, Traits
 from mien.gallery.records import ANYTHING, Person, Sample, Where
 from mien.gallery.store import Store
 
-__all__ = ["Bar", "Found", "Hit", "answer", "bar", "far_per_comparison", "nearest_people"]
+__all__ = [
+    "Bar",
+    "Bars",
+    "Found",
+    "Hit",
+    "OwnBar",
+    "answer",
+    "far_per_comparison",
+    "nearest_people",
+    "traits_of_sample",
+]
 
 Floats = NDArray[np.float32]
 Box = tuple[float, float, float, float]
 
 FIRST_FETCH = 32  # samples looked at for the nearest people; more where a few people have many
-
-
-@dataclass(frozen=True)
-class Hit:
-    """Somebody who may be meant.
-
-    Parameters
-    ----------
-    person : Person or None
-        None: a face that belongs to nobody yet.
-    sample : Sample
-        The nearest of the person's samples.
-    score : float
-        Its cosine to the probe (or what the search made of it, where it was asked to do more).
-    """
-
-    person: Person | None
-    sample: Sample
-    score: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
-        person = {"id": self.person.id, "name": self.person.name} if self.person else None
-        sample = {"id": self.sample.id, "face": self.sample.face, "source": self.sample.source}
-        return {"person": person, "score": round(self.score, 5), "sample": sample}
 
 
 @dataclass(frozen=True)
@@ -73,7 +59,7 @@ class Bar:
     calibration : str or None
         Name of the table.
     strata : tuple of str
-        The kinds of pairs that the face may make with those of the gallery.
+        The kinds of pairs that the two faces may be.
     """
 
     threshold: float | None
@@ -84,6 +70,50 @@ class Bar:
     extrapolated: bool = False
     calibration: str | None = None
     strata: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        values = asdict(self) | {"strata": list(self.strata)}
+        values["refusal"] = values.pop("reason")
+        return values
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Somebody who may be meant.
+
+    Parameters
+    ----------
+    person : Person or None
+        None: a face that belongs to nobody yet.
+    sample : Sample
+        The nearest of the person's samples.
+    score : float
+        Its cosine to the probe.
+    bar : Bar
+        The threshold of this comparison, and what it is worth.
+    """
+
+    person: Person | None
+    sample: Sample
+    score: float
+    bar: Bar
+
+    @property
+    def passes(self) -> bool:
+        """Whether the score reaches the threshold."""
+        return self.bar.threshold is not None and self.score >= self.bar.threshold
+
+    @property
+    def who(self) -> str:
+        """The person's name or id; of a face that is nobody's its own."""
+        return str(self.person) if self.person else f"face {self.sample.face} (nobody's yet)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        person = {"id": self.person.id, "name": self.person.name} if self.person else None
+        sample = {"id": self.sample.id, "face": self.sample.face, "source": self.sample.source}
+        return {"person": person, "score": round(self.score, 5), **self.bar.to_dict(), "sample": sample}
 
 
 @dataclass(frozen=True)
@@ -98,20 +128,22 @@ class Found:
         Why, in one sentence.
     hits : tuple of Hit
         The nearest people, whether they count or not.
-    bar : Bar
-        The threshold, and what it is worth.
     box : (x1, y1, x2, y2) or None
         The face in its picture.
     """
 
     person: Person | None
     reason: str
-    hits: tuple[Hit, ...]
-    bar: Bar
+    hits: tuple[Hit, ...] = ()
     box: Box | None = None
 
     def __bool__(self) -> bool:
         return self.person is not None
+
+    @property
+    def threshold(self) -> float | None:
+        """The threshold of the best hit; None where there is no hit, or no threshold is known."""
+        return self.hits[0].bar.threshold if self.hits else None
 
     def __str__(self) -> str:
         return f"{self.person or 'unknown'}: {self.reason}"
@@ -122,13 +154,6 @@ class Found:
             "person": {"id": self.person.id, "name": self.person.name} if self.person else None,
             "reason": self.reason,
             "box": list(self.box) if self.box else None,
-            "threshold": self.bar.threshold,
-            "fpir": self.bar.fpir,
-            "far": self.bar.far,
-            "compared": self.bar.compared,
-            "extrapolated": self.bar.extrapolated,
-            "calibration": self.bar.calibration,
-            "strata": list(self.bar.strata),
             "hits": [hit.to_dict() for hit in self.hits],
         }
 
@@ -142,40 +167,89 @@ def far_per_comparison(fpir: float, compared: int) -> float:
     return -math.expm1(math.log1p(-fpir) / max(compared, 1))
 
 
-def bar(calibration: Calibration | None, fpir: float, compared: int, traits: Traits) -> Bar:
-    """The threshold of a search for a face of which `traits` are known."""
-    known: dict[str, Any] = {"fpir": fpir, "far": far_per_comparison(fpir, compared), "compared": compared}
-    if calibration is None:
-        return Bar(
-            None, "there is no calibration for these vectors: give a threshold, or calibrate the gallery", **known
-        )
-    known["calibration"] = calibration.name
-    try:
-        strata = calibration.strata_of(traits)
-        threshold, extrapolated = calibration.threshold(known["far"], strata)
-    except NotCalibrated as error:
-        return Bar(None, str(error).rstrip("."), **known)
-    return Bar(threshold, strata=strata, extrapolated=extrapolated, **known)
+class Bars:
+    """The thresholds of one search: one for each kind of pair.
+
+    Parameters
+    ----------
+    calibration : Calibration or None
+    fpir : float
+        The rate that all comparisons together are to hold.
+    compared : int
+        How many there are.
+    """
+
+    def __init__(self, calibration: Calibration | None, fpir: float, compared: int) -> None:
+        self._calibration = calibration
+        self._known: dict[str, Any] = {
+            "fpir": fpir,
+            "far": far_per_comparison(fpir, compared),
+            "compared": compared,
+            "calibration": calibration.name if calibration else None,
+        }
+        self._made: dict[tuple[str, ...], Bar] = {}
+
+    def of(self, probe: Traits, sample: Sample) -> Bar:
+        """The threshold of a comparison with a sample, for a probe of which this is known."""
+        if self._calibration is None:
+            return Bar(
+                None, "these vectors have no calibration: give a threshold, or calibrate the gallery", **self._known
+            )
+        try:
+            strata = self._calibration.strata_of(probe, traits_of_sample(sample))
+            if strata not in self._made:
+                threshold, extrapolated = self._calibration.threshold(self._known["far"], strata)
+                self._made[strata] = Bar(threshold, strata=strata, extrapolated=extrapolated, **self._known)
+        except NotCalibrated as error:
+            return Bar(None, str(error).rstrip("."), **self._known)
+        return self._made[strata]
 
 
-def answer(hits: Sequence[Hit], limit: Bar, box: Box | None) -> Found:
-    """Who is meant, if anybody."""
+class OwnBar:
+    """A threshold of the caller's own, the same for all comparisons."""
+
+    def __init__(self, threshold: float, compared: int) -> None:
+        self._bar = Bar(threshold, compared=compared)
+
+    def of(self, probe: Traits, sample: Sample) -> Bar:  # noqa: ARG002 - as `Bars`
+        """The threshold."""
+        return self._bar
+
+
+def traits_of_sample(sample: Sample) -> Traits:
+    """What is known of a face that is kept, for choosing strata."""
+    size = (sample.box[3] - sample.box[1],) * 2 if sample.box else ANY.size
+    return Traits(sample.ages or ANY.ages, size)
+
+
+def answer(hits: Sequence[Hit], box: Box | None) -> Found:
+    """Who is meant, if anybody: the first hit whose score reaches its threshold."""
     if not hits:
-        return Found(None, "there is nobody to compare with.", (), limit, box)
-    best = hits[0]
-    who = str(best.person) if best.person else f"face {best.sample.face or best.sample.id}, which is nobody's yet"
-    if limit.threshold is None:
-        reason = f"nearest is {who} with {best.score:.3f}, but no threshold is known: {limit.reason}."
-        return Found(None, reason, tuple(hits), limit, box)
-    if best.score < limit.threshold:
-        reason = f"nearest is {who} with {best.score:.3f}, below {limit.threshold:.3f}."
-        return Found(None, reason, tuple(hits), limit, box)
-    reason = f"{who} with {best.score:.3f}, which reaches {limit.threshold:.3f}."
-    return Found(best.person, reason, tuple(hits), limit, box)
+        return Found(None, "there is nobody to compare with.", (), box)
+    best = next((hit for hit in hits if hit.passes), None)
+    if best is not None:
+        whose = "" if best.person else f"nobody's yet, but like {best.who}: "
+        return Found(
+            best.person, f"{whose}the score {best.score:.3f} reaches {best.bar.threshold:.3f}.", tuple(hits), box
+        )
+    first = hits[0]
+    why = (
+        f"below {first.bar.threshold:.3f}."
+        if first.bar.threshold is not None
+        else f"but no threshold is known: {first.bar.reason}."
+    )
+    return Found(None, f"nearest is {first.who} with {first.score:.3f}, {why}", tuple(hits), box)
 
 
 def nearest_people(
-    store: Store, queries: Floats, k: int, *, where: Where = ANYTHING, exact: bool = False
+    store: Store,
+    queries: Floats,
+    traits: Sequence[Traits],
+    k: int,
+    bars: Bars | OwnBar,
+    *,
+    where: Where = ANYTHING,
+    exact: bool = False,
 ) -> list[list[Hit]]:
     """The `k` nearest people of each query, nearest first; of each the nearest sample.
 
@@ -184,8 +258,12 @@ def nearest_people(
     store : Store
     queries : (Q, D) float32
         Of length 1; rows of NaN get no hits.
+    traits : sequence of Traits
+        What is known of each query's face.
     k : int
         Faces that belong to nobody count as somebody each.
+    bars : Bars or OwnBar
+        Judges each comparison.
     where, exact
         See `Store.search`.
     """
@@ -197,7 +275,11 @@ def nearest_people(
         ids, scores = store.search(queries[usable], fetch, where=where, exact=exact)
         records, people = _records(store, np.unique(ids[ids >= 0]).tolist())
         for row, found, values in zip(usable.tolist(), ids, scores, strict=True):
-            results[row] = _group(found, values, records, people, k)
+            nearest = _group(found, values, records, k)
+            results[row] = [
+                Hit(people.get(sample.person or ""), sample, score, bars.of(traits[row], sample))
+                for sample, score in nearest
+            ]
         exhausted = (ids < 0).any(axis=1)
         short = np.array([len(results[row]) < k for row in usable]) & ~exhausted
         if not short.any() or fetch == total:
@@ -214,15 +296,14 @@ def _records(store: Store, ids: list[int]) -> tuple[dict[int, Sample], dict[str,
     return samples, {person.id: person for person in store.people(owners)} if owners else {}
 
 
-def _group(
-    ids: NDArray[np.int64], scores: Floats, samples: dict[int, Sample], people: dict[str, Person], k: int
-) -> list[Hit]:
-    best: dict[str | int, Hit] = {}
+def _group(ids: NDArray[np.int64], scores: Floats, samples: dict[int, Sample], k: int) -> list[tuple[Sample, float]]:
+    """The nearest sample of each of `k` people, and its score."""
+    best: dict[str | int, tuple[Sample, float]] = {}
     for number, score in zip(ids.tolist(), scores.tolist(), strict=True):
         sample = samples.get(number)  # gone meanwhile, where somebody deletes while we search
         if sample is None:
             continue
-        best.setdefault(sample.person or number, Hit(people.get(sample.person or ""), sample, score))
+        best.setdefault(sample.person or number, (sample, score))
         if len(best) == k:
             break
     return list(best.values())

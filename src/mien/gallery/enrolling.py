@@ -17,9 +17,8 @@ from mien.core.columns import Vectors
 from mien.core.errors import MienError, NoFace, UsageError
 from mien.core.faces import Face, Faces
 from mien.core.image import ImageSource
-from mien.embeddings.calibration import ANY
 from mien.engine.scanning import Item
-from mien.gallery.answers import bar, nearest_people
+from mien.gallery.answers import Bars, nearest_people, traits_of_sample
 from mien.gallery.base import Base, Who
 from mien.gallery.intake import Origin, Sighting, describe, face_names, hash_file, helpful, sightings
 from mien.gallery.records import ANYBODY, Change, Person, Sample, Where, Word
@@ -276,15 +275,14 @@ class Enrolling(Base):
                 warnings.append(f"{source} does not look like the other pictures ({middle[place]:.2f}).")
         if duplicates == "allow" or not self.store.counts().vectors:
             return warnings
-        limit = bar(self._calibration(), DUPLICATE_FPIR, self.store.counts().vectors, ANY)
-        if limit.threshold is None:
-            return warnings
-        others = nearest_people(self.store, vectors, 2, where=Where(people=ANYBODY))
+        bars = Bars(self._calibration(), DUPLICATE_FPIR, self.store.counts().vectors)
+        traits = [traits_of_sample(one.sample) for one in seen]
+        others = nearest_people(self.store, vectors, traits, 2, bars, where=Where(people=ANYBODY))
         like = {
             hit.person.id: hit
             for hits in others
             for hit in hits
-            if hit.person is not None and hit.person.id != person.id and hit.score >= limit.threshold
+            if hit.person is not None and hit.person.id != person.id and hit.passes
         }
         for hit in like.values():
             told = f"{str(person)!r} looks like {str(hit.person)!r}, who is here already ({hit.score:.2f})."

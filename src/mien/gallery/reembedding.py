@@ -53,9 +53,9 @@ def embed_again(store: Store, engine: Engine, space: str, progress: Callable[[in
     walk = iter(store.samples())
     while batch := list(islice(walk, AT_ONCE)):
         ids = [sample.id for sample in batch]
-        missing = np.isnan(store.vectors(ids, space=space)).any(axis=1)
-        done += int((~missing).sum())
-        todo = [sample for sample, gone in zip(batch, missing.tolist(), strict=True) if gone]
+        missing = [bool(np.isnan(row).any()) for row in store.vectors(ids, space=space)]
+        done += missing.count(False)
+        todo = [sample for sample, gone in zip(batch, missing, strict=True) if gone]
         found = dict(_look_again(store, todo, engine)) if todo else {}
         if found:
             store.apply(Change(vectors=(list(found), np.stack(list(found.values()))), space=space))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from mien.core.faces import Face, Faces
 from mien.core.image import ImageSource
 from mien.embeddings.calibration import ANY, Traits
 from mien.embeddings.comparison import traits_of
-from mien.gallery.answers import Bar, Box, Found, Hit, answer, bar, nearest_people
+from mien.gallery.answers import Bars, Box, Found, OwnBar, answer, nearest_people
 from mien.gallery.base import Base
 from mien.gallery.intake import describe
 from mien.gallery.records import ANYBODY, ANYTHING, Where
@@ -24,7 +24,7 @@ __all__ = ["Searching"]
 Floats = NDArray[np.float32]
 CROWD = 10  # people whom each face of a crowd may be
 
-Probe = ImageSource | Faces | Face | Vectors
+Probe: TypeAlias = "ImageSource | Faces | Face | Vectors"
 
 
 class Searching(Base):
@@ -50,8 +50,8 @@ class Searching(Base):
         k : int
             The most people to name for each face.
         fpir : float
-            The chance that somebody who is not in the gallery gets any hit in it. The threshold that holds it is
-            returned; it rises with the number of faces in the gallery.
+            The chance that somebody who is not in the gallery gets any hit in it. The threshold that holds it comes
+            with each hit; it rises with the number of faces in the gallery.
         threshold : float, optional
             A cosine of your own to accept from; `fpir` then plays no part.
         where : Where
@@ -80,14 +80,12 @@ class Searching(Base):
         if threshold is not None and not -1 <= threshold <= 1:
             raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
         vectors, boxes, traits, reasons = self._probe(probe, space)
-        if self.space is None:
-            hits: list[list[Hit]] = [[] for _ in vectors]
-        else:
-            hits = nearest_people(self.store, vectors, k, where=where, exact=exact)
-        limits = self._bars(fpir, threshold, traits)
+        compared = self.store.counts().vectors
+        bars = Bars(self._calibration(), fpir, compared) if threshold is None else OwnBar(threshold, compared)
+        hits = nearest_people(self.store, vectors, traits, k, bars, where=where, exact=exact)
         return [
-            Found(None, f"the face has no embedding: {why}.", (), limit, box) if why else answer(found, limit, box)
-            for found, limit, box, why in zip(hits, limits, boxes, reasons, strict=True)
+            Found(None, f"the face has no embedding: {why}.", (), box) if why else answer(found, box)
+            for found, box, why in zip(hits, boxes, reasons, strict=True)
         ]
 
     def identify(
@@ -115,7 +113,7 @@ class Searching(Base):
         gain = np.zeros((len(found), len(people)))
         for row, one in enumerate(found):
             for hit in one.hits:
-                if hit.person and one.bar.threshold is not None and hit.score >= one.bar.threshold:
+                if hit.person and hit.passes:
                     # Far more than scores differ by: as many faces as possible are to be somebody.
                     gain[row, people.index(hit.person.id)] = 10 + hit.score
         pairs = zip(*linear_sum_assignment(-gain), strict=True)
@@ -141,13 +139,6 @@ class Searching(Base):
         reasons = embedding.reasons_for(embedding.abstained, "no reason was given")
         boxes: list[Box | None] = [_box(face) for face in probe]
         return embedding.values, boxes, [traits_of(face) for face in probe], [why or "" for why in reasons]
-
-    def _bars(self, fpir: float, threshold: float | None, traits: Sequence[Traits]) -> list[Bar]:
-        compared = self.store.counts().vectors
-        if threshold is not None:
-            return [Bar(threshold, compared=compared)] * len(traits)
-        calibration = self._calibration()
-        return [bar(calibration, fpir, compared, one) for one in traits]
 
 
 def _box(face: Face) -> Box:

@@ -3,35 +3,23 @@
 The mark is IPTC's *Digital Source Type* in an XMP packet (IPTC Photo Metadata Standard 2025.1), which photo agencies,
 search engines and social networks read. It names software and models, never a person. Metadata is a label on honest
 files: whoever wants to can strip it, so a file without a mark is one that nothing is known about, and never "real".
-
-XMP from outside is hostile until shown otherwise: the packet's size is bounded before it is decoded, and document
-types, the door of entity-expansion attacks, are refused.
 """
 
 from __future__ import annotations
 
-import codecs
 import os
-import struct
-import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from io import BytesIO
-from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from PIL import Image, UnidentifiedImageError
+from mien.media.xmp import MAX_PACKET, RDF, parse_packet, read_packet
 
-from mien.core.errors import ImageError, SourceError, UsageError
-
-__all__ = ["SYNTHETIC_TYPES", "Provenance", "provenance"]
+__all__ = ["MAX_PACKET", "SYNTHETIC_TYPES", "Provenance", "provenance"]
 
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 XMP = "http://ns.adobe.com/xap/1.0/"
 MIEN = "urn:mien:provenance:1#"
@@ -48,7 +36,6 @@ SYNTHETIC_TYPES = frozenset(
     }
 )
 
-MAX_PACKET = 1 << 20  # bytes; ours has 700, and JPEG holds no more than 65,502 in one segment
 MAX_TEXT = 200  # characters that one value keeps
 
 
@@ -122,19 +109,9 @@ class Provenance:
     @classmethod
     def from_xmp(cls, packet: bytes) -> Provenance:
         """Read a packet that anyone may have written; one that is malformed or refused gives a `reason`."""
-        if len(packet) > MAX_PACKET:
-            return cls(reason=f"its XMP was refused: {len(packet):,} bytes, of {MAX_PACKET:,} at most.")
-        text = _decode(packet)
-        if text is None:
-            return cls(reason="its XMP is in no Unicode encoding.")
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            return cls(reason="its XMP was refused: it declares a document type.")
-        try:
-            # Safe for hostile input: without a document type there is no entity to expand and nothing to fetch, and
-            # of a str the parser ignores the declared encoding, which could else hide the document type from us.
-            root = ET.fromstring(text)  # noqa: S314
-        except (ET.ParseError, ValueError) as error:
-            return cls(reason=f"its XMP is malformed: {error}.")
+        root, reason = parse_packet(packet)
+        if root is None:
+            return cls(reason=reason)
         types = [value.rsplit("/", 1)[-1] for value in _values(root, IPTC, "DigitalSourceType") if value]
         tool = next(_values(root, XMP, "CreatorTool"), "")
         system = next(_values(root, IPTC, "AISystemUsed"), "")
@@ -169,38 +146,12 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance
     ImageError
         If it is no picture.
     """
-    if isinstance(source, bytes):
-        packet = _packet(BytesIO(source), "the file given as bytes")
-    elif isinstance(source, (str, os.PathLike)):
-        try:
-            with Path(source).open("rb") as file:
-                packet = _packet(file, os.fspath(source))
-        except OSError as error:
-            raise SourceError(f"{os.fspath(source)} cannot be read: {error.strerror or error}.") from error
-        except ValueError as error:  # a null character
-            raise SourceError(f"{os.fspath(source)!r} is not a path: {error}.") from error
-    elif hasattr(source, "read"):
-        packet = _packet(source, "the file object")
-    else:
-        raise UsageError(f"provenance is read from a path, bytes or a binary file, not from a {type(source).__name__}.")
+    packet = read_packet(source)
     return Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")
 
 
 def _tool() -> str:
     return f"mien {version('mien')}"
-
-
-def _decode(packet: bytes) -> str | None:
-    """The packet as text. XMP is UTF-8, or UTF-16 or UTF-32 by its byte-order mark or its zero bytes."""
-    marks = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
-    marks |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-    unmarked = {b"<\0\0\0": "utf-32-le", b"\0\0\0<": "utf-32-be", b"<\0?\0": "utf-16-le", b"\0<\0?": "utf-16-be"}
-    by_mark = next((name for mark, name in marks.items() if packet.startswith(mark)), None)
-    encoding = by_mark or unmarked.get(packet[:4], "utf-8-sig")
-    try:
-        return packet.decode(encoding).rstrip("\0")  # some writers pad with zeros
-    except UnicodeDecodeError:
-        return None
 
 
 def _values(root: ET.Element, namespace: str, name: str) -> Iterator[str]:
@@ -216,48 +167,3 @@ def _values(root: ET.Element, namespace: str, name: str) -> Iterator[str]:
 def _clean(text: str) -> str:
     """A value that is safe to print: no control or direction-changing characters, and not endless."""
     return "".join(c for c in text[:MAX_TEXT] if c.isprintable()).strip()
-
-
-def _packet(file: IO[bytes], name: str) -> bytes | None:
-    """The XMP packet of a picture file."""
-    start = file.tell()
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures and of odd metadata; no pixel is decoded here, so neither matters.
-            warnings.simplefilter("ignore")
-            with Image.open(file) as image:
-                kind, packet = image.format, image.info.get("xmp")
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} is too large: {str(error).rstrip('.')}.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{name} is not a picture file, or a broken one.") from error
-    if kind == "PNG" and packet is None:
-        file.seek(start)
-        packet = _png_packet(file)
-    return packet.encode() if isinstance(packet, str) else packet
-
-
-def _png_packet(file: IO[bytes]) -> bytes | None:
-    """XMP that stands after a PNG's pixels, where several tools put it and Pillow looks only after decoding."""
-    keyword = b"XML:com.adobe.xmp\x00"
-    file.seek(8, os.SEEK_CUR)
-    while len(head := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        if kind != b"iTXt" or length > MAX_PACKET:
-            file.seek(length + 4, os.SEEK_CUR)  # the chunk and its checksum
-            continue
-        data = file.read(length)
-        file.seek(4, os.SEEK_CUR)
-        if data.startswith(keyword) and len(data) > len(keyword) + 2:
-            compressed = data[len(keyword)] == 1
-            body = data[len(keyword) + 2 :].split(b"\x00", 2)[-1]  # behind language and translated keyword
-            return _inflate(body) if compressed else body
-    return None
-
-
-def _inflate(body: bytes) -> bytes:
-    """Decompress, but never more than one byte over the bound: enough for the packet to be refused."""
-    try:
-        return zlib.decompressobj().decompress(body, MAX_PACKET + 1)
-    except zlib.error:
-        return b"<"  # malformed, like what it was cut from
