@@ -7,11 +7,13 @@ from mien.gallery.enrolling import Enrolling
 from mien.gallery.keeping import Keeping
 from mien.gallery.records import Person
 from mien.gallery.searching import Searching
+from mien.gallery.tagging import Tagging
+from mien.gallery.transfer import Transfer
 
 __all__ = ["Gallery"]
 
 
-class Gallery(Enrolling, Searching, Correcting, Keeping):
+class Gallery(Enrolling, Searching, Correcting, Tagging, Keeping, Transfer):
     """People and their faces.
 
     Parameters
