@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mien.core.errors import CardError, DeviceUnavailable, UsageError
@@ -47,8 +47,11 @@ class Bundle:
             raise CardError(f"the card of {self.card.id} has no file {name!r}; it has {', '.join(self._files)}.")
         return self._files[name]
 
-    def session(self, name: str = "model") -> Session:
+    def session(self, name: str = "model", *, inner: Sequence[str] = ()) -> Session:
         """Return the session of a file; it is made on the first call.
+
+        With names of `inner` values of the network, such as a feature map before the last layer, these come behind its
+        own outputs; that is another session, compiled for itself when it is first asked for.
 
         An OpenVINO ``.xml`` called `name` finds its ``.bin`` as ``name_weights``; plain weights are drawn as the card's
         ``graph`` says.
@@ -60,17 +63,18 @@ class Bundle:
         DeviceUnavailable
             The device is not there, or cannot run this kind of file.
         ModelError
-            The file is not a network that can be run.
+            The file is not a network that can be run, or has no such inner value.
         """
         with self._lock:
             if self._closed:
                 raise UsageError(f"the model {self.card.id} is closed.")
-            if name not in self._sessions:
-                self._sessions[name] = self._open(name)
-            return self._sessions[name]
+            key = "+".join([name, *inner])
+            if key not in self._sessions:
+                self._sessions[key] = self._open(name, inner)
+            return self._sessions[key]
 
     def info(self) -> dict[str, SessionInfo]:
-        """Say what really runs: by file name, the sessions that have been made."""
+        """Say what really runs: by file name (and ``+`` inner values), the sessions that have been made."""
         with self._lock:
             return {name: session.info() for name, session in self._sessions.items()}
 
@@ -82,7 +86,7 @@ class Bundle:
                 session.close()
             self._sessions.clear()
 
-    def _open(self, name: str) -> Session:
+    def _open(self, name: str, inner: Sequence[str]) -> Session:
         path = self.path(name)
         picture, graph = self.card.files[name].input, self.card.files[name].graph
         kind = path.suffix.lower()
@@ -96,7 +100,7 @@ class Bundle:
                 )
             from mien.runtime.onnx import OnnxSession
 
-            return OnnxSession(path, picture=picture, device=device, options=self.options)
+            return OnnxSession(path, picture=picture, device=device, options=self.options, inner=inner)
         from mien.runtime.openvino import OpenVinoSession
 
         names = [name, f"{name}_weights"] if kind == ".xml" else [name]
@@ -110,4 +114,5 @@ class Bundle:
             device=device,
             options=self.options,
             hashes=[self.card.files[part].sha256 for part in names],
+            inner=inner,
         )

@@ -9,6 +9,7 @@ What is mended, by pattern and never by a model's name:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from mien.core.errors import ModelError
 from mien.models.card import ImageInput
 
-__all__ = ["drop_unused_inputs", "free_batch", "mended_onnx", "read_network"]
+__all__ = ["drop_unused_inputs", "free_batch", "give_inner", "mended_onnx", "read_network"]
 
 
 def read_network(core: Any, path: Path, weights: Path | None) -> Any:
@@ -53,6 +54,29 @@ def drop_unused_inputs(model: Any) -> None:
             model.remove_parameter(parameter)
 
 
+def give_inner(model: Any, names: Sequence[str]) -> None:
+    """Make values inside of an ``openvino.Model`` further outputs, in order.
+
+    Parameters
+    ----------
+    names
+        Of tensors, as an ONNX file has them, or of the operations that make them.
+
+    Raises
+    ------
+    ModelError
+        There is no such value.
+    """
+    for wanted in names:
+        for node in model.get_ordered_ops():
+            named = [output for output in node.outputs() if wanted in output.get_names()]
+            if named or (node.get_friendly_name() == wanted and node.get_output_size()):
+                model.add_outputs([(named or node.outputs())[0]])
+                break
+        else:
+            raise ModelError(f"the network has no inner value {wanted!r}.")
+
+
 def free_batch(model: Any) -> None:
     """Let every ``Reshape`` of an ``openvino.Model``, which stands at one row, follow the number of rows.
 
@@ -80,7 +104,7 @@ def free_batch(model: Any) -> None:
     model.validate_nodes_and_infer_types()
 
 
-def mended_onnx(path: Path, picture: ImageInput | None) -> bytes:
+def mended_onnx(path: Path, picture: ImageInput | None, inner: Sequence[str] = ()) -> bytes:
     """Mend an ONNX file for ONNX Runtime, by the same rules.
 
     Parameters
@@ -89,11 +113,13 @@ def mended_onnx(path: Path, picture: ImageInput | None) -> bytes:
         The file.
     picture
         How the first input takes its picture, if it takes one.
+    inner
+        Names of values inside of it to make further outputs.
 
     Raises
     ------
     ModelError
-        It is not an ONNX file.
+        It is not an ONNX file, or has no such inner value.
     ImportError
         The package ``onnx`` is missing.
     """
@@ -125,6 +151,9 @@ def mended_onnx(path: Path, picture: ImageInput | None) -> bytes:
             graph.initializer.append(numpy_helper.from_array(sizes, node.input[1]))
     for entry in graph.input:
         entry.type.tensor_type.shape.dim[0].dim_param = "rows"
+    if missing := set(inner) - {name for node in graph.node for name in node.output}:
+        raise ModelError(f"the network has no inner value {min(missing)!r}.")
+    graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in inner)
     content: bytes = model.SerializeToString()
     return content
 

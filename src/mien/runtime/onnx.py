@@ -6,6 +6,7 @@ Its CPU provider is there for comparison; OpenVINO is faster on a CPU.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +64,25 @@ class OnnxSession:
         How the first input takes its picture; None: all inputs are raw tensors.
     device, options
         Where and how it runs.
+    inner
+        Names of values inside of the network to give as further outputs.
 
     Raises
     ------
     ModelError
-        ONNX Runtime cannot read the file.
+        ONNX Runtime cannot read the file, or it has no such inner value.
     DeviceUnavailable
         The provider did not take the network, or a package is missing.
     """
 
     def __init__(
-        self, path: Path, *, picture: ImageInput | None = None, device: Device, options: SessionOptions
+        self,
+        path: Path,
+        *,
+        picture: ImageInput | None = None,
+        device: Device,
+        options: SessionOptions,
+        inner: Sequence[str] = (),
     ) -> None:
         self._picture = picture
         self._device = device
@@ -81,7 +90,7 @@ class OnnxSession:
         calls = options.thread_count if options.mode == "throughput" else 1
         self._turns = threading.BoundedSemaphore(calls)
         self._streams = calls
-        self._session = _open(path, picture, device, options.thread_count // calls)
+        self._session = _open(path, picture, device, options.thread_count // calls, inner)
         self._signature = self._read_signature(path.name)
         self._buckets = options.buckets or (1, 2, 4, 8)
         if not self._takes_batches():
@@ -185,12 +194,12 @@ class OnnxSession:
         return all(output.shape[:1] == (2,) for output in outputs)
 
 
-def _open(path: Path, picture: ImageInput | None, device: Device, threads: int) -> Any:
+def _open(path: Path, picture: ImageInput | None, device: Device, threads: int, inner: Sequence[str]) -> Any:
     """Make the library's own session, on the provider asked for and no other."""
     try:
         import onnxruntime
 
-        network = mended_onnx(path, picture)
+        network = mended_onnx(path, picture, inner)
     except ImportError as error:
         raise DeviceUnavailable(f"device {device.name!r} needs a package: pip install 'mien[cuda]'.") from error
     settings = onnxruntime.SessionOptions()

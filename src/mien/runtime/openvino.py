@@ -22,7 +22,7 @@ from mien.runtime.batching import cuts
 from mien.runtime.cache import CompileCache, digest
 from mien.runtime.fusing import join_siblings, widen_groups
 from mien.runtime.graphs import find_graph
-from mien.runtime.mending import free_batch, read_network
+from mien.runtime.mending import free_batch, give_inner, read_network
 from mien.runtime.requests import Network
 from mien.runtime.session import Device, SessionInfo, SessionOptions
 from mien.runtime.signature import Signature
@@ -86,11 +86,13 @@ class OpenVinoSession:
         Where and how it runs.
     hashes
         SHA-256 of `path` and `weights`, as hex, where the caller has just checked them; else both are read for it.
+    inner
+        Names of values inside of the network to give as further outputs.
 
     Raises
     ------
     ModelError
-        OpenVINO cannot read or compile the file, or the weights are not those of the graph.
+        OpenVINO cannot read or compile the file, it has no such inner value, or the weights are not those of the graph.
     CardError
         The graph cannot be loaded.
     """
@@ -106,11 +108,13 @@ class OpenVinoSession:
         device: Device,
         options: SessionOptions,
         hashes: Sequence[str] = (),
+        inner: Sequence[str] = (),
     ) -> None:
         self._path = path
         self._weights = weights
         self._graph = find_graph(graph) if graph else None
         self._picture = picture
+        self._inner = tuple(inner)
         self._device = device
         self._options = options
         self._on_cpu = device.is_cpu
@@ -119,7 +123,7 @@ class OpenVinoSession:
         self._cache = CompileCache(options.cache_dir)
         hashes = hashes or [digest(file) for file in (path, weights) if file is not None]
         drawn = [self._graph.name, self._graph.version] if self._graph else []
-        self._key = [_CACHE_VERSION, library().__version__, *hashes, repr(picture), *drawn]
+        self._key = [_CACHE_VERSION, library().__version__, *hashes, repr(picture), *drawn, *self._inner]
         self._networks: OrderedDict[tuple[Rows, int, int], Network] = OrderedDict()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -255,6 +259,7 @@ class OpenVinoSession:
             model = self._graph.draw(read_state_dict(self._path))
         else:
             model = read_network(core(), self._path, self._weights)
+        give_inner(model, self._inner)
         sizes = [_sizes(port) for port in model.inputs]
         if (picture := self._picture) is not None:
             height, width = picture.size or (-1, -1)

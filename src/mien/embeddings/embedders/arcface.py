@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.alignment import usable_alignment
-from mien.core.columns import Column, Vectors
+from mien.core.columns import Column, Points, Vectors
 from mien.core.errors import CardError
 from mien.core.geometry import TEMPLATES, similarity
 from mien.core.warping import warp_batch
@@ -34,7 +34,8 @@ class ArcFace:
 
         - ``template`` (default "arcface112"): where the five points stand in the crop;
         - ``flip`` (default false): average the vectors of the crop and of its mirror image. It doubles the work and
-          lifts accuracy little; the vectors stay in the same space.
+          lifts accuracy little; the vectors stay in the same space;
+        - ``spatial``: name of the network's last feature map (1, C, h, w), for `feature_maps`.
 
     Raises
     ------
@@ -57,6 +58,7 @@ class ArcFace:
         self._target = TEMPLATES[template].points_at(self._size)
         self._flip = bool(card.params.get("flip", False))
         self._session = bundle.session("model")
+        self._bundle = bundle
 
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """Embed every face.
@@ -71,10 +73,9 @@ class ArcFace:
         mapping
             ``embedding``: Vectors (N, D) in the card's space.
         """
-        points = usable_alignment(batch.faces.alignment)
+        points, crops = self._crops(batch)
         aligned = ~points.abstained
-        maps = similarity(points.values[aligned], self._target)
-        found = self._embed(warp_batch(batch.images, batch.owner[aligned], maps, self._size))
+        found = self._embed(crops)
         lengths = np.linalg.norm(found, axis=1)
         directed = np.asarray(np.isfinite(lengths) & (lengths > 0))
 
@@ -82,6 +83,42 @@ class ArcFace:
         values[np.flatnonzero(aligned)[directed]] = found[directed] / lengths[directed, None]
         reasons = points.reasons_for(np.isnan(values[:, 0]), "the network gave a vector without direction")
         return {"embedding": Vectors(values, space=self._space, reasons=reasons)}
+
+    def feature_maps(self, batch: Batch) -> NDArray[np.float32]:
+        """What the network saw where, just before it made one vector of it.
+
+        Parameters
+        ----------
+        batch : Batch
+            Faces with the field ``alignment``.
+
+        Returns
+        -------
+        (N, C, h, w) float32
+            NaN for a face that cannot be aligned.
+
+        Raises
+        ------
+        CardError
+            If the card does not name the map (``params.spatial``).
+        """
+        name = self._bundle.card.params.get("spatial")
+        if not name:
+            raise CardError(f"the card of {self._bundle.card.id!r} names no feature map (params.spatial).")
+        points, crops = self._crops(batch)
+        *_, found = self._bundle.session("model", inner=[name]).run(crops)
+        if found.ndim != 4:
+            raise CardError(f"{name!r} of {self._bundle.card.id!r} is no feature map: its shape is {found.shape}.")
+        maps = np.full((len(points), *found.shape[1:]), np.nan, np.float32)
+        maps[~points.abstained] = found
+        return maps
+
+    def _crops(self, batch: Batch) -> tuple[Points, NDArray[np.uint8]]:
+        """The points to align by, and the crops of those faces that have them."""
+        points = usable_alignment(batch.faces.alignment)
+        aligned = ~points.abstained
+        maps = similarity(points.values[aligned], self._target)
+        return points, warp_batch(batch.images, batch.owner[aligned], maps, self._size)
 
     def _embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         (vectors,) = self._session.run(crops)
