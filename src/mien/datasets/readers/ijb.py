@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mien.core.errors import InputError, ShapeMismatch
 from mien.datasets.readers.boxes import inside
 from mien.datasets.readers.files import read_text
+from mien.datasets.readers.pairs import Picture
 
 __all__ = ["Matches", "Templates", "read_matches", "read_templates"]
 
@@ -36,7 +37,7 @@ class Templates:
 
     Parameters
     ----------
-    pictures : tuple of N Path
+    pictures : tuple of N Path or bytes
         The picture of each face; a picture may stand here several times.
     boxes : (N, 4) float32
         xyxy in pixels of the picture; NaN where the largest face of the picture is meant.
@@ -50,7 +51,7 @@ class Templates:
         Who each template is; None where the file does not tell.
     """
 
-    pictures: tuple[Path, ...]
+    pictures: tuple[Picture, ...]
     boxes: NDArray[np.float32]
     media: tuple[str, ...]
     owners: Indices
