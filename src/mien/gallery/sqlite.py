@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ from mien.core.errors import SourceError, StorageError, UsageError
 from mien.embeddings.packing import Precision, check_precision
 from mien.gallery.limits import check_count, check_space, check_where
 from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
-from mien.gallery.sqlite_file import NAME, PATIENCE, Database, check, connect, create, explained
+from mien.gallery.sqlite_erasing import backup, erase
+from mien.gallery.sqlite_file import INDEX, LOCK, NAME, PATIENCE, Database, check, connect, create, explained, locked
 from mien.gallery.sqlite_reading import PORTION, Reader
 from mien.gallery.sqlite_search import Searcher
 from mien.gallery.sqlite_writing import reserve, use_space, write
@@ -26,7 +28,8 @@ Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 MEMORY = ":memory:"
-LOCK = ".lock"
+
+log = logging.getLogger("mien")
 
 
 class SqliteStore:
@@ -35,7 +38,7 @@ class SqliteStore:
     def __init__(self, database: Database, folder: Path | None) -> None:
         self._database = database
         self._folder = folder
-        self._searcher = Searcher(database, folder / "index" if folder is not None else None)
+        self._searcher = Searcher(database, folder / INDEX if folder is not None else None)
 
     @classmethod
     def open(
@@ -77,13 +80,16 @@ class SqliteStore:
         try:
             check(database)
             with database.reading() as db:
-                stored = Reader(db).state().precision
-            if precision not in (None, stored):
-                raise UsageError(f"{folder} stores vectors as {stored}, not as {precision}.")
+                state = Reader(db).state()
+            if precision not in (None, state.precision):
+                raise UsageError(f"{folder} stores vectors as {state.precision}, not as {precision}.")
         except BaseException:
             database.close()
             raise
-        return cls(database, folder)
+        store = cls(database, folder)
+        if state.unerased:
+            store._erase_the_rest()
+        return store
 
     @property
     def space(self) -> str | None:
@@ -180,17 +186,23 @@ class SqliteStore:
 
     def erase(self) -> None:
         """Overwrite what deleted records left behind in files and the index."""
-        with self._database.apart() as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        erase(self._database, self._folder, self._searcher)
 
     def backup(self, target: str | os.PathLike[str]) -> None:
         """Copy the whole to a new folder while it is in use."""
-        raise NotImplementedError
+        backup(self._database, self._folder, Path(target))
 
     def close(self) -> None:
         """Let go of files."""
         self._searcher.close()
         self._database.close()
+
+    def _erase_the_rest(self) -> None:
+        """Do what an earlier process did not come to, unless another one is at it."""
+        try:
+            erase(self._database, self._folder, self._searcher, patience=0)
+        except StorageError as error:
+            log.warning("what was deleted from %s is not erased yet: %s", self._folder, error)
 
 
 _create = create
@@ -211,11 +223,9 @@ def _begin(folder: Path, precision: Precision, *, create: bool) -> None:
             raise SourceError(f"{folder} is there, but holds no gallery: name a new or empty folder.")
         if not create:
             raise SourceError(f"there is no gallery in {folder}, which is empty.")
-        from filelock import FileLock
-
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-        with FileLock(folder / LOCK, mode=0o600):
+        with locked(folder, PATIENCE):
             if not (folder / NAME).is_file():
                 _lay_out(folder, precision)
     except OSError as error:

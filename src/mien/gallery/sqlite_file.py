@@ -17,9 +17,10 @@ from mien.core.errors import GalleryError, MienError, StorageError, UsageError
 from mien.embeddings.packing import Precision
 from mien.gallery.store import SCHEMA
 
-__all__ = ["NAME", "Database", "create", "explained"]
+__all__ = ["INDEX", "LOCK", "NAME", "PATIENCE", "Database", "check", "connect", "create", "explained", "locked"]
 
-NAME = "gallery.sqlite"
+NAME, INDEX, LOCK = "gallery.sqlite", "index", ".lock"
+WRITTEN = "written"  #: holds the generation that was last written; see `check`
 APPLICATION = int.from_bytes(b"mien", "big")  #: how `file` and we tell such a database from another
 PATIENCE = 30.0  #: seconds to wait for a process that writes
 
@@ -43,7 +44,8 @@ CREATE INDEX samples_picture ON samples (picture);
 CREATE TABLE crops (sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE, image BLOB NOT NULL);
 CREATE TABLE vectors (
   number INTEGER PRIMARY KEY, sample INTEGER NOT NULL REFERENCES samples ON DELETE CASCADE,
-  space INTEGER NOT NULL REFERENCES spaces, generation INTEGER NOT NULL, vector BLOB NOT NULL, UNIQUE (sample, space));
+  space INTEGER NOT NULL REFERENCES spaces, generation INTEGER NOT NULL, vector BLOB NOT NULL,
+  crc INTEGER NOT NULL, UNIQUE (sample, space));
 CREATE INDEX vectors_generation ON vectors (generation);
 CREATE TABLE removed (
   generation INTEGER NOT NULL, sample INTEGER NOT NULL, PRIMARY KEY (generation, sample)) WITHOUT ROWID;
@@ -57,7 +59,7 @@ CREATE TABLE entries (
 """
 
 #: How a database of version n becomes one of version n + 1: statements, by n.
-MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _TORN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
@@ -83,6 +85,26 @@ def _explain(error: sqlite3.Error, place: str) -> MienError:
     return StorageError(f"{place} cannot be read or written: {error}.")
 
 
+@contextlib.contextmanager
+def locked(folder: Path, patience: float) -> Iterator[None]:
+    """Be the only process that makes, erases or copies files of a gallery's folder.
+
+    Raises
+    ------
+    StorageError
+        If another process does so for longer than `patience` seconds.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / LOCK, timeout=patience, mode=0o600):
+            yield
+    except Timeout as error:
+        raise StorageError(
+            f"{folder} is being rewritten by another process; try again when it has finished."
+        ) from error
+
+
 class Database:
     """Connections to one database.
 
@@ -99,10 +121,15 @@ class Database:
     def __init__(self, file: Path | None, place: str, *, patience: float = PATIENCE) -> None:
         self.file = file
         self.place = place
+        self.patience = patience
         self._process = os.getpid()
-        with explained(place):
-            self._writer = connect(file, patience)
-            self._reader = connect(file, patience) if file is not None else self._writer
+        self._open = contextlib.ExitStack()
+        with explained(place), contextlib.ExitStack() as opened:
+            self._writer = opened.enter_context(contextlib.closing(connect(file, patience)))
+            self._reader = self._writer
+            if file is not None:
+                self._reader = opened.enter_context(contextlib.closing(connect(file, patience)))
+            self._open = opened.pop_all()
         self._writing = threading.Lock()
         self._reading = threading.Lock() if file is not None else self._writing
 
@@ -115,8 +142,13 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Write all or, where an error is raised, nothing."""
-        with self._held(self._writing), _transaction(self._writer, "IMMEDIATE", self.place):
-            yield self._writer
+        with self._held(self._writing):
+            with _transaction(self._writer, "IMMEDIATE", self.place):
+                yield self._writer
+                (generation,) = self._writer.execute("SELECT generation FROM state").fetchone()
+            if self.file is not None:
+                with contextlib.suppress(OSError):  # the change is safe already; this is for `check`
+                    _note(self.file.with_name(WRITTEN), generation)
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[sqlite3.Connection]:
@@ -126,10 +158,9 @@ class Database:
 
     def close(self) -> None:
         """Close the connections; again does nothing."""
-        with self._writing:
-            self._writer.close()
-        with self._reading:
-            self._reader.close()
+        if os.getpid() == self._process:  # in a forked child they are its parent's
+            with self._writing, explained(self.place):
+                self._open.close()
 
     @contextlib.contextmanager
     def _held(self, lock: threading.Lock) -> Iterator[None]:
@@ -166,7 +197,11 @@ def create(db: sqlite3.Connection, precision: Precision) -> None:
 
 
 def check(database: Database) -> None:
-    """See that a database is a gallery of a version that we know, and bring an older one up.
+    """See that a database is a gallery of a version that we know, bring an older one up, and see that it is whole.
+
+    SQLite itself does not notice a log (``-wal``) that was lost or cut, with the changes in it. So each change also
+    leaves its generation in a small file beside the database, after the change is on the disk: a database that is
+    behind that file has lost something.
 
     Raises
     ------
@@ -177,22 +212,50 @@ def check(database: Database) -> None:
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION:
-        raise GalleryError(f"{database.place} is a database, but not a gallery's.")
+        raise GalleryError(f"{database.place} is torn, or its {NAME} is not a gallery's; restore a backup of it.")
     if version > SCHEMA:
         raise GalleryError(f"{database.place} was written by a newer version of mien ({version} > {SCHEMA}): update.")
     while version < SCHEMA:
-        if version not in MIGRATIONS:
-            raise GalleryError(f"{database.place} is of version {version}, which is too old to be brought up.")
-        with database.writing() as db:
-            (version,) = db.execute("PRAGMA user_version").fetchone()  # another process may have been first
-            if version in MIGRATIONS:
-                for statement in MIGRATIONS[version].split(";"):
-                    db.execute(statement)
-                version += 1
-                db.execute(f"PRAGMA user_version = {version}")
+        version = _migrate(database)
     with database.reading() as db:
-        if db.execute("SELECT count(*) FROM state").fetchone() != (1,):
-            raise GalleryError(f"{database.place} is torn (its state is missing); restore a backup of it.")
+        (generation,) = db.execute("SELECT max(generation) FROM state").fetchone()
+    if generation is None:
+        raise GalleryError(f"{database.place} is torn (its state is missing); restore a backup of it.")
+    written = _noted(database.file.with_name(WRITTEN)) if database.file is not None else generation
+    if written > generation:
+        raise GalleryError(
+            f"{database.place} has lost its last {written - generation} changes, since {NAME}-wal is missing or torn; "
+            f"restore a backup, or delete its file {WRITTEN!r} to go on without them."
+        )
+
+
+def _migrate(database: Database) -> int:
+    with database.writing() as db:
+        (version,) = db.execute("PRAGMA user_version").fetchone()  # another process may have been first
+        if version < SCHEMA:
+            if version not in MIGRATIONS:
+                raise GalleryError(f"{database.place} is of version {version}, which is too old to be brought up.")
+            for statement in MIGRATIONS[version]:
+                db.execute(statement)
+            version += 1
+            db.execute(f"PRAGMA user_version = {version}")
+    return int(version)
+
+
+def _note(file: Path, generation: int) -> None:
+    number = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(number, 0o600)  # whatever the umask says
+        os.write(number, b"%020d\n" % generation)
+    finally:
+        os.close(number)
+
+
+def _noted(file: Path) -> int:
+    try:
+        return int(file.read_bytes())
+    except (OSError, ValueError):
+        return 0  # a copy of the database alone is a gallery too
 
 
 @contextlib.contextmanager

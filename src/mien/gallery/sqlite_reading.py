@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -90,10 +91,10 @@ class Reader:
         """Vectors (N, D) in the order of `ids`; NaN where there is none."""
         wanted = [int(one) for one in ids]
         rows = self._db.execute(
-            "SELECT sample, vector FROM json_each(?) JOIN vectors ON sample = value AND space = ?",
+            "SELECT sample, vector, crc FROM json_each(?) JOIN vectors ON sample = value AND space = ?",
             [json.dumps(wanted), space],
         )
-        found = dict(cast("Iterable[tuple[int, bytes]]", rows))
+        found = {sample: (blob, crc) for sample, blob, crc in rows}
         vectors = np.full((len(wanted), dimension), np.nan, np.float32)
         if found:
             places = [place for place, one in enumerate(wanted) if one in found]
@@ -116,7 +117,7 @@ class Reader:
             [-1 if limit is None else limit],
         )
         return [
-            Entry(time=time, action=action, subjects=tuple(json.loads(subjects)), details=json.loads(details))
+            Entry(time=time, action=action, subjects=tuple(_json(subjects)), details=_json(details))
             for time, action, subjects, details in rows
         ]
 
@@ -125,8 +126,8 @@ class Reader:
         return dict(self._db.execute("SELECT name, value FROM settings ORDER BY name").fetchall())
 
 
-def unpacked(blobs: Sequence[bytes], precision: Precision, dimension: int) -> Floats:
-    """Vectors out of the database.
+def unpacked(rows: Sequence[tuple[bytes, int]], precision: Precision, dimension: int) -> Floats:
+    """Vectors out of the database, from their bytes and checksums.
 
     Raises
     ------
@@ -134,8 +135,17 @@ def unpacked(blobs: Sequence[bytes], precision: Precision, dimension: int) -> Fl
         If they are not what was written.
     """
     try:
-        return unpack(blobs, precision, dimension)
-    except ShapeMismatch as error:
+        if any(zlib.crc32(blob) != crc for blob, crc in rows):
+            raise GalleryError("the gallery is torn (a vector is not what was written); restore a backup of it.")
+        return unpack([blob for blob, _ in rows], precision, dimension)
+    except (ShapeMismatch, TypeError) as error:
+        raise GalleryError(f"the gallery is torn ({error}); restore a backup of it.") from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError) as error:
         raise GalleryError(f"the gallery is torn ({error}); restore a backup of it.") from error
 
 
@@ -199,7 +209,7 @@ def _sample(row: tuple[Any, ...]) -> Sample:
         taken=taken,
         created=created,
         model=model,
-        words=json.loads(words),
+        words=_json(words),
         crop=crop,
     )
 

@@ -1,10 +1,12 @@
-"""Searching the database: an index, which is only a cache, brought up to date before each search."""
+"""Searching the database: an index, which is only a cache, proposes; the stored vectors decide."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import sqlite3
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from numpy.typing import NDArray
 from mien.core.errors import StorageError
 from mien.gallery.index import Index
 from mien.gallery.limits import check_queries
-from mien.gallery.records import Where
-from mien.gallery.sqlite_file import Database
+from mien.gallery.records import ANYTHING, Where
+from mien.gallery.sqlite_file import Database, locked
 from mien.gallery.sqlite_reading import Reader, State, unpacked
 
 __all__ = ["Searcher"]
@@ -24,6 +26,7 @@ Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 PORTION = 20_000  #: vectors read at once
+PAUSE = 60.0  #: seconds until saving is tried again after it failed
 
 log = logging.getLogger("mien")
 
@@ -33,6 +36,7 @@ class Searcher:
 
     Each search begins with what has happened since the last one: vectors of later generations are added, removed ones
     taken out. So another process's changes are seen, and an index that lags behind, or that is not there, is no error.
+    What the index finds is then looked up in the database, which has the last word on what is there and on its score.
 
     Parameters
     ----------
@@ -45,74 +49,205 @@ class Searcher:
         self._database = database
         self._folder = folder
         self._index: Index | None = None
-        self._lock = threading.Lock()
+        self._kept = 0  # generation of the files that it came from
+        self._retry = 0.0
+        self._turns = _Turns()
 
     def search(self, queries: Floats, k: int, where: Where, *, exact: bool) -> tuple[Ids, Floats]:
         """As `Store.search`."""
-        with self._lock:
-            with self._database.reading() as db:
-                reader = Reader(db)
-                state = reader.state()
-                values = check_queries(queries, k, state.dimension)
-                index = self._current(db, state)
-                allowed = reader.ids(where) if where != Where() else None
-            if index is None or not len(values):
+        generation = -1
+        while True:
+            state, allowed = self._question(where)
+            values = check_queries(queries, k, state.dimension)
+            if state.space is None or not len(values):
                 return np.full((len(values), k), -1, np.int64), np.full((len(values), k), np.nan, np.float32)
-            found = index.search(values, int(k), allowed=allowed, exact=exact)
-            if index.worth_saving:
-                self._save(index)
-            return found
+            if state.generation == generation:
+                self._distrust()
+            self._bring_up(state)
+            with self._turns.looking():
+                index = self._index
+                if index is None or index.space != state.space:
+                    continue  # another thread has seen the next space already
+                found, _ = index.search(values, int(k), allowed=allowed, exact=exact)
+            scores = self._scores(values, found, state)
+            if np.array_equal(np.isnan(scores), found < 0):
+                return _sorted(found, scores)
+            # Somebody deleted one of these in this moment: look again, since others take its place.
+            generation = state.generation
 
-    def _save(self, index: Index) -> None:
-        """Keep the index for the next process; another process that is doing so is not waited for."""
-        from filelock import FileLock, Timeout
-
-        if self._folder is None:
-            return
-        try:
-            with FileLock(self._folder.with_name(".lock"), timeout=0, mode=0o600):
+    def erase(self) -> None:
+        """See that no file of the index has anything of what was removed; the caller holds the lock of the folder."""
+        with self._database.reading() as db:
+            state = Reader(db).state()
+        with self._turns.changing():
+            index = self._index or self._open(state)
+            if index is not None and index.space == state.space:
+                self._catch_up(index, state)
                 index.save(index.generation)
-        except (Timeout, StorageError) as error:
-            log.info("the index in %s was not saved: %s", self._folder, error)
+                self._index, self._kept = index, index.generation
+            elif self._folder is not None:
+                self._index = None
+                _remove(self._folder)
 
     def close(self) -> None:
-        """Keep what is worth keeping."""
-        with self._lock:
-            if self._index is not None and self._index.worth_saving:
-                self._save(self._index)
+        """Keep the index for the next process, where that is worth it."""
+        with self._turns.changing():
+            self._keep()
             self._index = None
 
-    def _current(self, db: sqlite3.Connection, state: State) -> Index | None:
-        """The index as of this moment of the database; None where there is no vector to find."""
-        if state.space is None or state.dimension is None:
-            return None
+    def _question(self, where: Where) -> tuple[State, Ids | None]:
+        with self._database.reading() as db:
+            reader = Reader(db)
+            return reader.state(), reader.ids(where) if where != ANYTHING else None
+
+    def _bring_up(self, state: State) -> None:
+        """Have an index that reflects at least this state."""
         index = self._index
-        if index is None or index.space != state.space or index.dimension != state.dimension:
-            index = None
+        if index is not None and index.space == state.space and index.generation >= state.generation:
+            return
+        with self._turns.changing():
+            index = self._index
+            if index is None or index.space != state.space:
+                index = self._open(state) or self._build(state)
+                self._index, self._kept = index, index.generation
+            self._catch_up(index, state)
+            self._keep()
+
+    def _open(self, state: State) -> Index | None:
+        if self._folder is None or state.space is None or state.dimension is None:
+            return None
+        index = Index.open(self._folder, space=state.space, dimension=state.dimension)
+        if index is None or index.generation > state.generation:
+            return None  # one from the future is of another gallery, or this one was restored from a backup
+        self._catch_up(index, state)
+        with self._database.reading() as db:
+            now = Reader(db).state()
+            (count,) = db.execute("SELECT count(*) FROM vectors WHERE space = ?", [state.number]).fetchone()
+        return index if len(index) == count or now.generation != state.generation else None
+
+    def _distrust(self) -> None:
+        """Drop an index that found what nobody deleted and what yet is not there."""
+        log.warning("the index of %s does not belong to it, and is made anew", self._database.place)
+        with self._turns.changing():
+            self._index = None
             if self._folder is not None:
-                index = Index.open(self._folder, space=state.space, dimension=state.dimension)
-            if index is None or index.generation > state.generation:
-                log.info("the index of %s is built", self._database.place)
-                index = Index.build(
-                    None, _rows(db, state, 0), space=state.space, dimension=state.dimension, generation=state.generation
+                _remove(self._folder)
+
+    def _build(self, state: State) -> Index:
+        """A new index, which other processes can use too where they may."""
+        assert state.space is not None  # noqa: S101
+        assert state.dimension is not None  # noqa: S101
+        what = {"space": state.space, "dimension": state.dimension, "generation": state.generation}
+        if self._folder is not None:
+            try:
+                with locked(self._folder.parent, self._database.patience):
+                    index = self._open(state)  # another process may have built it while this one waited
+                    if index is None:
+                        log.info("building the index of %s", self._database.place)
+                        index = Index.build(self._folder, self._rows(state, 0), **what)
+                    return index
+            except StorageError as error:
+                log.warning("the index of %s is kept in memory only: %s", self._database.place, error)
+        return Index.build(None, self._rows(state, 0), **what)
+
+    def _catch_up(self, index: Index, state: State) -> None:
+        since = index.generation
+        if since >= state.generation:
+            return
+        with self._database.reading() as db:
+            gone = db.execute("SELECT sample FROM removed WHERE generation > ?", [since]).fetchall()
+        if gone:
+            index.remove(np.array([sample for (sample,) in gone], np.int64))
+        for ids, vectors in self._rows(state, since):
+            index.add(ids, vectors)
+        index.generation = state.generation
+
+    def _rows(self, state: State, since: int) -> Iterator[tuple[Ids, Floats]]:
+        """Vectors of the space that were written after a generation; portions, so that no transaction is long.
+
+        What is written meanwhile may be among them. That does no harm: it is of a later generation, and comes again.
+        """
+        generation, number = since, 2**63 - 1
+        while True:
+            with self._database.reading() as db:
+                rows = db.execute(
+                    "SELECT generation, number, sample, vector, crc FROM vectors"
+                    " WHERE (generation, number) > (?, ?) AND space = ? ORDER BY generation, number LIMIT ?",
+                    [generation, number, state.number, PORTION],
+                ).fetchall()
+            if not rows:
+                return
+            generation, number = rows[-1][:2]
+            ids = np.array([row[2] for row in rows], np.int64)
+            yield ids, unpacked([row[3:] for row in rows], state.precision, state.dimension or 0)
+
+    def _scores(self, queries: Floats, found: Ids, state: State) -> Floats:
+        """Cosines with the stored vectors; NaN for samples that have none."""
+        scores = np.full(found.shape, np.nan, np.float32)
+        rows, columns = np.nonzero(found >= 0)
+        for start in range(0, len(rows), PORTION):
+            part = slice(start, start + PORTION)
+            with self._database.reading() as db:
+                vectors = Reader(db).vectors(
+                    found[rows[part], columns[part]].tolist(), state.number or 0, state.precision, queries.shape[1]
                 )
-            self._index = index
-        if index.generation < state.generation:
-            since = index.generation
-            gone = [one for (one,) in db.execute("SELECT sample FROM removed WHERE generation > ?", [since])]
-            if gone:
-                index.remove(np.array(gone, np.int64))
-            for ids, vectors in _rows(db, state, since):
-                index.add(ids, vectors)
-            index.generation = state.generation
-        return index
+            scores[rows[part], columns[part]] = np.einsum("nd,nd->n", vectors, queries[rows[part]])
+        return scores
+
+    def _keep(self) -> None:
+        """Save the index now and then. Of several processes one does, and the others take over what it saved."""
+        index, folder = self._index, self._folder
+        if folder is None or index is None or not index.worth_saving or time.monotonic() < self._retry:
+            return
+        try:
+            with locked(folder.parent, 0):
+                saved = Index.open(folder, space=index.space, dimension=index.dimension)
+                if saved is not None and self._kept < saved.generation <= index.generation:
+                    with self._database.reading() as db:
+                        self._catch_up(saved, Reader(db).state())
+                    self._index = index = saved
+                if index.worth_saving:
+                    index.save(index.generation)
+                self._kept = index.generation
+        except StorageError as error:
+            self._retry = time.monotonic() + PAUSE
+            log.info("the index of %s was not saved: %s", self._database.place, error)
 
 
-def _rows(db: sqlite3.Connection, state: State, since: int) -> Iterator[tuple[Ids, Floats]]:
-    """Vectors of the space in use that were written after a generation, in portions."""
-    rows = db.execute(
-        "SELECT sample, vector FROM vectors WHERE space = ? AND generation > ? ORDER BY number", [state.number, since]
-    )
-    while portion := rows.fetchmany(PORTION):
-        ids, blobs = zip(*portion, strict=True)
-        yield np.array(ids, np.int64), unpacked(blobs, state.precision, state.dimension or 0)
+class _Turns:
+    """Many threads may look at the index, or one may change it."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._looking = 0
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        with self._free:
+            self._looking += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._looking -= 1
+                self._free.notify_all()
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: not self._looking)
+            yield
+
+
+def _sorted(found: Ids, scores: Floats) -> tuple[Ids, Floats]:
+    """Nearest first, equal ones by id, none last."""
+    order = np.lexsort((found, np.where(np.isnan(scores), np.inf, -scores)), axis=1)
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise StorageError(f"the index in {folder} cannot be removed: {error.strerror}.") from error

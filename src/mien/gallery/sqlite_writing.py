@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -78,6 +79,8 @@ def write(db: sqlite3.Connection, change: Change, expect: int | None) -> None:
     )  # fmt: skip
     used = max([0, *(row[0] for row in people), *(int(sample.id) for sample in change.samples)])
     db.execute("UPDATE state SET generation = ?, next = max(next, ?)", [generation, used + 1])
+    if forgotten or samples or any(sample.crop == b"" for sample in change.samples):
+        db.execute("UPDATE state SET unerased = generation")
 
 
 def reserve(db: sqlite3.Connection, count: int) -> int:
@@ -93,7 +96,7 @@ def use_space(db: sqlite3.Connection, name: str, dimension: int) -> None:
     db.execute("UPDATE state SET space = ?, generation = generation + 1", [number])
     db.execute("DELETE FROM vectors WHERE space <> ?", [number])
     db.execute("DELETE FROM spaces WHERE number <> ?", [number])
-    db.execute("DELETE FROM removed")  # an index of another space is of no use to anybody
+    db.execute("UPDATE state SET unerased = generation")
 
 
 def _forget_samples(db: sqlite3.Connection, samples: list[tuple[int]], generation: int) -> None:
@@ -119,8 +122,11 @@ def _write_vectors(db: sqlite3.Connection, change: Change, space: str, generatio
     values = np.asarray(vectors, np.float32)
     number = _space(db, space, values.shape[1])
     db.executemany(
-        "INSERT OR REPLACE INTO vectors (sample, space, generation, vector) VALUES (?, ?, ?, ?)",
-        [(int(one), number, generation, blob) for one, blob in zip(ids, pack(values, precision), strict=True)],
+        "INSERT OR REPLACE INTO vectors (sample, space, generation, vector, crc) VALUES (?, ?, ?, ?, ?)",
+        [
+            (int(one), number, generation, blob, zlib.crc32(blob))
+            for one, blob in zip(ids, pack(values, precision), strict=True)
+        ],
     )
 
 
