@@ -1,0 +1,139 @@
+"""The tables of the measures of recognition, for `mien.evaluation.report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mien.evaluation.groups import GroupReport
+from mien.evaluation.identification import IdentificationReport
+from mien.evaluation.noise import NoiseReport
+from mien.evaluation.report import Table, number, span
+from mien.evaluation.resolution import SizePoint
+from mien.evaluation.timed import TimedReport
+from mien.evaluation.verification import VerificationReport
+
+__all__ = [
+    "group_table",
+    "identification_tables",
+    "noise_table",
+    "size_table",
+    "time_table",
+    "verification_tables",
+]
+
+INTERVAL = "95 %"
+
+
+def verification_tables(report: VerificationReport, *, title: str = "Verification") -> list[Table]:
+    """AUC, EER, true accepts, and accuracy by folds."""
+    over = "people" if report.named else "pairs: the data does not tell who is who"
+    counts = f"{report.people} people, " if report.named else ""
+    rows = [
+        ("AUC", number(report.auc), span(report.auc_interval), ""),
+        ("EER", number(report.eer), span(report.eer_interval), ""),
+    ]
+    for point in report.points:
+        part = f"{point.accepted} of {report.genuine}; {point.false_accepts} of {report.impostor} false"
+        count = f"{part}; threshold {point.threshold:.3f}"
+        rows.append((f"TAR at FAR {point.far:g}", number(point.tar), span(point.interval), count))
+    pairs = f"{report.genuine} pairs of one person, {report.impostor} of two"
+    note = f"{counts}{report.pictures} pictures ({report.without_face} without a face), {pairs}; intervals over {over}."
+    tables = [Table(title, ("measure", "value", INTERVAL, "counts"), tuple(rows), (note,))]
+    if report.folds is not None:
+        folds = report.folds
+        row = (number(folds.accuracy), number(folds.std), number(folds.error), span(folds.interval))
+        note = f"{folds.folds} folds, {folds.pairs} pairs; each fold's threshold is chosen on the others."
+        tables.append(Table("Accuracy by folds", ("mean", "std", "standard error", INTERVAL), (row,), (note,)))
+    return tables
+
+
+def group_table(report: GroupReport) -> Table:
+    """Error rates by group."""
+    rows = tuple(
+        (
+            row.name,
+            str(row.people),
+            f"{number(row.fnmr)} of {row.genuine}",
+            span(row.fnmr_interval),
+            f"{number(row.fmr, 5)} of {row.impostor}",
+            span(row.fmr_interval, 5),
+        )
+        for row in report.rows
+    )
+    notes = (
+        f"One threshold for all, {report.threshold:.3f}: FAR {report.far:g} over all pairs of two people.",
+        *([f"{report.ungrouped} pairs are of two groups, or of none."] if report.ungrouped else []),
+        *(f"Note: {warning}" for warning in report.warnings),
+    )
+    columns = ("group", "people", "FNMR", INTERVAL, "FMR within the group", INTERVAL)
+    return Table("Groups", columns, rows, notes)
+
+
+def noise_table(report: NoiseReport, names: Sequence[str], *, judge: str) -> Table:
+    """Wrong pictures, and the names of the first of those that may be."""
+    row = (number(report.wrong), span(report.interval), str(len(report.suspects)))
+    shown = [names[suspect] for suspect in report.suspects[:10]]
+    more = f" and {len(report.suspects) - len(shown)} more" if len(report.suspects) > len(shown) else ""
+    judged = f"judged by {judge}, and what a judge does not recognise it calls wrong"
+    notes = [f"{report.people} people with 3 pictures or more, {report.pictures} pictures; {judged}."]
+    notes += [f"Suspects: {', '.join(shown)}{more}."] if shown else []
+    return Table("Pictures of somebody else", ("part", INTERVAL, "suspects"), (row,), tuple(notes))
+
+
+def size_table(points: Sequence[SizePoint], *, one_side: bool = False) -> Table:
+    """Verification by the size of the crop."""
+    rates = [point.far for point in points[0].report.points]
+    rows = tuple(
+        (
+            f"{point.size} px",
+            number(point.report.auc),
+            span(point.report.auc_interval),
+            *(f"{number(part.tar)} ({span(part.interval)})" for part in point.report.points),
+        )
+        for point in points
+    )
+    sides = "one of the two crops is" if one_side else "both crops are"
+    notes = (f"{sides.capitalize()} shrunk to so many pixels; the threshold of each row is its own.",)
+    return Table("Small faces", ("crop", "AUC", INTERVAL, *(f"TAR at FAR {rate:g}" for rate in rates)), rows, notes)
+
+
+def time_table(report: TimedReport) -> Table:
+    """Milliseconds a picture."""
+    rows = tuple(
+        (stage.name, *(f"{value:.1f}" for value in (stage.median, stage.mean, stage.p95, stage.worst)))
+        for stage in report.stages
+    )
+    held = ", ".join(f"{budget:g} ms {'held' if ok else 'REJECTED'}" for budget, ok in report.budgets.items())
+    notes = (
+        f"{report.pictures} pictures ({report.without_face} without a face), one core of {report.machine}.",
+        f"Budgets, held where 95 % of the pictures stay within: {held}.",
+    )
+    return Table("Milliseconds a picture", ("stage", "median", "mean", "95 % within", "worst"), rows, notes)
+
+
+def identification_tables(report: IdentificationReport) -> list[Table]:
+    """Ranks, and the rates of open-set search."""
+    kept = {"template": "one fused vector a person", "samples": "all vectors of a person"}[report.how]
+    enrolled = f"{report.gallery} people of {report.samples} pictures, {kept}"
+    mated = f"{report.probes} of {report.people} people in it"
+    others = f"{report.others} of {report.strangers} strangers; {report.without_face} pictures without a face"
+    notes = (f"Gallery: {enrolled}. Probes: {mated}, {others}.",)
+    ranks = tuple(
+        (str(p.rank), number(p.rate), span(p.interval), f"{p.found} of {report.probes}") for p in report.ranks
+    )
+    tables = [Table("Closed set", ("rank", "found", INTERVAL, "counts"), ranks, notes)]
+    if report.points:
+        rows = tuple(
+            (
+                f"{point.fpir:g}",
+                number(point.fnir),
+                span(point.interval) if point.fnir is not None else "-",
+                number(point.threshold, 3),
+                f"{point.false} of {report.others} ({span(point.realised)})" if point.fnir is not None else "-",
+            )
+            for point in report.points
+        )
+        reasons = tuple(point.reason for point in report.points if point.reason)
+        columns = ("FPIR", "FNIR", INTERVAL, "threshold", "strangers with a hit")
+        tables.append(Table("Open set", columns, rows, reasons))
+    return tables
