@@ -6,6 +6,7 @@ import typer
 
 from mien.cli.evaluate.blink import blink, eyes
 from mien.cli.evaluate.detection import detection
+from mien.cli.evaluate.explain import explain
 from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.landmarks import landmarks
 from mien.cli.evaluate.pose import pose
@@ -20,6 +21,7 @@ app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_he
 app.command()(blink)
 app.command()(eyes)
 app.command()(detection)
+app.command()(explain)
 app.command()(gaze)
 app.command()(landmarks)
 app.command()(pose)
