@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mien.gallery.store import Store, open_store
 from tests.gallery import servers
+
+#: Fixtures of places, one per kind of store.
+PLACES = ["memory", "folder"]
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +43,17 @@ def qdrant(tmp_path: Path) -> str:
     """A folder for Qdrant's local mode."""
     pytest.importorskip("qdrant_client", reason="qdrant-client is not installed")
     return f"qdrant:{tmp_path / 'qdrant'}"
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> str:
+    """Where a gallery is to be, of every kind."""
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    """An empty store of every kind."""
+    opened = open_store(place)
+    yield opened
+    opened.close()

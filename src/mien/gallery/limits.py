@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -157,19 +158,30 @@ def check_queries(queries: Floats, k: int, dimension: int | None) -> Floats:
     return values
 
 
-def check_space(space: str, dimension: int) -> None:
+def check_space(space: str, dimension: int, spaces: Mapping[str, int] = MappingProxyType({})) -> None:
     """Check the name of a space and the dimension of its vectors.
+
+    Parameters
+    ----------
+    space : str
+    dimension : int
+    spaces : mapping of str to int
+        The dimension of each space that is there.
 
     Raises
     ------
     UsageError
         If the name is empty or too long, or the dimension out of range.
+    ShapeMismatch
+        If the space has vectors of another dimension.
     """
     _check_text("space", space)
     if not space:
         raise UsageError("an embedding space has a name.")
     if not _is_number(dimension) or dimension > LIMITS["vector"]:
         raise UsageError(f"a vector has 1 to {LIMITS['vector']:,} numbers; got {dimension!r}.")
+    if spaces.get(space, dimension) != dimension:
+        raise ShapeMismatch(f"vectors of {space} have {spaces[space]} numbers; got {dimension}.")
 
 
 def check_count(count: int) -> None:
@@ -194,9 +206,7 @@ def _check_vectors(change: Change, space: str | None, spaces: Mapping[str, int])
         raise UsageError("the gallery has no embedding space yet: say which one the vectors are of.")
     if values.ndim != 2 or len(values) != len(ids):
         raise ShapeMismatch(f"{len(ids)} samples have vectors ({len(ids)}, D), got shape {values.shape}.")
-    check_space(name, values.shape[1])
-    if spaces.get(name, values.shape[1]) != values.shape[1]:
-        raise ShapeMismatch(f"vectors of {name} have {spaces[name]} numbers; got {values.shape[1]}.")
+    check_space(name, values.shape[1], spaces)
     _check_ids("sample", ids, _is_number)
     _apart("sample", _once("sample", ids), change.forget_samples)
     _check_lengths(values, "vector")
@@ -264,6 +274,8 @@ def _check_sample(sample: Sample) -> None:
         if value is not None and len(value) != (4 if field == "box" else 2):
             raise ShapeMismatch(f"{field} of sample {sample.id} is {value!r}.")
         _check_numbers(field, value or ())
+    if any(side != int(side) or side < 0 for side in sample.size):
+        raise UsageError(f"size is (width, height) in pixels; got {sample.size!r}.")
     _check_numbers("created", [sample.created])
     _check_numbers("taken", [sample.taken])
     _check_numbers("quality", [sample.quality])
@@ -271,16 +283,22 @@ def _check_sample(sample: Sample) -> None:
         raise UsageError(f"quality is in [0, 1]; got {sample.quality!r}.")
     if sample.ages is not None and not sample.ages[0] <= sample.ages[1]:
         raise UsageError(f"ages are (low, high); got {sample.ages!r}.")
-    if len(sample.words) > LIMITS["words"]:
-        raise UsageError(f"a sample has at most {LIMITS['words']} words; got {len(sample.words):,}.")
-    for key, word in sample.words.items():
+    _check_words(sample.words)
+    if sample.crop is not None and not isinstance(sample.crop, bytes):
+        raise UsageError(f"a crop is the bytes of a picture file; got {type(sample.crop).__name__}.")
+    if len(sample.crop or b"") > LIMITS["crop"]:
+        raise UsageError(f"a crop has at most {LIMITS['crop']:,} bytes; got {len(sample.crop or b''):,}.")
+
+
+def _check_words(words: Mapping[str, Any]) -> None:
+    if len(words) > LIMITS["words"]:
+        raise UsageError(f"a sample has at most {LIMITS['words']} words; got {len(words):,}.")
+    for key, word in words.items():
         _check_text("word", key)
         if isinstance(word, str):
             _check_text("word", word)
-        else:
-            _check_numbers("word", [word])
-    if sample.crop is not None and len(sample.crop) > LIMITS["crop"]:
-        raise UsageError(f"a crop has at most {LIMITS['crop']:,} bytes; got {len(sample.crop):,}.")
+        elif not (_is_real(word) and math.isfinite(word)):
+            raise UsageError(f"the word {_short(key)} is a text or a finite number; got {word!r}.")
 
 
 def _check_link(link: Link) -> None:

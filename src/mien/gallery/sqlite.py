@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError, StorageError, UsageError
 from mien.embeddings.packing import Precision, check_precision
-from mien.gallery.limits import check_count, check_space, check_where
+from mien.gallery.limits import check_count, check_where
 from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
 from mien.gallery.sqlite_erasing import backup, erase
 from mien.gallery.sqlite_file import INDEX, LOCK, NAME, PATIENCE, Database, check, connect, create, explained, locked
@@ -179,7 +179,6 @@ class SqliteStore:
 
     def use_space(self, space: str, dimension: int) -> None:
         """Make a space the one in use, as one step, and erase the vectors of all others."""
-        check_space(space, dimension)
         with self._database.writing() as db:
             use_space(db, space, dimension)
         self.erase()

@@ -190,10 +190,13 @@ def connect(file: Path | None, patience: float) -> sqlite3.Connection:
 def create(db: sqlite3.Connection, precision: Precision) -> None:
     """Lay out an empty database."""
     db.execute("PRAGMA page_size = 8192")  # seven vectors of 512 f16 numbers, with little left over
-    db.executescript(TABLES)
+    db.execute("BEGIN")
+    for statement in TABLES.split(";"):
+        db.execute(statement)
     db.execute("INSERT INTO state VALUES (1, 0, 1, ?, NULL, 0)", [precision])
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {SCHEMA}")
+    db.execute("COMMIT")
 
 
 def check(database: Database) -> None:

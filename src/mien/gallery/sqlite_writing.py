@@ -12,7 +12,7 @@ import numpy as np
 
 from mien.core.errors import GalleryChanged
 from mien.embeddings.packing import pack
-from mien.gallery.limits import check_change
+from mien.gallery.limits import check_change, check_space
 from mien.gallery.records import Change, Sample
 from mien.gallery.sqlite_reading import Reader, number_of
 
@@ -92,6 +92,7 @@ def reserve(db: sqlite3.Connection, count: int) -> int:
 
 def use_space(db: sqlite3.Connection, name: str, dimension: int) -> None:
     """Make a space the one in use, and delete the vectors of the others."""
+    check_space(name, dimension, {other: size for other, (_, size) in Reader(db).spaces().items()})
     number = _space(db, name, dimension)
     db.execute("UPDATE state SET space = ?, generation = generation + 1", [number])
     db.execute("DELETE FROM vectors WHERE space <> ?", [number])
