@@ -219,7 +219,8 @@ class OwnBar:
 def traits_of_sample(sample: Sample) -> Traits:
     """What is known of a face that is kept, for choosing strata."""
     size = (sample.box[3] - sample.box[1],) * 2 if sample.box else ANY.size
-    return Traits(sample.ages or ANY.ages, size)
+    quality = ANY.quality if sample.quality is None else (sample.quality, sample.quality)
+    return Traits(sample.ages or ANY.ages, size, quality)
 
 
 def answer(hits: Sequence[Hit], box: Box | None) -> Found:

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,6 +47,12 @@ def check_name(name: str) -> None:
         raise UsageError(f"a name has letters, and is not p and a number, which ids are; got {name[:100]!r}.")
 
 
+@functools.lru_cache(maxsize=4)
+def _filled(own: Calibration, shared: Calibration) -> Calibration:
+    known = {stratum.name for stratum in own.strata}
+    return replace(own, strata=own.strata + tuple(s for s in shared.strata if s.name not in known))
+
+
 class Base:
     """An open gallery; see `mien.gallery.people.Gallery`."""
 
@@ -58,7 +65,7 @@ class Base:
         precision: Precision | None = None,
         crops: bool | None = None,
     ) -> None:
-        self.place = os.fspath(place)
+        self._place = os.fspath(place)
         self._engine = engine
         self.store: Store = open_store(place, create=create, precision=precision)
         meta = self.store.meta()
@@ -68,6 +75,12 @@ class Base:
             self.store.apply(Change(meta={CROPS: "yes" if crops else "no"}))
 
     # -- the basics --------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Where it is, for messages: without what a URL may hold of passwords."""
+        scheme, separator, rest = self._place.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}".partition("?")[0] if separator else scheme
 
     @property
     def engine(self) -> Engine:
@@ -202,15 +215,18 @@ class Base:
         return audit.entry(self.store.meta()[SALT], action, keys, **details)
 
     def _calibration(self) -> Calibration | None:
-        """The gallery's own table, else that of its space; None where there is none."""
+        """The gallery's own table, filled up with that of its space for pairs that it says nothing of.
+
+        None where there is neither.
+        """
         if self.space is None:
             return None
-        own = self.store.meta().get(CALIBRATION)
-        if own is not None:
-            calibration = _parse(own, f"{self.place} (its calibration)")
-            if calibration.space == self.space:
-                return calibration
+        text = self.store.meta().get(CALIBRATION)
+        own = _parse(text, f"the calibration of {self.name}") if text else None
         try:
-            return load_calibration(self.space, licenses=self._engine.licenses if self._engine else "any")
+            shared = load_calibration(self.space, licenses=self._engine.licenses if self._engine else "any")
         except NotCalibrated:
-            return None
+            shared = None
+        if own is None or own.space != self.space:
+            return shared
+        return own if shared is None else _filled(own, shared)

@@ -26,7 +26,7 @@ from mien.gallery.records import Sample, Word
 from mien.media.dates import taken_at
 from mien.media.provenance import provenance
 
-__all__ = ["CROP_SIDE", "Origin", "Sighting", "describe", "face_names", "helpful", "sightings"]
+__all__ = ["CROP_SIDE", "SYNTHETIC", "Origin", "Sighting", "describe", "face_names", "helpful", "sightings"]
 
 Floats = NDArray[np.float32]
 

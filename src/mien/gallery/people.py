@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from mien.core.columns import Vectors
+from mien.embeddings.templates import fuse
+from mien.gallery.base import Who
 from mien.gallery.correcting import Correcting
 from mien.gallery.enrolling import Enrolling
 from mien.gallery.keeping import Keeping
@@ -51,3 +56,19 @@ class Gallery(Enrolling, Searching, Correcting, Tagging, Keeping, Transfer):
     def people(self) -> list[Person]:
         """Everybody, in the order in which they came."""
         return self.store.people()
+
+    def template(self, who: Who) -> Vectors:
+        """One vector for all faces of somebody: their mean, weighted by recognizability, each picture counting once.
+
+        Raises
+        ------
+        UnknownPerson
+            If there is nobody of that name or id.
+        """
+        samples = self.faces(who)
+        qualities = [sample.quality for sample in samples]
+        known = [quality for quality in qualities if quality is not None]
+        usual = float(np.mean(known)) if known else 1.0
+        weights = [usual if quality is None else quality for quality in qualities]
+        media = [sample.picture or sample.face for sample in samples]
+        return fuse(self.vectors(samples), weights=weights, media=media)

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import MienError
-from mien.core.faces import Faces
-from mien.core.image import load_image
+from mien.core.faces import Face, Faces
+from mien.core.image import Image, load_image
 from mien.engine import Engine
 from mien.gallery.intake import hash_file
 from mien.gallery.records import Change, Sample, Where
 from mien.gallery.store import Store
 
-__all__ = ["Reembedding", "embed_again"]
+__all__ = ["Reembedding", "embed_again", "look_again"]
 
 Floats = NDArray[np.float32]
 
@@ -91,6 +91,32 @@ def _from_picture(source: str, picture: str, faces: Sequence[Sample], engine: En
     except MienError:
         return nothing
     return [None if np.isnan(row).any() else row for row in vectors]
+
+
+def look_again(store: Store, samples: Sequence[Sample], engine: Engine) -> list[Face | Image | None]:
+    """What is left to look at of each sample: its face in its picture, if that is there and the same, else its crop."""
+    crops = {s.id: s.crop for s in store.samples(Where(ids=[s.id for s in samples]), crops=True) if s.crop}
+    return [_face_in_picture(sample, engine) or _crop(crops.get(sample.id)) for sample in samples]
+
+
+def _face_in_picture(sample: Sample, engine: Engine) -> Face | None:
+    if not sample.picture or sample.box is None or not Path(sample.source).is_file():
+        return None
+    try:
+        if hash_file(sample.source) != sample.picture:
+            return None
+        image = load_image(sample.source)
+        boxes = Faces.from_boxes([sample.box], image_size=(image.shape[1], image.shape[0]))
+        return engine.analyze(image, faces=boxes, want={"alignment"})[0]
+    except MienError:
+        return None
+
+
+def _crop(data: bytes | None) -> Image | None:
+    try:
+        return load_image(data) if data else None
+    except MienError:
+        return None
 
 
 def _from_crop(crop: bytes | None, engine: Engine) -> Floats | None:

@@ -14,10 +14,13 @@ from mien.core.faces import Face, Faces
 from mien.core.image import ImageSource
 from mien.embeddings.calibration import ANY, Traits
 from mien.embeddings.comparison import traits_of
-from mien.gallery.answers import Bars, Box, Found, OwnBar, answer, nearest_people
+from mien.embeddings.expansion import expand as expand_probes
+from mien.embeddings.reranking import rerank as rerank_looks
+from mien.gallery.answers import Bars, Box, Found, Hit, OwnBar, answer, nearest_people
 from mien.gallery.base import Base
 from mien.gallery.intake import describe
 from mien.gallery.records import ANYBODY, ANYTHING, Where
+from mien.gallery.reembedding import look_again
 
 __all__ = ["Searching"]
 
@@ -39,6 +42,8 @@ class Searching(Base):
         threshold: float | None = None,
         where: Where = ANYTHING,
         exact: bool = False,
+        expand: bool = False,
+        rerank: bool = False,
         space: str | None = None,
     ) -> list[Found]:
         """The nearest people of each face, and who it is, if it is anybody.
@@ -58,6 +63,13 @@ class Searching(Base):
             Search only these faces. The threshold stays that of the whole gallery, which errs to the safe side.
         exact : bool
             Compare with every face; else a large gallery's index may miss a few.
+        expand : bool
+            Search again with each probe moved towards the faces that it was recognised by: more of somebody who has
+            many. A probe that nobody was recognised by stays as it is.
+        rerank : bool
+            Order the people found by what the network saw where, which helps with masked faces for some embedders; see
+            the manual. It decides nothing: thresholds stay those of the cosines. It needs the probe's picture, and the
+            hits' crops or pictures.
         space : str, optional
             The space of an array.
 
@@ -79,10 +91,17 @@ class Searching(Base):
             raise UsageError(f"fpir is a rate between 0 and 1, such as 1e-2; got {fpir!r}.")
         if threshold is not None and not -1 <= threshold <= 1:
             raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
-        vectors, boxes, traits, reasons = self._probe(probe, space)
+        faces, vectors, boxes, traits, reasons = self._probe(probe, space)
+        if rerank and (faces is None or faces.image is None):
+            raise UsageError("re-ranking looks at the probe's picture again: search with a picture.")
         compared = self.store.counts().vectors
         bars = Bars(self._calibration(), fpir, compared) if threshold is None else OwnBar(threshold, compared)
         hits = nearest_people(self.store, vectors, traits, k, bars, where=where, exact=exact)
+        if expand and self.space is not None:
+            vectors = self._expanded(vectors, hits)
+            hits = nearest_people(self.store, vectors, traits, k, bars, where=where, exact=exact)
+        if rerank:
+            hits = self._reranked(faces, hits)
         return [
             Found(None, f"the face has no embedding: {why}.", (), box) if why else answer(found, box)
             for found, box, why in zip(hits, boxes, reasons, strict=True)
@@ -122,13 +141,15 @@ class Searching(Base):
 
     # -- helpers -----------------------------------------------------------------------------------------------------
 
-    def _probe(self, probe: Probe, space: str | None) -> tuple[Floats, list[Box | None], list[Traits], list[str]]:
-        """Vectors (N, D), and of each face its box, its traits, and why it has no vector."""
+    def _probe(
+        self, probe: Probe, space: str | None
+    ) -> tuple[Faces | None, Floats, list[Box | None], list[Traits], list[str]]:
+        """The faces; vectors (N, D); and of each face its box, its traits, and why it has no vector."""
         if isinstance(probe, np.ndarray) and probe.ndim <= 2 and probe.dtype.kind == "f":
             probe = self._unit(probe, space)
         if isinstance(probe, Vectors):
             given = self._unit(probe, space)
-            return given.values, [None] * len(given), [ANY] * len(given), [""] * len(given)
+            return None, given.values, [None] * len(given), [ANY] * len(given), [""] * len(given)
         if isinstance(probe, Face):
             probe = probe.faces[[probe.row]]
         if not isinstance(probe, Faces):
@@ -138,7 +159,24 @@ class Searching(Base):
         self._check_space(embedding.space, f"these faces have {embedding.space!r}")
         reasons = embedding.reasons_for(embedding.abstained, "no reason was given")
         boxes: list[Box | None] = [_box(face) for face in probe]
-        return embedding.values, boxes, [traits_of(face) for face in probe], [why or "" for why in reasons]
+        return probe, embedding.values, boxes, [traits_of(face) for face in probe], [why or "" for why in reasons]
+
+    def _expanded(self, vectors: Floats, hits: Sequence[Sequence[Hit]]) -> Floats:
+        """Probes, moved towards the faces of those who were recognised."""
+        near = [self.vectors(hit.sample for hit in found if hit.passes) for found in hits]
+        return expand_probes(Vectors(vectors, space=self.space or ""), near).values
+
+    def _reranked(self, faces: Faces | None, hits: Sequence[list[Hit]]) -> list[list[Hit]]:
+        results = []
+        for row, found in enumerate(hits):
+            if faces is None or not found:
+                results.append(list(found))
+                continue
+            looks = look_again(self.store, [hit.sample for hit in found], self.engine)
+            cosines = [hit.score for hit in found]
+            order = rerank_looks(faces[row], looks, cosines=cosines, engine=self.engine).order
+            results.append([found[place] for place in order.tolist()])
+        return results
 
 
 def _box(face: Face) -> Box:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,10 @@ class Tagged:
     people: int = 0
     unmatched: int = 0
     failures: list[Refusal] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {**vars(self), "failures": [{"source": one.source, "reason": one.reason} for one in self.failures]}
 
 
 class Tagging(Base):
