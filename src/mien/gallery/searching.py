@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -91,20 +92,20 @@ class Searching(Base):
             raise UsageError(f"fpir is a rate between 0 and 1, such as 1e-2; got {fpir!r}.")
         if threshold is not None and not -1 <= threshold <= 1:
             raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
-        faces, vectors, boxes, traits, reasons = self._probe(probe, space)
-        if rerank and (faces is None or faces.image is None):
+        seen = self._look(probe, space)
+        if rerank and (seen.faces is None or seen.faces.image is None):
             raise UsageError("re-ranking looks at the probe's picture again: search with a picture.")
         compared = self.store.counts().vectors
         bars = Bars(self._calibration(), fpir, compared) if threshold is None else OwnBar(threshold, compared)
-        hits = nearest_people(self.store, vectors, traits, k, bars, where=where, exact=exact)
-        if expand and self.space is not None:
-            vectors = self._expanded(vectors, hits)
-            hits = nearest_people(self.store, vectors, traits, k, bars, where=where, exact=exact)
-        if rerank:
-            hits = self._reranked(faces, hits)
+        hits = nearest_people(self.store, seen.vectors, seen.traits, k, bars, where=where, exact=exact)
+        if expand and any(hits):
+            moved = self._expanded(seen.vectors, hits)
+            hits = nearest_people(self.store, moved, seen.traits, k, bars, where=where, exact=exact)
+        if rerank and seen.faces is not None:
+            hits = [self._reranked(face, found) for face, found in zip(seen.faces, hits, strict=True)]
         return [
             Found(None, f"the face has no embedding: {why}.", (), box) if why else answer(found, box)
-            for found, box, why in zip(hits, boxes, reasons, strict=True)
+            for found, box, why in zip(hits, seen.boxes, seen.reasons, strict=True)
         ]
 
     def identify(
@@ -141,15 +142,12 @@ class Searching(Base):
 
     # -- helpers -----------------------------------------------------------------------------------------------------
 
-    def _probe(
-        self, probe: Probe, space: str | None
-    ) -> tuple[Faces | None, Floats, list[Box | None], list[Traits], list[str]]:
-        """The faces; vectors (N, D); and of each face its box, its traits, and why it has no vector."""
+    def _look(self, probe: Probe, space: str | None) -> _Looked:
         if isinstance(probe, np.ndarray) and probe.ndim <= 2 and probe.dtype.kind == "f":
             probe = self._unit(probe, space)
         if isinstance(probe, Vectors):
             given = self._unit(probe, space)
-            return None, given.values, [None] * len(given), [ANY] * len(given), [""] * len(given)
+            return _Looked(None, given.values, [None] * len(given), [ANY] * len(given), [""] * len(given))
         if isinstance(probe, Face):
             probe = probe.faces[[probe.row]]
         if not isinstance(probe, Faces):
@@ -158,25 +156,36 @@ class Searching(Base):
         embedding = probe.embedding
         self._check_space(embedding.space, f"these faces have {embedding.space!r}")
         reasons = embedding.reasons_for(embedding.abstained, "no reason was given")
-        boxes: list[Box | None] = [_box(face) for face in probe]
-        return probe, embedding.values, boxes, [traits_of(face) for face in probe], [why or "" for why in reasons]
+        return _Looked(
+            probe,
+            embedding.values,
+            [_box(face) for face in probe],
+            [traits_of(face) for face in probe],
+            [why or "" for why in reasons],
+        )
 
     def _expanded(self, vectors: Floats, hits: Sequence[Sequence[Hit]]) -> Floats:
         """Probes, moved towards the faces of those who were recognised."""
         near = [self.vectors(hit.sample for hit in found if hit.passes) for found in hits]
         return expand_probes(Vectors(vectors, space=self.space or ""), near).values
 
-    def _reranked(self, faces: Faces | None, hits: Sequence[list[Hit]]) -> list[list[Hit]]:
-        results = []
-        for row, found in enumerate(hits):
-            if faces is None or not found:
-                results.append(list(found))
-                continue
-            looks = look_again(self.store, [hit.sample for hit in found], self.engine)
-            cosines = [hit.score for hit in found]
-            order = rerank_looks(faces[row], looks, cosines=cosines, engine=self.engine).order
-            results.append([found[place] for place in order.tolist()])
-        return results
+    def _reranked(self, face: Face, hits: list[Hit]) -> list[Hit]:
+        if not hits:
+            return hits
+        looks = look_again(self.store, [hit.sample for hit in hits], self.engine)
+        found = rerank_looks(face, looks, cosines=[hit.score for hit in hits], engine=self.engine)
+        return [hits[place] for place in found.order.tolist()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """Faces to search for: vectors (N, D), and of each its box, its traits, and why it has no vector, if so."""
+
+    faces: Faces | None
+    vectors: Floats
+    boxes: list[Box | None]
+    traits: list[Traits]
+    reasons: list[str]
 
 
 def _box(face: Face) -> Box:
