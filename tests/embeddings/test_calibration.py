@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.errors import CardError, NotCalibrated, ShapeMismatch, UsageError
-from mien.embeddings.calibration import Calibration, Stratum, Traits, fit_stratum, load_calibration
+from mien.embeddings.calibration import Calibration, Stratum, Traits, load_calibration
+from mien.embeddings.fitting import fit_stratum
 from mien.models.catalogue import Catalogue
 
 AGES = (0.0, 150.0)

@@ -27,6 +27,8 @@ def test_defaults_are_first() -> None:
         "arcface-mbf",
         "sface",
         "mobilefacenet",
+        "facenet",
+        "dlib-resnet",
     ]
     assert catalogue.giving("nothing") == []
 

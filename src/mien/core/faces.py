@@ -66,6 +66,7 @@ class _Fields:
         blendshapes: Scores
         age: Distribution
         embedding: Vectors
+        recognizability: Flag
 
     def _column(self, name: str) -> Column:
         raise NotImplementedError

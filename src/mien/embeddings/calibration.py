@@ -2,18 +2,11 @@
 
 A threshold that was tuned on ten adults of one photo archive accepts one stranger in a thousand there, one in a
 hundred elsewhere, and half of all pairs of infants. A `Calibration` therefore keeps one curve of false accept rate
-(FAR) against score for each *stratum* of pairs, by age and by size in the picture, and a rate holds in the worst
-stratum that two faces may belong to.
+(FAR) against score for each *stratum* of pairs, by age, by size in the picture and by recognizability, and a rate
+holds in the worst stratum that two faces may belong to.
 
-How a curve is made (`fit_stratum`):
-
-- Each person counts once, all pairs of two persons are impostor pairs.
-- Down to 2 % the score of a rate is the quantile; below, the scores above the 2 % quantile are given an exponential
-  tail, the limit law of exceedances (Pickands, *Statistical inference using extreme order statistics*, 1975) with its
-  shape held at zero. Cosines are bounded, so the true tail is shorter: this errs to the safe side.
-- Pairs that share a person are not independent, so the uncertainty is taken over *people*: the score kept for each
-  rate is the 90 % point of a bootstrap that draws people with replacement.
-- A rate below 10 / pairs is extrapolated, and says so; one a hundred times lower still is not given at all.
+`mien.embeddings.fitting` makes such curves, and says how. A rate below 10 / pairs is extrapolated, and says so; one a
+hundred times lower still is not given at all.
 """
 
 from __future__ import annotations
@@ -24,7 +17,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -32,21 +25,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from mien.core.errors import CardError, NotCalibrated, ShapeMismatch, UsageError
+from mien.core.errors import CardError, NotCalibrated, UsageError
 from mien.models.catalogue import user_cards_folder
 from mien.models.license import Policy
 
-__all__ = ["ANY", "Calibration", "Stratum", "Traits", "fit_stratum", "load_calibration"]
+__all__ = ["ANY", "Calibration", "Genuine", "Range", "Stratum", "Traits", "calibration_file", "load_calibration"]
 
 Range = tuple[float, float]  # from, up to but not including
 Doubles = NDArray[np.float64]
 
-TAIL = 0.02  # the part of the scores that the tail is fitted to
-CONFIDENCE = 0.9  # the point of the bootstrap distribution that is kept
 EMPIRICAL_PAIRS = 10  # a rate is counted, not extrapolated, where it means at least this many pairs
-REACH = 100.0  # how far below the counted rates the tail is believed
 
 
 @dataclass(frozen=True)
@@ -59,13 +49,38 @@ class Traits:
         Years between which the person's age is.
     size : (low, high)
         Pixels between which the height of the face's box in its picture is.
+    quality : (low, high)
+        Numbers in [0, 1] between which its recognizability is.
     """
 
     ages: Range = (0.0, 150.0)
     size: Range = (0.0, math.inf)
+    quality: Range = (0.0, 1.0)
 
 
 ANY = Traits()  #: nothing is known
+
+
+@dataclass(frozen=True)
+class Genuine:
+    """Scores of pairs of one person, as a normal distribution: what a likelihood ratio needs beside the strangers'.
+
+    Parameters
+    ----------
+    people, pairs : int
+        What it was measured on; each person counts once, however many pairs there are of them.
+    mean, deviation : float
+        Of their cosines.
+    """
+
+    people: int
+    pairs: int
+    mean: float
+    deviation: float
+
+    def __post_init__(self) -> None:
+        if self.people < 1 or not self.deviation > 0:
+            raise CardError("genuine scores are of one person or more, and vary.")
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,10 @@ class Stratum:
         What it was measured on.
     rates, scores : tuple of float
         False accept rates, falling, and the score that has each.
+    quality : (from, up to)
+        Recognizability of the *better* face of the pair: as with size, one that can be recognised is enough.
+    genuine : Genuine, optional
+        Scores of one person's pairs of this kind, where some were measured.
     """
 
     name: str
@@ -93,6 +112,8 @@ class Stratum:
     pairs: int
     rates: tuple[float, ...]
     scores: tuple[float, ...]
+    quality: Range = (0.0, math.inf)
+    genuine: Genuine | None = None
 
     def __post_init__(self) -> None:
         if len(self.rates) != len(self.scores) or len(self.rates) < 2:
@@ -109,9 +130,9 @@ class Stratum:
 
     def may_hold(self, one: Traits, other: Traits) -> bool:
         """Whether a pair of faces of which this is known may belong here."""
-        larger = (max(one.size[0], other.size[0]), max(one.size[1], other.size[1]))
         ages = (_overlap(one.ages, a) and _overlap(other.ages, b) for a, b in (self.ages, self.ages[::-1]))
-        return _overlap(larger, self.size) and any(ages)
+        size, quality = _higher(one.size, other.size), _higher(one.quality, other.quality)
+        return _overlap(size, self.size) and _overlap(quality, self.quality) and any(ages)
 
     def threshold(self, far: float) -> float:
         """The score that strangers of this stratum reach with probability `far`.
@@ -134,6 +155,35 @@ class Stratum:
             return 1.0  # not resolved: above the highest rate of the curve
         rate = np.exp(-np.interp(score, self.scores, -np.log(self.rates)))
         return float(f"{rate:.9g}")  # 1e-05, not 9.999999999999997e-06
+
+    def likelihood_ratio(self, score: float) -> float | None:
+        """How much more often one person's pairs have such a score than strangers'; see `Calibration`."""
+        if self.genuine is None:
+            return None
+        grid, logarithms = self._ratios
+        # Ten people cannot show that one pair in a hundred of theirs scores so low, nor 1,000 pairs of strangers that
+        # one in a million scores so high: the ratio ends where the counts do.
+        lowest, highest = 1 / (self.genuine.people + 1), 1 / self.counted_down_to
+        ratio = math.exp(float(np.interp(score, grid, logarithms)))
+        return float(f"{min(max(ratio, lowest), highest):.4g}")
+
+    @cached_property
+    def _ratios(self) -> tuple[Doubles, Doubles]:
+        """Logarithms of the ratio of densities on a grid of scores, never falling."""
+        assert self.genuine is not None  # noqa: S101 - the one caller has looked
+        knots, falls = np.asarray(self.scores), -np.log(self.rates)
+        grid = np.linspace(knots[0], knots[-1], 256)
+        steepness = np.interp(grid, (knots[1:] + knots[:-1]) / 2, np.diff(falls) / np.diff(knots))
+        strangers = np.log(steepness) - np.interp(grid, knots, falls)
+        distance = (grid - self.genuine.mean) / self.genuine.deviation
+        # Beyond the mean of one person's pairs a higher score speaks for one person no less.
+        own = -(np.minimum(distance, 0) ** 2) / 2 - math.log(self.genuine.deviation * math.sqrt(2 * math.pi))
+        return grid, np.maximum.accumulate(own - strangers)
+
+
+def _higher(one: Range, other: Range) -> Range:
+    """Between which numbers the higher one of two is."""
+    return max(one[0], other[0]), max(one[1], other[1])
 
 
 def _overlap(known: Range, place: Range) -> bool:
@@ -175,13 +225,20 @@ class Calibration:
         Raises
         ------
         NotCalibrated
-            If it belongs to none: both faces are smaller than any that were measured.
+            If it belongs to none: both faces are smaller, or can be recognised less, than any that were measured.
         """
         names = tuple(stratum.name for stratum in self.strata if stratum.may_hold(one, other))
-        if not names:
-            smallest = min(stratum.size[0] for stratum in self.strata)
+        if names:
+            return names
+        smallest, poorest = (min(getattr(s, part)[0] for s in self.strata) for part in ("size", "quality"))
+        if _higher(one.size, other.size)[1] < smallest:
             raise NotCalibrated(f"{self.name} holds for faces of which one is at least {smallest:g} pixels high.")
-        return names
+        if (best := _higher(one.quality, other.quality)[1]) < poorest:
+            raise NotCalibrated(
+                f"both faces are too poor to be told from strangers' ({best:.2f} is the better one's recognizability): "
+                f"{self.name} begins at {poorest:g}."
+            )
+        raise NotCalibrated(f"{self.name} has no stratum for faces of these ages, sizes and recognizability.")
 
     def _chosen(self, strata: Iterable[str] | None) -> list[Stratum]:
         if strata is None:
@@ -226,6 +283,30 @@ class Calibration:
         """
         return max(s.far(score) for s in self._chosen(strata))
 
+    def likelihood_ratio(self, score: float, strata: Iterable[str] | None = None) -> float | None:
+        """How much more often a pair of one person has such a score than a pair of strangers.
+
+        Densities of scores: a normal one for pairs of one person, that of the curve for strangers. The ratio is bounded
+        by what was counted: at least 1 / (people + 1) of the people whose own pairs were measured, at most the pairs of
+        strangers / 10. These are usually few people in good pictures (`Genuine.people` says how many), so take it for
+        the order of magnitude. It is no probability that the two are one person: that needs the odds before the
+        comparison.
+
+        Parameters
+        ----------
+        score : float
+            A cosine.
+        strata : iterable of str, optional
+            Those that the pair may belong to; all of them by default. The lowest of their ratios counts.
+
+        Returns
+        -------
+        float or None
+            None where no pairs of one person were measured in one of the strata.
+        """
+        ratios = [s.likelihood_ratio(score) for s in self._chosen(strata)]
+        return None if None in ratios else min(ratio for ratio in ratios if ratio is not None)
+
     # -- files -------------------------------------------------------------------------------------------------------
 
     @classmethod
@@ -248,6 +329,8 @@ class Calibration:
                     pairs=int(row["pairs"]),
                     rates=tuple(map(float, row["rates"])),
                     scores=tuple(map(float, row["scores"])),
+                    quality=_range(row.get("quality", (0.0, math.inf))),
+                    genuine=Genuine(**row["genuine"]) if "genuine" in row else None,
                 )
                 for row in values.pop("strata")
             )
@@ -265,8 +348,12 @@ class Calibration:
         for s in self.strata:
             lines += ["", "[[strata]]", f'name = "{s.name}"']
             lines.append(f"ages = [{_list(s.ages[0])}, {_list(s.ages[1])}]")
-            lines += [f"size = {_list(s.size)}", f"people = {s.people}", f"pairs = {s.pairs}"]
+            lines += [f"size = {_list(s.size)}", f"quality = {_list(s.quality)}"]
+            lines += [f"people = {s.people}", f"pairs = {s.pairs}"]
             lines += [f"rates = {_list(s.rates)}", f"scores = {_list(s.scores)}"]
+            if s.genuine:
+                own = ", ".join(f"{key} = {value:g}" for key, value in asdict(s.genuine).items())
+                lines.append(f"genuine = {{ {own} }}")
         return "\n".join(lines) + "\n"
 
 
@@ -281,6 +368,15 @@ def _list(values: Iterable[float]) -> str:
 
 # A table is read at every comparison, but parsed only once as long as its text stays the same.
 _parse = functools.lru_cache(maxsize=16)(Calibration.from_toml)
+
+
+def calibration_file(space: str) -> Path:
+    """Where the user's own table of an embedding space stands, or would."""
+    return user_cards_folder().parent / "calibration" / _file_name(space)
+
+
+def _file_name(space: str) -> str:
+    return space.replace("/", "-") + ".toml"
 
 
 def load_calibration(space: str, *, licenses: Policy = "any") -> Calibration:
@@ -302,13 +398,11 @@ def load_calibration(space: str, *, licenses: Policy = "any") -> Calibration:
     CardError
         If the table is malformed.
     """
-    file_name = space.replace("/", "-") + ".toml"
-    folders: list[Traversable | Path] = [
-        user_cards_folder().parent / "calibration",
-        resources.files("mien.models") / "calibration",
+    files: list[Traversable | Path] = [
+        calibration_file(space),
+        resources.files("mien.models") / "calibration" / _file_name(space),
     ]
-    for folder in folders:
-        file = folder / file_name
+    for file in files:
         if not file.is_file():
             continue
         calibration = _parse(file.read_text(encoding="utf-8"), str(file))
@@ -319,74 +413,3 @@ def load_calibration(space: str, *, licenses: Policy = "any") -> Calibration:
             raise NotCalibrated(f'no calibration under licenses="strict": {terms}.')
         return calibration
     raise NotCalibrated(f"no calibration for the embedding space {space!r}: give a threshold, or add a table.")
-
-
-# -- making tables -----------------------------------------------------------------------------------------------------
-
-
-def fit_stratum(
-    scores: ArrayLike,
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    name: str,
-    ages: tuple[Range, Range],
-    size: Range,
-    resamples: int = 400,
-    seed: int = 0,
-) -> Stratum:
-    """Measure one curve from impostor pairs; the module's docstring says how.
-
-    Parameters
-    ----------
-    scores : (P,) array-like
-        Cosine similarities of pairs of different people.
-    first, second : (P,) integers
-        Which person each side is, from 0.
-    name, ages, size
-        As in `Stratum`.
-    resamples, seed : int
-        Of the bootstrap over people.
-
-    Raises
-    ------
-    ShapeMismatch
-        If the arrays differ in length.
-    UsageError
-        If there are fewer than 500 pairs (10 in the fitted tail), or one with a single person.
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    one, two = np.asarray(first, dtype=np.intp), np.asarray(second, dtype=np.intp)
-    if values.ndim != 1 or one.shape != values.shape or two.shape != values.shape:
-        raise ShapeMismatch(f"scores {values.shape} and people {one.shape}, {two.shape} do not fit: all are (P,).")
-    if len(values) * TAIL < EMPIRICAL_PAIRS or (one == two).any():
-        raise UsageError(f"a curve needs 500 pairs or more of different people, got {len(values)}.")
-    order = np.argsort(-values)
-    values, one, two = values[order], one[order], two[order]
-    people = np.unique(np.concatenate([one, two]))
-    rates = _rates(EMPIRICAL_PAIRS / len(values) / REACH)
-    draw = np.random.default_rng(seed)
-    curves = []
-    for _ in range(resamples):
-        count = np.bincount(draw.choice(people, len(people)), minlength=people[-1] + 1)
-        curves.append(_curve(values, (count[one] * count[two]).astype(np.float64), rates))
-    curve = np.round(np.quantile(curves, CONFIDENCE, axis=0), 4)
-    return Stratum(name, ages, size, len(people), len(values), tuple(rates.tolist()), tuple(curve.tolist()))
-
-
-def _rates(lowest: float) -> Doubles:
-    """0.5, 0.2, 0.1, 0.05 ... down to the first that is not below `lowest`."""
-    decades = range(1, 2 + math.ceil(-math.log10(lowest)))
-    rates = [digit / 10**decade for decade in decades for digit in (5, 2, 1)]
-    return np.array([rate for rate in rates if rate >= lowest])
-
-
-def _curve(
-    values: NDArray[np.float64], weights: NDArray[np.float64], rates: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Score of each rate; `values` fall, and each counts `weights` times."""
-    reached = np.cumsum(weights) / weights.sum()
-    counted = values[np.searchsorted(reached, rates)]
-    start = int(np.searchsorted(reached, TAIL))
-    mean_excess = np.average(values[: start + 1] - values[start], weights=weights[: start + 1])
-    return np.where(rates >= TAIL, counted, values[start] + mean_excess * np.log(TAIL / rates))

@@ -68,6 +68,8 @@ class Planner:
     def choose(self, name: str) -> Card:
         """The model for a field or job; see `mien.Engine.choose`."""
         giving = [card for card in self._catalogue.giving(name) if _gives_as_step(card, name)]
+        # What comes along with a model that the caller chose comes from that one: of embeddings their recognizability.
+        giving.sort(key=lambda card: card not in self._chosen.values())
         cards = [self._chosen[name]] if name in self._chosen else giving
         if not cards:
             known = [*all_jobs(), *(field for field, row in all_fields().items() if not row.always), *all_events()]

@@ -26,7 +26,7 @@ from mien.runtime.mending import free_batch, give_inner, read_network
 from mien.runtime.requests import Network
 from mien.runtime.session import Device, SessionInfo, SessionOptions
 from mien.runtime.signature import Signature
-from mien.runtime.weights import read_state_dict
+from mien.runtime.weights import read_weights
 
 __all__ = ["OpenVinoSession", "core", "library"]
 
@@ -77,7 +77,7 @@ class OpenVinoSession:
     weights
         The ``.bin`` that belongs to an ``.xml``.
     graph
-        For a `path` to PyTorch's plain weights: the function that draws the network, see `mien.runtime.graphs`.
+        For a `path` to plain weights: the function that draws the network, see `mien.runtime.graphs`.
     picture
         How the first input takes its picture; None: all inputs are raw tensors.
     precision
@@ -256,7 +256,7 @@ class OpenVinoSession:
         from openvino.preprocess import ColorFormat, PrePostProcessor
 
         if self._graph:
-            model = self._graph.draw(read_state_dict(self._path))
+            model = self._graph.draw(read_weights(self._path))
         else:
             model = read_network(core(), self._path, self._weights)
         give_inner(model, self._inner)

@@ -12,7 +12,7 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ModelError, UnsafeFile
 from mien.runtime.pickled import BFLOAT16, PickleError, Tensor, read_pickle
 
-__all__ = ["read_state_dict"]
+__all__ = ["read_state_dict", "read_weights"]
 
 _FILE_LIMIT = 2 << 30  # bytes
 _TENSORS = 100_000
@@ -37,6 +37,21 @@ _COUNT = struct.Struct("<q")
 _BROKEN = (zipfile.BadZipFile, struct.error, EOFError, KeyError, OSError, OverflowError, RuntimeError, ValueError)
 
 _Blocks = dict[str, NDArray[np.uint8]]
+
+
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the tensors of a file of plain weights: Keras's HDF5, dlib's own format, or else PyTorch's.
+
+    Raises
+    ------
+    UnsafeFile, ModelError
+        As the reader of its kind: `mien.runtime.hdf5`, `mien.runtime.dlib_weights`, `read_state_dict`.
+    """
+    from mien.runtime.dlib_weights import read_dlib
+    from mien.runtime.hdf5 import read_keras
+
+    readers: dict[str, Callable[[Path], dict[str, NDArray[Any]]]] = {".h5": read_keras, ".dat": read_dlib}
+    return readers.get(path.suffix.lower(), read_state_dict)(path)
 
 
 def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.alignment import usable_alignment
-from mien.core.columns import Column, Points, Vectors
+from mien.core.columns import Column, Flag, Points, Vectors
 from mien.core.errors import CardError
 from mien.core.geometry import TEMPLATES, similarity
 from mien.core.warping import warp_batch
+from mien.embeddings.recognizability import load_recognizability
 from mien.engine import Batch
 from mien.runtime.bundle import Bundle
 
@@ -23,9 +24,10 @@ __all__ = ["ArcFace"]
 
 
 class ArcFace:
-    """Gives ``embedding``: one L2-normalized vector per face.
+    """Gives ``embedding``, one L2-normalized vector per face, and ``recognizability``, which it shows by the way.
 
-    A face whose five points are missing, or whose vector has no direction, abstains with the reason.
+    A face whose five points are missing, or whose vector has no direction, abstains with the reason. So does
+    recognizability where nothing was measured for the embedding space (a network of your own).
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ class ArcFace:
         self._size = picture.size[0]
         self._target = TEMPLATES[template].points_at(self._size)
         self._flip = bool(card.params.get("flip", False))
+        self._curve = load_recognizability(card.space)
         self._session = bundle.session("model")
         self._bundle = bundle
 
@@ -71,7 +74,7 @@ class ArcFace:
         Returns
         -------
         mapping
-            ``embedding``: Vectors (N, D) in the card's space.
+            ``embedding``: Vectors (N, D) in the card's space. ``recognizability``: Flag (N,).
         """
         points, crops = self._crops(batch)
         aligned = ~points.abstained
@@ -82,7 +85,20 @@ class ArcFace:
         values = np.full((len(points), found.shape[1]), np.nan, np.float32)
         values[np.flatnonzero(aligned)[directed]] = found[directed] / lengths[directed, None]
         reasons = points.reasons_for(np.isnan(values[:, 0]), "the network gave a vector without direction")
-        return {"embedding": Vectors(values, space=self._space, reasons=reasons)}
+        return {
+            "embedding": Vectors(values, space=self._space, reasons=reasons),
+            "recognizability": self._recognizability(found[directed], np.flatnonzero(aligned)[directed], reasons),
+        }
+
+    def _recognizability(
+        self, found: NDArray[np.float32], rows: NDArray[np.intp], reasons: tuple[str | None, ...]
+    ) -> Flag:
+        values = np.full(len(reasons), np.nan, np.float32)
+        if self._curve is not None:
+            values[rows] = self._curve.of(found)
+            return Flag(values, reasons=reasons)
+        unknown = f"it was not measured for the embedding space {self._space!r}"
+        return Flag(values, reasons=tuple(reason or unknown for reason in reasons))
 
     def feature_maps(self, batch: Batch) -> NDArray[np.float32]:
         """What the network saw where, just before it made one vector of it.
@@ -124,6 +140,6 @@ class ArcFace:
         (vectors,) = self._session.run(crops)
         if self._flip:
             (mirrored,) = self._session.run(np.ascontiguousarray(crops[:, :, ::-1]))
-            vectors = vectors + mirrored
+            vectors = (vectors + mirrored) / 2
         result: NDArray[np.float32] = vectors
         return result

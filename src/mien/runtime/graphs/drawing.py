@@ -28,14 +28,17 @@ class Drawing:
     Parameters
     ----------
     tensors : mapping of str to float32 array
-        As `mien.runtime.weights.read_state_dict` gives them. Each must be taken exactly once before `model` is called,
+        As `mien.runtime.weights.read_weights` gives them. Each must be taken exactly once before `model` is called,
         but for those named ``num_batches_tracked``.
+    epsilon : float
+        What batch normalizations add to a variance.
     """
 
-    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[Any]], *, epsilon: float = _EPSILON) -> None:
         from openvino import opset13
 
         self._ops = opset13
+        self._epsilon = epsilon
         self._left = {name: array for name, array in tensors.items() if name.rpartition(".")[2] != _IGNORED}
         self._inputs: list[Node] = []
 
@@ -67,51 +70,60 @@ class Drawing:
         name: str,
         out: int,
         *,
-        kernel: int = 1,
+        kernel: int | tuple[int, int] = 1,
         stride: int = 1,
         groups: int = 1,
         norm: str = "",
         bias: bool = False,
+        padded: bool = True,
     ) -> Node:
         """A convolution with `out` filters that keeps the picture's size, divided by `stride`.
 
         Parameters
         ----------
+        kernel
+            Height and width of a filter.
         norm
             Name of the batch normalization that follows it. It is folded in: filters and bias are scaled, in double
             precision.
         bias
             Whether it has a bias of its own.
+        padded
+            Whether the picture is continued with zeros; without, it loses what the filters do not cover.
         """
         inputs = channels(x) // groups
-        weight = self.take(f"{name}.weight", out, inputs, kernel, kernel)
+        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+        weight = self.take(f"{name}.weight", out, inputs, height, width)
         shift = self.take(f"{name}.bias", out) if bias else np.zeros(out, np.float32)
         if norm:
             factor, offset = self._norm(norm, out)
             weight = (weight * factor[:, None, None, None]).astype(np.float32)
             shift = (shift * factor + offset).astype(np.float32)
-        pad = [kernel // 2] * 2
+        pad = [height // 2, width // 2] if padded else [0, 0]
         window = {"strides": [stride] * 2, "pads_begin": pad, "pads_end": pad, "dilations": [1, 1]}
         if groups == 1:
             result = self._ops.convolution(x, self._ops.constant(weight), **window)
         else:
-            parts = weight.reshape(groups, out // groups, inputs, kernel, kernel)
+            parts = weight.reshape(groups, out // groups, inputs, height, width)
             result = self._ops.group_convolution(x, self._ops.constant(parts), **window)
         if not norm and not bias:
             return result
         return self._ops.add(result, self._ops.constant(shift.reshape(1, -1, 1, 1)))
 
     def norm(self, x: Node, name: str) -> Node:
-        """A batch normalization that follows no convolution."""
+        """A batch normalization of pictures or rows that follows no convolution."""
+        shape = [1, -1, *[1] * (len(list(x.get_output_partial_shape(0))) - 2)]
         factor, offset = (
-            self._ops.constant(part.reshape(1, -1, 1, 1).astype(np.float32)) for part in self._norm(name, channels(x))
+            self._ops.constant(part.reshape(shape).astype(np.float32)) for part in self._norm(name, channels(x))
         )
         return self._ops.add(self._ops.multiply(x, factor), offset)
 
-    def dense(self, x: Node, name: str, out: int) -> Node:
-        """A matrix and a bias on rows (N, C)."""
+    def dense(self, x: Node, name: str, out: int, *, bias: bool = True) -> Node:
+        """A matrix, and a bias, on rows (N, C)."""
         weight = self.take(f"{name}.weight", out, channels(x))
         product = self._ops.matmul(x, self._ops.constant(weight), transpose_a=False, transpose_b=True)
+        if not bias:
+            return product
         return self._ops.add(product, self._ops.constant(self.take(f"{name}.bias", out).reshape(1, -1)))
 
     def relu(self, x: Node, leak: float = 0.0) -> Node:
@@ -138,11 +150,36 @@ class Drawing:
         """Put side by side, along the channels."""
         return self._ops.concat(list(parts), axis)
 
-    def max_pool(self, x: Node) -> Node:
+    def max_pool(self, x: Node, *, padded: bool = True) -> Node:
         """The largest of 3 x 3 pixels, at every second pixel."""
         from openvino import opset1  # the later ones give the places too
 
-        return opset1.max_pool(x, strides=[2, 2], pads_begin=[1, 1], pads_end=[1, 1], kernel_shape=[3, 3])
+        pad = [int(padded)] * 2
+        return opset1.max_pool(x, strides=[2, 2], pads_begin=pad, pads_end=pad, kernel_shape=[3, 3])
+
+    def halve(self, x: Node) -> Node:
+        """The mean of 2 x 2 pixels; a last odd row or column is left out."""
+        from openvino import opset1
+
+        return opset1.avg_pool(
+            x, strides=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], kernel_shape=[2, 2], exclude_pad=True
+        )
+
+    def widen(self, x: Node, *sizes: int) -> Node:
+        """Continue with zeros at the end, to so many channels, rows and columns."""
+        known = [size.get_length() for size in list(x.get_output_partial_shape(0))[1:]]
+        ends = np.array([0, *(wanted - size for wanted, size in zip(sizes, known, strict=True))])
+        constant = self._ops.constant
+        return self._ops.pad(x, constant(np.zeros(4, np.int64)), constant(ends), "constant", constant(np.float32(0)))
+
+    def standardize(self, x: Node) -> Node:
+        """Each picture less its mean, and divided by its standard deviation; zeros where there is but one value."""
+        axes = self._ops.constant(np.array([1, 2, 3]))
+        return self._ops.mvn(x, axes, normalize_variance=True, eps=self._epsilon, eps_mode="inside_sqrt")
+
+    def scale(self, x: Node, factor: float) -> Node:
+        """Multiply by a number."""
+        return self._ops.multiply(x, self._ops.constant(np.float32(factor)))
 
     def mean(self, x: Node, *, keep: bool = False) -> Node:
         """The mean of each channel: (N, C), or (N, C, 1, 1) where the axes are kept."""
@@ -192,7 +229,7 @@ class Drawing:
             self.take(f"{name}.{part}", size).astype(np.float64)
             for part in ("weight", "bias", "running_mean", "running_var")
         )
-        factor = scale / np.sqrt(variance + _EPSILON)
+        factor = scale / np.sqrt(variance + self._epsilon)
         return factor, shift - mean * factor
 
 
