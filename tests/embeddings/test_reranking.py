@@ -205,7 +205,7 @@ def test_a_search_result_without_pictures_keeps_its_order(engine: Engine, faces:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("model", ["edgeface-s", "arcface-mbf", "sface", "mobilefacenet"])
+@pytest.mark.parametrize("model", ["edgeface-s", "arcface-mbf", "sface", "mobilefacenet", "facenet", "dlib-resnet"])
 def test_the_embedding_can_be_read_off_the_feature_map(model: str, faces: list[mien.Face]) -> None:
     """The map that a card names is what its network saw: two faces of one person are alike in it."""
     open_bundle(model)  # or skip

@@ -48,6 +48,7 @@ def build(tensors: Mapping[str, NDArray[Any]]) -> Any:
         y = net.conv(net.relu(y), f"{number + 1}", filters, kernel=3, bias=True)
         x = net.relu(_sum(net, y, around))
         number += 2
+    x.set_friendly_name("features")  # what the card calls its last feature map
     return net.model(vector=net.dense(net.mean(x), "fc.0", _LONG, bias=False))
 
 

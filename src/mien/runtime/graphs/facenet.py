@@ -46,6 +46,7 @@ def build(tensors: Mapping[str, NDArray[Any]]) -> Any:
     for number in range(1, 6):
         x = _residual(net, x, f"Block8_{number}", 0.2, 192, [(), ((1, 3), (3, 1))])
     x = _residual(net, x, "Block8_6", 1.0, 192, [(), ((1, 3), (3, 1))], last=True)
+    x.set_friendly_name("features")  # what the card calls its last feature map
     vector = net.dense(net.mean(x), "Bottleneck", 128, bias=False)
     return net.model(vector=net.norm(vector, "Bottleneck_BatchNorm"))
 
