@@ -1,0 +1,116 @@
+"""From which score on two groups of faces are one person: thresholds for every kind of pair, as arrays.
+
+Whether two groups are one person is judged by the mean cosine over all pairs of a face here and a face there. Between
+two single faces that mean is one score, and strangers reach 0.5 now and then; between two groups of many faces it
+scatters far less, and so may be held to less. The threshold falls with the number n of pairs from that of a rate `far`
+to that of a higher rate `far_many`::
+
+    many + (one - many) / sqrt(n)
+
+Each pair of faces has the two thresholds of the worst stratum that it may belong to; of a group they are the means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import NotCalibrated, UsageError
+from mien.embeddings.calibration import ANY, Calibration, Range, Traits
+from mien.gallery.records import Sample
+
+__all__ = ["FAR", "FAR_MANY", "NEVER", "Thresholds"]
+
+FAR = 1e-4  # of a pair of single faces
+FAR_MANY = 2e-3  # of a single score; means of many reach its threshold far more seldom
+NEVER = 2.0  # above every cosine: faces so small that nothing is known of their strangers
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Thresholds by kind of face.
+
+    Parameters
+    ----------
+    kinds : (N,) integers
+        Which kind each face is.
+    one, many : (K, K) float32
+        Cosine from which on two faces, and the means of very many, are of one person, by the kinds of both.
+    """
+
+    kinds: NDArray[np.intp]
+    one: Floats
+    many: Floats
+
+    @classmethod
+    def constant(cls, count: int, one: float, many: float | None = None) -> Thresholds:
+        """The same for all faces."""
+        values = [np.full((1, 1), value, np.float32) for value in (one, one if many is None else many)]
+        return cls(np.zeros(count, np.intp), *values)
+
+    @classmethod
+    def of(
+        cls,
+        samples: Sequence[Sample],
+        calibration: Calibration,
+        *,
+        far: float = FAR,
+        far_many: float = FAR_MANY,
+        ages: Range | None = None,
+    ) -> Thresholds:
+        """The thresholds of a calibration.
+
+        Parameters
+        ----------
+        samples : sequence of Sample
+        calibration : Calibration
+        far, far_many : float
+            False accept rates of two single faces, and of a score that means of many are held to.
+        ages : (low, high), optional
+            Of faces whose age is not known; else such faces may be of any age, and those of infants are confused most.
+
+        Raises
+        ------
+        NotCalibrated
+            If the table does not carry a rate.
+        UsageError
+            If the rates are none, or `far` is above `far_many`.
+        """
+        if not 0 < far <= far_many < 1:
+            raise UsageError(f"rates are 0 < far <= far_many < 1; got {far!r} and {far_many!r}.")
+        number: dict[tuple[object, ...], int] = {}
+        examples: list[Traits] = []
+        kinds = np.empty(len(samples), np.intp)
+        for row, sample in enumerate(samples):
+            height = sample.box[3] - sample.box[1] if sample.box else None
+            traits = Traits(sample.ages or ages or ANY.ages, ANY.size if height is None else (height, height))
+            # Faces are of one kind that fit the same sides of the same strata: everything else is the same, too.
+            kind = tuple(_side(traits.ages, a) + _side(traits.size, s.size) for s in calibration.strata for a in s.ages)
+            kinds[row] = number.setdefault(kind, len(number))
+            if kinds[row] == len(examples):
+                examples.append(traits)
+        one, many = (_table(calibration, examples, rate) for rate in (far, far_many))
+        return cls(kinds, one, many)
+
+
+def _side(known: Range, place: Range) -> tuple[bool, bool]:
+    """How a range of what may be stands to a stratum's: enough to tell whether a pair may belong there."""
+    return known[0] < place[1], known[1] >= place[0]
+
+
+def _table(calibration: Calibration, kinds: Sequence[Traits], far: float) -> Floats:
+    table = np.full((len(kinds), len(kinds)), NEVER, np.float32)
+    for row, one in enumerate(kinds):
+        for column, other in enumerate(kinds[: row + 1]):
+            try:
+                strata = calibration.strata_of(one, other)
+            except NotCalibrated:  # both are smaller than any face that was measured
+                continue
+            table[row, column] = table[column, row] = min(calibration.threshold(far, strata)[0], math.nextafter(1, 0))
+    return table
