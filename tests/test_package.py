@@ -13,12 +13,11 @@ import mien
 
 NAMES = """
 CardError Check Clip DeviceUnavailable Edit EmbeddingSpaceMismatch Engine Event Events Face Faces Failure
-FieldNotComputed
-GalleryChanged GalleryError HashMismatch ImageError ImageNotKept ImageTooLarge InputError Item LicenseRefused
-MienError ModelError NoFace NotCalibrated Provenance ShapeMismatch SourceError StorageError Track Tracking
-UnknownField UnknownModel UnknownPerson UnsafeFile UsageError Verification VideoWriter WeightsUnavailable __version__
-analyze check default_engine detect generate load_image open_video provenance save_image scan set_default_engine track
-verify
+FieldNotComputed Gallery GalleryChanged GalleryError HashMismatch ImageError ImageNotKept ImageTooLarge InputError
+Item LicenseRefused MienError ModelError NoFace NotCalibrated Person Provenance ShapeMismatch SourceError StorageError
+Track Tracking UnknownField UnknownModel UnknownPerson UnsafeFile UsageError Verification VideoWriter
+WeightsUnavailable __version__ analyze check default_engine detect generate load_image open_video provenance
+save_image scan set_default_engine track verify
 """
 
 

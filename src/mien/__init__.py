@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         set_default_engine,
         track,
     )
+    from mien.gallery.people import Gallery
+    from mien.gallery.records import Person
     from mien.media.encoding import VideoWriter
     from mien.media.provenance import Provenance, provenance
     from mien.media.video import open_video
@@ -76,6 +78,7 @@ __all__ = [
     "Faces",
     "Failure",
     "FieldNotComputed",
+    "Gallery",
     "GalleryChanged",
     "GalleryError",
     "HashMismatch",
@@ -89,6 +92,7 @@ __all__ = [
     "ModelError",
     "NoFace",
     "NotCalibrated",
+    "Person",
     "Provenance",
     "ShapeMismatch",
     "SourceError",
@@ -130,7 +134,9 @@ _HOMES = {
     "Face": "mien.core.faces",
     "Faces": "mien.core.faces",
     "Failure": "mien.engine",
+    "Gallery": "mien.gallery.people",
     "Item": "mien.engine",
+    "Person": "mien.gallery.records",
     "Provenance": "mien.media.provenance",
     "Track": "mien.core.clip",
     "Tracking": "mien.engine",
