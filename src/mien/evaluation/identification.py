@@ -29,6 +29,7 @@ __all__ = [
     "evaluate_identification",
     "evaluate_vectors",
     "fill",
+    "run_identification",
     "search",
     "split",
 ]
@@ -196,15 +197,29 @@ def evaluate_identification(
         If an option is none, or there is nobody to search for.
     """
     parts = source if isinstance(source, Split) else split(source, **options)
-    pictures = [np.array(parts.pictures, object)[mask].tolist() for mask in (parts.enrolled, ~parts.enrolled)]
-    people = [np.array(parts.people)[mask] for mask in (parts.enrolled, ~parts.enrolled)]
-    if not pictures[0] or not pictures[1]:
+    return run_identification(parts, how=how, store=store, ranks=ranks, rates=rates, alter=alter, engine=engine)[0]
+
+
+def run_identification(
+    parts: Split,
+    *,
+    how: How = "template",
+    store: Store | None = None,
+    ranks: Sequence[int] = RANKS,
+    rates: Sequence[float] = RATES,
+    alter: Alter | None = None,
+    engine: Engine | None = None,
+) -> tuple[IdentificationReport, Searches]:
+    """The same, with what was found for each probe; see `evaluate_identification`."""
+    sides = [np.flatnonzero(mask).tolist() for mask in (parts.enrolled, ~parts.enrolled)]
+    if not all(sides):
         raise UsageError("pictures to enrol and pictures to search with are both needed.")
-    gallery = embed_pictures(pictures[0], engine=engine)
-    probes = embed_pictures(pictures[1], alter=alter, engine=engine)
-    return evaluate_vectors(
-        gallery, people[0].tolist(), probes, people[1].tolist(), how=how, store=store, ranks=ranks, rates=rates
-    )
+    people = [[parts.people[row] for row in side] for side in sides]
+    gallery = embed_pictures([parts.pictures[row] for row in sides[0]], engine=engine)
+    probes = embed_pictures([parts.pictures[row] for row in sides[1]], alter=alter, engine=engine)
+    found = search(gallery, people[0], probes, people[1], how=how, store=store)
+    missing = int(np.isnan(gallery[:, 0]).sum() + np.isnan(probes[:, 0]).sum())
+    return _measured(found, how, len(gallery), missing, ranks, rates), found
 
 
 def evaluate_vectors(
@@ -220,15 +235,22 @@ def evaluate_vectors(
 ) -> IdentificationReport:
     """The same of pictures that were embedded already; see `search`."""
     found = search(gallery, enrolled, probes, people, how=how, store=store)
+    missing = int(np.isnan(gallery[:, 0]).sum() + np.isnan(probes[:, 0]).sum())
+    return _measured(found, how, len(gallery), missing, ranks, rates)
+
+
+def _measured(
+    found: Searches, how: How, samples: int, missing: int, ranks: Sequence[int], rates: Sequence[float]
+) -> IdentificationReport:
     return IdentificationReport(
         how=how,
         gallery=found.gallery,
-        samples=len(gallery),
+        samples=samples,
         people=len(np.unique(found.mated)),
         probes=len(found.mated),
         strangers=len(np.unique(found.strangers)),
         others=len(found.strangers),
-        without_face=int(np.isnan(gallery[:, 0]).sum() + np.isnan(probes[:, 0]).sum()),
+        without_face=missing,
         ranks=match_ranks(found, ranks),
         points=open_set(found, rates) if len(found.strangers) else (),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -73,38 +74,34 @@ def roc(scores: Mapping[str, Scores]) -> Panel:
     """True accepts by false accepts, the latter by powers of ten; one curve for each name."""
 
     def draw(axes: Axes) -> None:
+        lowest = min(1 / int((~part.genuine).sum()) for part in scores.values())
+        least = 1.0
         for name, part in scores.items():
             found = curve(part)
             axes.plot(found.fmr, 1 - found.fnmr, drawstyle="steps-post", label=_plain(name))
-        lowest = min(1 / (~part.genuine).sum() for part in scores.values())
+            least = min(least, float(1 - found.fnmr[found.fmr < lowest][-1]))
         axes.set(xscale="log", xlim=(lowest, 1), xlabel="false accept rate", ylabel="true accept rate", title="ROC")
-        axes.set_ylim(top=1.005)
+        axes.set_ylim(max(least - 0.05, 0) if least > 0.5 else 0, 1.005)
         axes.legend(loc="lower right", fontsize=8)
 
     return draw
 
 
 def det(scores: Mapping[str, Scores]) -> Panel:
-    """False rejects by false accepts, both by powers of ten; a curve ends where the pairs are too few to go on."""
+    """False rejects by false accepts, both by powers of ten; no false reject at all is a line at the lower edge."""
 
     def draw(axes: Axes) -> None:
+        lowest = min(1 / int((~part.genuine).sum()) for part in scores.values())
+        floor = min(0.5 / int(part.genuine.sum()) for part in scores.values())
         for name, part in scores.items():
             found = curve(part)
-            axes.plot(found.fmr, found.fnmr, drawstyle="steps-post", label=_plain(name))
-        ends = [[1 / kind(part).sum() for part in scores.values()] for kind in (_strangers, _same)]
-        axes.set(xscale="log", yscale="log", xlim=(min(ends[0]), 1), ylim=(min(ends[1]) / 1.5, 1))
-        axes.set(xlabel="false match rate", ylabel="false non-match rate", title="DET")
+            label = f"{_plain(name)}, {int(part.genuine.sum()):,} + {int((~part.genuine).sum()):,} pairs"
+            axes.plot(found.fmr, np.maximum(found.fnmr, floor), drawstyle="steps-post", label=label)
+        axes.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(floor * 0.9, 1))
+        axes.set(xlabel="false match rate", ylabel="false non-match rate (lowest: none)", title="DET")
         axes.legend(loc="upper right", fontsize=8)
 
     return draw
-
-
-def _same(part: Scores) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(part.genuine)
-
-
-def _strangers(part: Scores) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(~part.genuine)
 
 
 def histogram(scores: Scores, *, thresholds: Mapping[str, float] | None = None) -> Panel:
@@ -116,19 +113,11 @@ def histogram(scores: Scores, *, thresholds: Mapping[str, float] | None = None) 
         for name, kept, color in (("two people", ~scores.genuine, IMPOSTOR), ("one person", scores.genuine, GENUINE)):
             values = scores.values[kept & (scores.values > REJECTED)]
             axes.hist(values, bins, density=True, alpha=0.6, color=color, label=f"{name}, {int(kept.sum()):,} pairs")
-        for name, place in (thresholds or {}).items():
-            axes.axvline(place, color="black", linewidth=1, linestyle="--")
-            axes.annotate(
-                _plain(name),
-                (place, 0.98),
-                xycoords=("data", "axes fraction"),
-                rotation=90,
-                va="top",
-                ha="right",
-                fontsize=8,
-            )
+        for (name, place), style in zip((thresholds or {}).items(), itertools.cycle(("--", ":", "-."))):
+            axes.axvline(place, color="black", linewidth=1, linestyle=style, label=f"{_plain(name)}: {place:.3f}")
         axes.set(xlabel="cosine", ylabel="density", title="Scores")
-        axes.legend(loc="upper center", fontsize=8)
+        axes.set_ylim(top=axes.get_ylim()[1] * 1.4)  # room for the legend
+        axes.legend(loc="upper center", fontsize=7, ncols=2)
 
     return draw
 
@@ -173,9 +162,10 @@ def open_curve(searches: Mapping[str, Searches]) -> Panel:
 
     def draw(axes: Axes) -> None:
         for name, found in searches.items():
-            tops = np.sort(found.tops)[::-1]
-            rates = np.arange(1, len(tops) + 1) / len(tops)
-            missed = (found.mates[:, None] < tops[None]).mean(axis=0)
+            # With so many strangers let in, the threshold lies above the next one.
+            tops = np.append(np.sort(found.tops)[::-1], -np.inf)
+            rates = np.arange(len(tops)) / (len(tops) - 1)
+            missed = (found.mates[:, None] <= tops[None]).mean(axis=0)
             axes.plot(rates, missed, drawstyle="steps-post", label=_plain(name))
         lowest = min(1 / len(found.tops) for found in searches.values())
         axes.set(xscale="log", xlim=(lowest, 1), xlabel="FPIR", ylabel="FNIR", title="Open set")

@@ -43,6 +43,8 @@ class RapidReport:
     ----------
     noise : NoiseReport
         Pictures that may be of somebody else.
+    suspects : tuple of str
+        Their paths, the least alike first.
     labelled : VerificationReport
         With all pictures as they are labelled.
     cleaned, small : VerificationReport
@@ -54,6 +56,7 @@ class RapidReport:
     """
 
     noise: NoiseReport
+    suspects: tuple[str, ...]
     labelled: VerificationReport
     cleaned: VerificationReport
     small: VerificationReport
@@ -110,6 +113,7 @@ def evaluate_rapid(
         rated = evaluate_groups(scores, labels[clean.first].tolist(), labels[clean.second].tolist(), far=far)
     return RapidReport(
         noise=noise,
+        suspects=tuple(str(pairs.pictures[row]) for row in noise.suspects),
         labelled=evaluate_pairs(pairs, vectors, rates=(far,)),
         cleaned=evaluate_pairs(clean, clean_vectors, rates=(far,)),
         small=evaluate_pairs(clean, small, rates=(far,)),

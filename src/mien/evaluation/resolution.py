@@ -14,8 +14,7 @@ from mien.core.image import Image
 from mien.engine import Engine
 from mien.evaluation.embedding import CROP, crops_of, embed_crops
 from mien.evaluation.pairs import Pairs
-from mien.evaluation.scores import cosines
-from mien.evaluation.verification import VerificationReport, evaluate_scores
+from mien.evaluation.verification import VerificationReport, evaluate_pairs
 
 __all__ = ["SIZES", "SizePoint", "evaluate_sizes", "shrunk"]
 
@@ -69,23 +68,11 @@ def evaluate_sizes(
     if not sizes or any(not 4 <= size <= CROP for size in sizes):
         raise UsageError(f"sizes are sides of 4 to {CROP} pixels; got {list(sizes)}.")
     crops = crops_of(pairs.pictures, aligned=pairs.aligned, engine=engine)
-    clear = embed_crops(crops, engine=engine)
-    _, people = np.unique(pairs.people, return_inverse=True)
+    clear = embed_crops(crops, engine=engine) if one_side else None
     points = []
     for size in sizes:
         small = embed_crops(crops, alter=functools.partial(shrunk, size=size), engine=engine)
-        both = np.concatenate([clear if one_side else small, small])
-        values = cosines(both, pairs.first, pairs.second + len(small))
-        report = evaluate_scores(
-            values,
-            people[pairs.first],
-            people[pairs.second],
-            folds=pairs.folds,
-            rates=rates,
-            pictures=len(crops),
-            without_face=sum(crop is None for crop in crops),
-            named=pairs.named,
-        )
+        report = evaluate_pairs(pairs, small if clear is None else clear, seconds=small, rates=rates)
         points.append(SizePoint(size, report))
     return tuple(points)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.datasets.readers.pairs import Pairs
 
-__all__ = ["REJECTED", "Curve", "Scores", "curve", "threshold_at"]
+__all__ = ["REJECTED", "Curve", "Scores", "cosines", "curve", "threshold_at"]
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -73,24 +73,38 @@ class Scores:
         return replace(self, values=self.values[kept], first=self.first[kept], second=self.second[kept], folds=folds)
 
     @classmethod
-    def of_pairs(cls, pairs: Pairs, vectors: Floats) -> Scores:
-        """Cosines of pairs, from the vectors (N, D) of their pictures; NaN rows are rejected by every threshold.
+    def of_pairs(cls, pairs: Pairs, vectors: Floats, *, seconds: Floats | None = None) -> Scores:
+        """Cosines of pairs.
+
+        Parameters
+        ----------
+        pairs : Pairs
+        vectors : (N, D) float32
+            Of the pictures; rows of NaN are rejected by every threshold.
+        seconds : (N, D) float32, optional
+            Those of the pictures as the second of a pair, where that side was altered.
 
         Raises
         ------
         ShapeMismatch
             If there is not one vector for each picture.
         """
-        if len(vectors) != len(pairs.pictures):
-            raise ShapeMismatch(f"{len(vectors)} vectors for {len(pairs.pictures)} pictures.")
+        others = vectors if seconds is None else seconds
+        if len(vectors) != len(pairs.pictures) or others.shape != vectors.shape:
+            raise ShapeMismatch(f"vectors {vectors.shape}, {others.shape} for {len(pairs.pictures)} pictures.")
         _, people = np.unique(pairs.people, return_inverse=True)
-        return cls(cosines(vectors, pairs.first, pairs.second), people[pairs.first], people[pairs.second], pairs.folds)
+        values = _products(vectors, pairs.first, others, pairs.second)
+        return cls(values, people[pairs.first], people[pairs.second], pairs.folds)
 
 
 def cosines(vectors: Floats, first: Indices, second: Indices) -> Doubles:
-    """Cosine of each pair of rows (P,), in chunks; `REJECTED` where a row is NaN."""
+    """Cosine of each pair of rows (P,); `REJECTED` where a row is NaN."""
+    return _products(vectors, first, vectors, second)
+
+
+def _products(vectors: Floats, first: Indices, others: Floats, second: Indices) -> Doubles:
     starts = range(0, len(first), CHUNK)
-    parts = [(vectors[first[at : at + CHUNK]] * vectors[second[at : at + CHUNK]]).sum(axis=1) for at in starts]
+    parts = [(vectors[first[at : at + CHUNK]] * others[second[at : at + CHUNK]]).sum(axis=1) for at in starts]
     found = np.concatenate([np.zeros(0, np.float32), *parts])
     return np.nan_to_num(found.astype(np.float64), nan=REJECTED)
 

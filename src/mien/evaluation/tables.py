@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from mien.evaluation.groups import GroupReport
 from mien.evaluation.identification import IdentificationReport
+from mien.evaluation.membership import MembershipReport
 from mien.evaluation.noise import NoiseReport
+from mien.evaluation.rapid import RapidReport
 from mien.evaluation.report import Table, number, span
 from mien.evaluation.resolution import SizePoint
 from mien.evaluation.timed import TimedReport
@@ -15,13 +17,16 @@ from mien.evaluation.verification import VerificationReport
 __all__ = [
     "group_table",
     "identification_tables",
+    "membership_table",
     "noise_table",
+    "rapid_tables",
     "size_table",
     "time_table",
     "verification_tables",
 ]
 
 INTERVAL = "95 %"
+SHOWN = 10  # suspects that are named
 
 
 def verification_tables(report: VerificationReport, *, title: str = "Verification") -> list[Table]:
@@ -69,11 +74,11 @@ def group_table(report: GroupReport) -> Table:
     return Table("Groups", columns, rows, notes)
 
 
-def noise_table(report: NoiseReport, names: Sequence[str], *, judge: str) -> Table:
-    """Wrong pictures, and the names of the first of those that may be."""
+def noise_table(report: NoiseReport, suspects: Sequence[str], *, judge: str) -> Table:
+    """Wrong pictures; of those that may be, the first are named."""
     row = (number(report.wrong), span(report.interval), str(len(report.suspects)))
-    shown = [names[suspect] for suspect in report.suspects[:10]]
-    more = f" and {len(report.suspects) - len(shown)} more" if len(report.suspects) > len(shown) else ""
+    shown = suspects[:SHOWN]
+    more = f" and {len(suspects) - len(shown)} more" if len(suspects) > len(shown) else ""
     judged = f"judged by {judge}, and what a judge does not recognise it calls wrong"
     notes = [f"{report.people} people with 3 pictures or more, {report.pictures} pictures; {judged}."]
     notes += [f"Suspects: {', '.join(shown)}{more}."] if shown else []
@@ -137,3 +142,32 @@ def identification_tables(report: IdentificationReport) -> list[Table]:
         columns = ("FPIR", "FNIR", INTERVAL, "threshold", "strangers with a hit")
         tables.append(Table("Open set", columns, rows, reasons))
     return tables
+
+
+def rapid_tables(report: RapidReport, *, judge: str) -> list[Table]:
+    """The tables of the rapid test."""
+    parts = [
+        *verification_tables(report.labelled, title="Verification, as labelled"),
+        *verification_tables(report.cleaned, title="Verification, without the suspects"),
+        *verification_tables(report.small, title="Verification, without the suspects, 32 px"),
+        *identification_tables(report.found),
+    ]
+    groups = [group_table(report.groups)] if report.groups is not None else []
+    return [noise_table(report.noise, report.suspects, judge=judge), *parts, *groups]
+
+
+def membership_table(report: MembershipReport) -> Table:
+    """What an attacker can tell before and after a deletion."""
+    rows = (
+        ("before", number(report.before), span(report.before_interval)),
+        ("after", number(report.after), span(report.after_interval)),
+    )
+    people = f"{report.kept} people stayed, {report.deleted} were deleted, {report.outside} never enrolled"
+    notes = (
+        f"{people}; {report.probes} pictures to attack with.",
+        f"Largest difference to a gallery that never held them: {report.difference:g}.",
+        "Forgotten: 0.5 lies in the interval afterwards, and there is no difference."
+        if report.forgotten
+        else "NOT forgotten.",
+    )
+    return Table("AUC of membership", ("deletion", "AUC", INTERVAL), rows, notes)

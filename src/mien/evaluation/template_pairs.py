@@ -89,7 +89,8 @@ def template_scores(vectors: Floats, templates: Templates, matches: Matches) -> 
 def templates_of(pairs: Pairs, *, size: int, seed: int = 0) -> tuple[Templates, Matches]:
     """Templates of so many pictures each, of a folder-per-person set, and all pairs of them (as VGGFace2 has five).
 
-    Each person's pictures are shuffled and dealt; what is left over makes no template.
+    Each person's pictures are shuffled and dealt; what is left over makes no template. The medium of a face is the
+    number of its picture in `pairs`.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def templates_of(pairs: Pairs, *, size: int, seed: int = 0) -> tuple[Templates, 
     templates = Templates(
         pictures=tuple(pairs.pictures[row] for row in dealt.ravel().tolist()),
         boxes=np.full((dealt.size, 4), np.nan, np.float32),
-        media=tuple(map(str, range(dealt.size))),
+        media=tuple(map(str, dealt.ravel().tolist())),
         owners=np.repeat(np.arange(len(dealt)), size),
         ids=tuple(range(len(dealt))),
         people=tuple(names[who].tolist()),

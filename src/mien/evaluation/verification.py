@@ -2,7 +2,7 @@
 
 Every number comes with its counts and an interval over *people*: pairs that share a person are not independent, so
 people are drawn with replacement (bootstrap), not pairs. Where every pair was accepted the bootstrap has nothing to
-vary, so that the interval of a rate is never narrower than Wilson's for independent pairs.
+vary, so that no interval is narrower than Wilson's for independent pairs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "OperatingPoint",
     "VerificationReport",
     "embed_pictures",
+    "evaluate_pairs",
     "evaluate_scores",
     "evaluate_verification",
     "widen",
@@ -142,10 +143,14 @@ def evaluate_verification(
 
 
 def evaluate_pairs(
-    pairs: Pairs, vectors: NDArray[np.float32], *, rates: Sequence[float] = (1e-2, 1e-3)
+    pairs: Pairs,
+    vectors: NDArray[np.float32],
+    *,
+    seconds: NDArray[np.float32] | None = None,
+    rates: Sequence[float] = (1e-2, 1e-3),
 ) -> VerificationReport:
-    """The same of pictures that were embedded already: vectors (N, D), NaN where there is no face."""
-    scores = Scores.of_pairs(pairs, vectors)
+    """The same of pictures that were embedded already; see `mien.evaluation.scores.Scores.of_pairs`."""
+    scores = Scores.of_pairs(pairs, vectors, seconds=seconds)
     return evaluate_scores(
         scores.values,
         scores.first,
@@ -223,6 +228,8 @@ def evaluate_scores(
         )
         for rate, threshold, tar, interval in zip(rates, thresholds, tars, intervals[2:], strict=True)
     )
+    # A mean of so many values in [0, 1] varies no more than a rate of so many independent trials.
+    fewer = int(min(genuine.sum(), (~genuine).sum()))
     return VerificationReport(
         people=len(people),
         pictures=pictures,
@@ -230,9 +237,9 @@ def evaluate_scores(
         genuine=int(genuine.sum()),
         impostor=int((~genuine).sum()),
         auc=auc,
-        auc_interval=intervals[0],
+        auc_interval=widen(intervals[0], auc, fewer),
         eer=eer,
-        eer_interval=intervals[1],
+        eer_interval=widen(intervals[1], eer, fewer),
         points=points,
         folds=evaluate_folds(found) if parts is not None and len(np.unique(parts)) > 1 else None,
         named=named,

@@ -8,10 +8,11 @@ from mien.cli.evaluate.blink import blink, eyes
 from mien.cli.evaluate.detection import detection
 from mien.cli.evaluate.explain import explain
 from mien.cli.evaluate.gaze import gaze
+from mien.cli.evaluate.identification import identification, membership
 from mien.cli.evaluate.landmarks import landmarks
 from mien.cli.evaluate.pose import pose
 from mien.cli.evaluate.tracking import tracking
-from mien.cli.evaluate.verification import verification
+from mien.cli.evaluate.verification import rapid, verification
 
 __all__ = ["app"]
 
@@ -23,7 +24,10 @@ app.command()(eyes)
 app.command()(detection)
 app.command()(explain)
 app.command()(gaze)
+app.command()(identification)
 app.command()(landmarks)
+app.command()(membership)
 app.command()(pose)
+app.command()(rapid)
 app.command()(tracking)
 app.command()(verification)
