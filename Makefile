@@ -23,8 +23,8 @@ demo: setup ## the main job on the shipped photos, or on yours: make demo PHOTOS
 test: setup ## all tests but the slow ones; fetches the weights they need, once
 	$(BIN)/pytest -n $(JOBS) -m 'not slow'
 
-test-fast: setup ## the tests that need neither weights nor the network (under a minute)
-	$(BIN)/pytest -n $(JOBS) -m 'not slow and not weights and not network'
+test-fast: setup ## the tests that need neither weights nor the network nor a database (under a minute)
+	$(BIN)/pytest -n $(JOBS) -m 'not slow and not weights and not network and not server'
 
 test-all: setup ## everything
 	$(BIN)/pytest -n $(JOBS)

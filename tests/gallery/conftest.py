@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from mien.gallery.store import Store, open_store
 from tests.gallery import servers
 
 #: Fixtures of places, one per kind of store.
-PLACES = ["memory", "folder"]
+SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "qdrant")]
+PLACES = ["memory", "folder", *SERVERS]
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +42,12 @@ def postgres(postgres_server: servers.Postgres) -> str:
 
 
 @pytest.fixture
-def qdrant(tmp_path: Path) -> str:
-    """A folder for Qdrant's local mode."""
+def qdrant() -> Iterator[str]:
+    """A folder for Qdrant's local mode; in memory where there is a disk of memory, since it syncs each point alone."""
     pytest.importorskip("qdrant_client", reason="qdrant-client is not installed")
-    return f"qdrant:{tmp_path / 'qdrant'}"
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="mien-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield f"qdrant:{folder}/qdrant"
 
 
 @pytest.fixture(params=PLACES)

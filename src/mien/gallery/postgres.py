@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import GalleryError, SourceError, StorageError, UsageError
-from mien.embeddings.packing import Precision
+from mien.embeddings.packing import Precision, check_precision
 from mien.gallery.limits import check_count, check_queries, check_space, check_where
 from mien.gallery.postgres_connections import Connections, address_of
 from mien.gallery.postgres_records import Records
@@ -186,7 +186,7 @@ class PostgresStore:
     def _begin(self, create: bool, precision: Precision | None) -> None:
         """Lay out an empty gallery where there is none, and see that we can read what there is."""
         place = self._connections.place
-        if precision is not None and precision not in KINDS:
+        if precision is not None and check_precision(precision) not in KINDS:
             raise UsageError(f"pgvector stores vectors as {' or '.join(KINDS)}; got {precision!r}.")
         with self._connections.borrow() as connection, connection.transaction():
             if not self._is_there(connection):

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import GalleryChanged, ShapeMismatch, UsageError
-from mien.embeddings.packing import Precision
+from mien.embeddings.packing import Precision, check_precision
 from mien.gallery.limits import check_change, check_count, check_queries, check_space, check_where
 from mien.gallery.qdrant_collections import RECORDS, SAMPLES, Address, Collections
 from mien.gallery.qdrant_journal import Journal, Space, State, Step, portions
@@ -69,7 +69,7 @@ class QdrantStore:
     @classmethod
     def open(cls, place: str, *, create: bool, precision: Precision | None) -> QdrantStore:
         """See `mien.gallery.store.StoreMaker`."""
-        if precision is not None and precision not in PRECISIONS:
+        if precision is not None and check_precision(precision) not in PRECISIONS:
             raise UsageError(f"Qdrant stores vectors as {' or '.join(PRECISIONS)}; got {precision!r}.")
         store = cls(Collections(Address.of(place), create=create))
         try:

@@ -251,7 +251,8 @@ class Collections:
         from qdrant_client.http import models
 
         datatype = {"f32": models.VectorStorageDatatype.FLOAT32, "f16": models.VectorStorageDatatype.FLOAT16}
-        dense = models.DenseVectorConfig(size=dimension, distance=models.Distance.COSINE, datatype=datatype[precision])
+        # Ours have length 1 already: cosines are products, and what is read is what was written.
+        dense = models.DenseVectorConfig(size=dimension, distance=models.Distance.DOT, datatype=datatype[precision])
         self.call(
             "create_vector_name",
             collection_name=whole,

@@ -127,9 +127,9 @@ def sample_points(
 
 
 def vector_of(text: str, precision: Precision) -> list[float]:
-    """The numbers of a point's vector, as rounded as they are stored."""
+    """The numbers of a point's vector, as rounded as they are stored, and of length 1."""
     values = np.frombuffer(base64.b64decode(text), PRECISIONS[precision]).astype(np.float32)
-    return cast("list[float]", values.tolist())
+    return cast("list[float]", (values / np.linalg.norm(values)).tolist())
 
 
 def sample_of(point: Any) -> Sample:
