@@ -53,7 +53,8 @@ def vector(person: int, variant: int, space: int = 0) -> NDArray[np.float32]:
     own = np.random.default_rng((space, person)).normal(size=SIDE)
     noise = np.random.default_rng((space, person, variant)).normal(size=SIDE)
     value = own / np.linalg.norm(own) + 0.2 * noise / np.linalg.norm(noise)
-    return (value / np.linalg.norm(value)).astype(np.float32)
+    unit: NDArray[np.float32] = (value / np.linalg.norm(value)).astype(np.float32)
+    return unit
 
 
 class Embedder(fakes.Runner):

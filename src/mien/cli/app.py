@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from mien.cli import analyze, calibrate, check, demo, doctor, evaluate, generate, models, provenance, track, verify
+from mien.cli import (
+    analyze,
+    calibrate,
+    check,
+    demo,
+    doctor,
+    evaluate,
+    gallery,
+    generate,
+    models,
+    provenance,
+    track,
+    verify,
+)
 
 __all__ = ["app"]
 
@@ -25,6 +38,7 @@ app.command()(generate.generate)
 app.command()(provenance.provenance)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(calibrate.app, name="calibrate")

@@ -9,6 +9,7 @@ from mien.embeddings.templates import fuse
 from mien.gallery.base import Who
 from mien.gallery.correcting import Correcting
 from mien.gallery.enrolling import Enrolling
+from mien.gallery.grouping import Grouping
 from mien.gallery.keeping import Keeping
 from mien.gallery.records import Person
 from mien.gallery.searching import Searching
@@ -18,7 +19,7 @@ from mien.gallery.transfer import Transfer
 __all__ = ["Gallery"]
 
 
-class Gallery(Enrolling, Searching, Correcting, Tagging, Keeping, Transfer):
+class Gallery(Enrolling, Searching, Grouping, Correcting, Tagging, Keeping, Transfer):
     """People and their faces.
 
     Parameters

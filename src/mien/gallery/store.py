@@ -194,9 +194,8 @@ def open_store(place: str | os.PathLike[str], *, create: bool = True, precision:
     if not colon or not scheme or len(scheme) == 1 or os.path.exists(text):  # noqa: PTH110 # C:\photos is a path
         scheme = ""
     if scheme not in STORES:
-        raise UsageError(
-            f"no gallery can be at {scheme}: ...; it is a folder, :memory:, or a URL of {', '.join(STORES)}."
-        )
+        kinds = ", ".join(filter(None, STORES))
+        raise UsageError(f"a gallery is a folder, :memory:, or a URL of {kinds}; got {scheme[:20]!r}.")
     module, _, name = STORES[scheme].partition(":")
     return cast("StoreMaker", getattr(importlib.import_module(module), name)).open(
         text, create=create, precision=precision

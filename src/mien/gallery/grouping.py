@@ -1,0 +1,70 @@
+"""Grouping faces into people: by the program where it is sure, by you where it is not."""
+
+from __future__ import annotations
+
+from mien.core.errors import NotCalibrated, UsageError
+from mien.embeddings.calibration import Calibration, Range
+from mien.gallery.base import Base
+from mien.gallery.clusters import Clustering, cluster_store
+from mien.gallery.thresholds import FAR, FAR_MANY
+
+__all__ = ["Grouping"]
+
+
+class Grouping(Base):
+    """The verbs that group."""
+
+    def cluster(
+        self,
+        *,
+        far: float = FAR,
+        far_many: float = FAR_MANY,
+        ages: Range | None = None,
+        again: bool = False,
+        least: int = 2,
+    ) -> Clustering:
+        """Group the faces that belong to nobody: they join people who are there, or found new ones without a name.
+
+        Faces that somebody has stay where they are, so that adding photos and calling this again moves nobody. What a
+        human said about faces (names, links) is kept whatever the vectors say, and two faces of one picture are never
+        one person, unless a link says so.
+
+        Parameters
+        ----------
+        far, far_many : float
+            False accept rates at which two single faces, and the means of very many, are taken for one person.
+        ages : (low, high), optional
+            Of faces whose age is not known; else they may be of any age, and those of infants are confused most.
+        again : bool
+            Look at all faces anew but those that a human said something about.
+        least : int
+            Faces that make a new person.
+
+        Returns
+        -------
+        Clustering
+
+        Raises
+        ------
+        NotCalibrated
+            If there is no calibration of the gallery's space, or it does not carry a rate.
+        GalleryChanged
+            If others keep changing the gallery meanwhile; nothing is written.
+        """
+        if self.space is None:
+            raise UsageError("there are no faces to group: add photos first.")
+        return cluster_store(
+            self.store,
+            calibration=self._needed_calibration(),
+            far=far,
+            far_many=far_many,
+            ages=ages,
+            again=again,
+            least=least,
+        )
+
+    def _needed_calibration(self) -> Calibration:
+        calibration = self._calibration()
+        if calibration is None:
+            raise NotCalibrated(f"no calibration for the embedding space {self.space!r}: calibrate the gallery.")
+        return calibration
