@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from mien.gallery import sqlite_file
 from mien.gallery.store import Store, open_store
 from tests.gallery import servers
 
 #: Fixtures of places, one per kind of store.
 SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "qdrant")]
 PLACES = ["memory", "folder", *SERVERS]
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test pulls the plug, and waiting for the disk is most of what these would do."""
+    monkeypatch.setattr(sqlite_file, "SYNCHRONOUS", "OFF")
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from mien.core.errors import StorageError, UsageError
@@ -16,7 +18,7 @@ __all__ = ["backup", "erase"]
 
 
 def erase(database: Database, folder: Path | None, searcher: Searcher, *, patience: float | None = None) -> None:
-    """Rewrite the database and the index from what they hold.
+    """Rewrite the database and the index from what they hold; `patience` seconds are waited for others at each step.
 
     Overwriting deleted cells with zeros (`secure_delete`) is not enough: where SQLite moves cells from a page to
     another, as an index on names does all the time, it leaves copies behind in free space, and a deletion later on does
@@ -31,8 +33,9 @@ def erase(database: Database, folder: Path | None, searcher: Searcher, *, patien
     """
     if folder is None:
         return
-    with locked(folder, database.patience if patience is None else patience):
-        with database.apart() as db:
+    patience = database.patience if patience is None else patience
+    with locked(folder, patience):
+        with database.apart() as db, _waiting(db, patience, database.patience):
             (until,) = db.execute("SELECT unerased FROM state").fetchone()
             db.execute("VACUUM")
             (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -43,6 +46,15 @@ def erase(database: Database, folder: Path | None, searcher: Searcher, *, patien
         searcher.erase()
         with database.writing() as db:
             db.execute("UPDATE state SET unerased = 0 WHERE unerased = ?", [until])  # unless more was deleted meanwhile
+
+
+@contextlib.contextmanager
+def _waiting(db: sqlite3.Connection, patience: float, usual: float) -> Iterator[None]:
+    db.execute(f"PRAGMA busy_timeout = {int(1000 * patience)}")
+    try:
+        yield
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {int(1000 * usual)}")
 
 
 def backup(database: Database, folder: Path | None, target: Path) -> None:

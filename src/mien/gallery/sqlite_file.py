@@ -23,6 +23,7 @@ NAME, INDEX, LOCK = "gallery.sqlite", "index", ".lock"
 WRITTEN = "written"  #: holds the generation that was last written; see `check`
 APPLICATION = int.from_bytes(b"mien", "big")  #: how `file` and we tell such a database from another
 PATIENCE = 30.0  #: seconds to wait for a process that writes
+SYNCHRONOUS = "FULL"  #: what was committed is on the disk: it outlives not only this process but also the machine
 
 # Vectors have numbers of their own, since a sample may have one per space while it is re-embedded. `generation` and
 # `removed` tell an index what has happened since it was last brought up to date.
@@ -72,6 +73,8 @@ def explained(place: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explain(error, place) from error
+    except UnicodeDecodeError as error:  # SQLite's message quotes a torn schema
+        raise GalleryError(f"{place} is torn ({error}); restore a backup of it.") from error
 
 
 def _explain(error: sqlite3.Error, place: str) -> MienError:
@@ -171,15 +174,16 @@ class Database:
 
 
 def connect(file: Path | None, patience: float) -> sqlite3.Connection:
-    """Connect as all of us do.
-
-    Committed changes are synced (FULL): they outlive not only this process but also the machine. Deleted bytes are
-    overwritten with zeros.
-    """
+    """Connect as all of us do."""
     uri = f"{file.absolute().as_uri()}?mode=rw" if file is not None else ":memory:"
     db = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", "cache_size = -16384"):
+        for pragma in (
+            "foreign_keys = ON",
+            f"synchronous = {SYNCHRONOUS}",
+            "secure_delete = ON",
+            "cache_size = -16384",
+        ):
             db.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         db.close()

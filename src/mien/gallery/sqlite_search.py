@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ class Searcher:
         self._database = database
         self._folder = folder
         self._index: Index | None = None
-        self._kept = 0  # generation of the files that it came from
+        self._kept = -1  # generation of the files in the folder that it is from
         self._retry = 0.0
         self._turns = _Turns()
 
@@ -77,15 +78,16 @@ class Searcher:
 
     def erase(self) -> None:
         """See that no file of the index has anything of what was removed; the caller holds the lock of the folder."""
+        if self._folder is None:
+            return
         with self._database.reading() as db:
             state = Reader(db).state()
         with self._turns.changing():
-            index = self._index or self._open(state)
-            if index is not None and index.space == state.space:
-                self._catch_up(index, state)
-                index.save(index.generation)
-                self._index, self._kept = index, index.generation
-            elif self._folder is not None:
+            if self._take_over(state) and self._index is not None:
+                self._catch_up(self._index, state)
+                self._index.save(self._index.generation)
+                self._kept = self._index.generation
+            else:  # nothing there, or of no use
                 self._index = None
                 _remove(self._folder)
 
@@ -106,24 +108,34 @@ class Searcher:
         if index is not None and index.space == state.space and index.generation >= state.generation:
             return
         with self._turns.changing():
-            index = self._index
-            if index is None or index.space != state.space:
-                index = self._open(state) or self._build(state)
-                self._index, self._kept = index, index.generation
-            self._catch_up(index, state)
+            if self._index is None or self._index.space != state.space:
+                self._index = None
+                if not self._take_over(state):
+                    self._build(state)
+            assert self._index is not None  # noqa: S101
+            self._catch_up(self._index, state)
             self._keep()
 
-    def _open(self, state: State) -> Index | None:
+    def _take_over(self, state: State) -> bool:
+        """Use the index that is in the folder, unless this process has it or saved it; False if there is none.
+
+        After another process has saved, that is faster than to save over it.
+        """
         if self._folder is None or state.space is None or state.dimension is None:
-            return None
-        index = Index.open(self._folder, space=state.space, dimension=state.dimension)
-        if index is None or index.generation > state.generation:
-            return None  # one from the future is of another gallery, or this one was restored from a backup
-        self._catch_up(index, state)
-        with self._database.reading() as db:
-            now = Reader(db).state()
-            (count,) = db.execute("SELECT count(*) FROM vectors WHERE space = ?", [state.number]).fetchone()
-        return index if len(index) == count or now.generation != state.generation else None
+            return False
+        saved = Index.open(self._folder, space=state.space, dimension=state.dimension)
+        if saved is None or saved.generation > state.generation:
+            return False  # one from the future is of another gallery, or this one was restored from a backup
+        if self._index is None or self._index.space != state.space or self._kept < saved.generation:
+            kept = saved.generation
+            self._catch_up(saved, state)
+            with self._database.reading() as db:
+                now = Reader(db).state()
+                (count,) = db.execute("SELECT count(*) FROM vectors WHERE space = ?", [state.number]).fetchone()
+            if len(saved) != count and now.generation == state.generation:
+                return False
+            self._index, self._kept = saved, kept
+        return True
 
     def _distrust(self) -> None:
         """Drop an index that found what nobody deleted and what yet is not there."""
@@ -133,22 +145,21 @@ class Searcher:
             if self._folder is not None:
                 _remove(self._folder)
 
-    def _build(self, state: State) -> Index:
-        """A new index, which other processes can use too where they may."""
+    def _build(self, state: State) -> None:
+        """Make the index anew, where other processes can use it too if that may be."""
         assert state.space is not None  # noqa: S101
         assert state.dimension is not None  # noqa: S101
-        what = {"space": state.space, "dimension": state.dimension, "generation": state.generation}
+        make = partial(Index.build, space=state.space, dimension=state.dimension, generation=state.generation)
         if self._folder is not None:
             try:
                 with locked(self._folder.parent, self._database.patience):
-                    index = self._open(state)  # another process may have built it while this one waited
-                    if index is None:
+                    if not self._take_over(state):  # another process may have built it while this one waited
                         log.info("building the index of %s", self._database.place)
-                        index = Index.build(self._folder, self._rows(state, 0), **what)
-                    return index
+                        self._index, self._kept = make(self._folder, self._rows(state, 0)), state.generation
+                    return
             except StorageError as error:
                 log.warning("the index of %s is kept in memory only: %s", self._database.place, error)
-        return Index.build(None, self._rows(state, 0), **what)
+        self._index, self._kept = make(None, self._rows(state, 0)), -1
 
     def _catch_up(self, index: Index, state: State) -> None:
         since = index.generation
@@ -201,14 +212,12 @@ class Searcher:
             return
         try:
             with locked(folder.parent, 0):
-                saved = Index.open(folder, space=index.space, dimension=index.dimension)
-                if saved is not None and self._kept < saved.generation <= index.generation:
-                    with self._database.reading() as db:
-                        self._catch_up(saved, Reader(db).state())
-                    self._index = index = saved
-                if index.worth_saving:
-                    index.save(index.generation)
-                self._kept = index.generation
+                with self._database.reading() as db:
+                    state = Reader(db).state()
+                self._take_over(state)
+                if self._index is not None and self._index.worth_saving:
+                    self._index.save(self._index.generation)
+                    self._kept = self._index.generation
         except StorageError as error:
             self._retry = time.monotonic() + PAUSE
             log.info("the index of %s was not saved: %s", self._database.place, error)
