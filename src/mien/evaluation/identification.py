@@ -136,6 +136,8 @@ def split(
         for path in find_pictures(strangers):
             if not isinstance(path, Path):
                 raise path.error
+            if not path.is_file():
+                raise SourceError(f"{path} is not there.")
             rows.append((path, f"stranger {path}", False))
     pictures_, people, enrolled = zip(*rows, strict=True)
     return Split(pictures_, people, np.array(enrolled))

@@ -64,7 +64,7 @@ def save_plots(path: str | os.PathLike[str], panels: Sequence[Panel], *, title: 
         axes.grid(alpha=0.3)
         panel(axes)
     buffer = io.BytesIO()
-    # No date in it: equal numbers give equal files.
+    # No date and no program in it: who compares files has pixels to compare.
     notes = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[suffix]
     figure.savefig(buffer, format=suffix[1:], dpi=150, metadata=notes)
     write_whole(path, buffer.getvalue())
@@ -112,7 +112,8 @@ def histogram(scores: Scores, *, thresholds: Mapping[str, float] | None = None) 
         bins = np.linspace(seen.min(), seen.max() + 1e-9, 61).tolist() if len(seen) else 10
         for name, kept, color in (("two people", ~scores.genuine, IMPOSTOR), ("one person", scores.genuine, GENUINE)):
             values = scores.values[kept & (scores.values > REJECTED)]
-            axes.hist(values, bins, density=True, alpha=0.6, color=color, label=f"{name}, {int(kept.sum()):,} pairs")
+            label = f"{name}, {int(kept.sum()):,} pairs"
+            axes.hist(values, bins, density=len(values) > 0, alpha=0.6, color=color, label=label)
         for (name, place), style in zip((thresholds or {}).items(), itertools.cycle(("--", ":", "-."))):
             axes.axvline(place, color="black", linewidth=1, linestyle=style, label=f"{_plain(name)}: {place:.3f}")
         axes.set(xlabel="cosine", ylabel="density", title="Scores")
