@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -17,7 +18,19 @@ from mien.embeddings.packing import Precision, check_precision
 from mien.gallery.limits import check_count, check_where
 from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
 from mien.gallery.sqlite_erasing import backup, erase
-from mien.gallery.sqlite_file import INDEX, LOCK, NAME, PATIENCE, Database, check, connect, create, explained, locked
+from mien.gallery.sqlite_file import (
+    INDEX,
+    LOCK,
+    NAME,
+    PATIENCE,
+    Database,
+    check,
+    connect,
+    create,
+    explained,
+    locked,
+    sync,
+)
 from mien.gallery.sqlite_reading import PORTION, Reader
 from mien.gallery.sqlite_search import Searcher
 from mien.gallery.sqlite_writing import reserve, use_space, write
@@ -232,19 +245,23 @@ def _begin(folder: Path, precision: Precision, *, create: bool) -> None:
 
 
 def _lay_out(folder: Path, precision: Precision) -> None:
-    for left in folder.glob(".new-*"):
-        left.unlink()
+    _sweep(folder)
     new = folder / f".new-{secrets.token_hex(4)}"
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    new.chmod(0o600)  # whatever the umask says; SQLite gives its other files the same mode
-    with explained(str(folder)):
-        db = connect(new, PATIENCE)
-        try:
+    try:
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        new.chmod(0o600)  # whatever the umask says; SQLite gives its other files the same mode
+        with explained(str(folder)), contextlib.closing(connect(new, PATIENCE)) as db:
             _create(db, precision)
             db.execute("PRAGMA journal_mode = WAL")
-        finally:
-            db.close()
-    new.replace(folder / NAME)
+        new.replace(folder / NAME)
+        sync(folder, folder.parent)
+    finally:
+        _sweep(folder)
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(".new-*"):
+        left.unlink()
 
 
 def _ours(name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.core.errors import StorageError, UsageError
-from mien.gallery.sqlite_file import INDEX, NAME, Database, connect, explained, locked
+from mien.gallery.sqlite_file import INDEX, NAME, Database, connect, explained, locked, sync
 from mien.gallery.sqlite_search import Searcher
 
 __all__ = ["backup", "erase"]
@@ -81,6 +80,7 @@ def backup(database: Database, folder: Path | None, target: Path) -> None:
             _copy(database, folder, new)
             new.rename(target)
             unless_done.pop_all()
+            sync(target.parent)
     except OSError as error:
         raise StorageError(f"a copy cannot be written at {target}: {error.strerror or error}.") from error
 
@@ -103,13 +103,4 @@ def _copy(database: Database, folder: Path | None, new: Path) -> None:
         with contextlib.closing(connect(copy, database.patience)) as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("UPDATE state SET unerased = 0")
-    for path in (*new.rglob("*"), new):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    sync(*new.rglob("*"), new)

@@ -17,7 +17,7 @@ from mien.core.errors import GalleryError, MienError, StorageError, UsageError
 from mien.embeddings.packing import Precision
 from mien.gallery.store import SCHEMA
 
-__all__ = ["INDEX", "LOCK", "NAME", "PATIENCE", "Database", "check", "connect", "create", "explained", "locked"]
+__all__ = ["INDEX", "LOCK", "NAME", "PATIENCE", "Database", "check", "connect", "create", "explained", "locked", "sync"]
 
 NAME, INDEX, LOCK = "gallery.sqlite", "index", ".lock"
 WRITTEN = "written"  #: holds the generation that was last written; see `check`
@@ -106,6 +106,17 @@ def locked(folder: Path, patience: float) -> Iterator[None]:
         raise StorageError(
             f"{folder} is being rewritten by another process; try again when it has finished."
         ) from error
+
+
+def sync(*paths: Path) -> None:
+    """See that files and folders are on the disk."""
+    for path in paths:
+        if os.name != "nt" or path.is_file():  # Windows opens no folders
+            number = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)
 
 
 class Database:
