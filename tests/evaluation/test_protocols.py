@@ -281,7 +281,7 @@ def test_the_rapid_test(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "people"
     shutil.copytree(folder / "even", copy)
     save_image(picture(77, 0), copy / "p1" / "9.png")
-    found = evaluate_rapid(copy, groups={"p0": "a", "p1": "a", "p2": "b"}, far=0.1, engine=ENGINE)
+    found = evaluate_rapid(copy, groups={"p0": "a", "p1": "a", "p2": "b"}, far=0.1, masked=False, engine=ENGINE)
     assert found.suspects == (str(copy / "p1" / "9.png"),)
     assert (found.labelled.pictures, found.cleaned.pictures) == (13, 12)
     assert found.labelled.auc < found.cleaned.auc == 1
@@ -289,7 +289,7 @@ def test_the_rapid_test(folder: Path, tmp_path: Path) -> None:
     assert [row.name for row in found.groups.rows] == ["a", "b"]
     assert found.found.ranks[0].rate == 1
     assert json.loads(json.dumps(found.to_dict()))["suspects"] == list(found.suspects)
-    assert evaluate_rapid(copy, judge=ENGINE, engine=ENGINE).suspects == found.suspects
+    assert evaluate_rapid(copy, judge=ENGINE, masked=False, engine=ENGINE).suspects == found.suspects
 
 
 @pytest.mark.weights

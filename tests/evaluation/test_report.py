@@ -93,6 +93,7 @@ def test_plots_are_drawn_and_repeatable(tmp_path: Path) -> None:
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_plots_of_scores_without_an_error(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra plots is not installed")
     scores = scores_of([0.9, 0.8], [0.1, 0.2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +13,7 @@ from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource, load_image
 from mien.engine import Engine, default_engine
 
-__all__ = ["Alter", "crops_of", "embed_boxes", "embed_crops", "embed_pictures"]
+__all__ = ["Alter", "crops_of", "embed_boxes", "embed_crops", "embed_pictures", "masked_pictures"]
 
 Floats = NDArray[np.float32]
 Alter: TypeAlias = Callable[[Image], Image]  #: changes an aligned crop, (112, 112, 3) uint8
@@ -22,7 +22,7 @@ CROP = 112  # pixels a side
 
 
 def embed_pictures(
-    pictures: Sequence[ImageSource],
+    pictures: Iterable[ImageSource],
     *,
     alter: Alter | None = None,
     aligned: bool = False,
@@ -32,7 +32,7 @@ def embed_pictures(
 
     Parameters
     ----------
-    pictures : sequence of path, bytes or array
+    pictures : iterable of path, bytes or array
         See `mien.load_image`.
     alter : callable, optional
         Changes each aligned crop, (112, 112, 3) uint8, before it is embedded.
@@ -53,7 +53,7 @@ def embed_pictures(
 
 
 def crops_of(
-    pictures: Sequence[ImageSource], *, aligned: bool = False, engine: Engine | None = None
+    pictures: Iterable[ImageSource], *, aligned: bool = False, engine: Engine | None = None
 ) -> list[Image | None]:
     """The aligned crop of the largest face of each picture, (112, 112, 3) uint8; None where there is none.
 
@@ -90,6 +90,20 @@ def embed_boxes(pictures: Sequence[ImageSource], boxes: Floats, *, engine: Engin
         faces = engine.analyze(picture, faces=given, want={"embedding"})
         rows.append(_vector(faces.top(1)))
     return _stack(rows)
+
+
+def masked_pictures(pictures: Iterable[ImageSource], *, seed: int = 0, engine: Engine | None = None) -> Iterator[Image]:
+    """The same pictures with a mask painted on the largest face; without a face, as they are.
+
+    Kind, colour and print of each mask are drawn by the seed and the picture's number.
+    """
+    from mien.evaluation.masked import paint_faces
+
+    engine = engine or default_engine()
+    for number, picture in enumerate(pictures):
+        image = load_image(picture)
+        faces = engine.analyze(image, want={"landmarks"}).top(1)
+        yield paint_faces(image, faces, seed=1000 * seed + number, engine=engine) if len(faces) else image
 
 
 def _crop(faces: Faces) -> Image | None:

@@ -15,7 +15,7 @@ from mien.core.columns import Vectors
 from mien.core.errors import ShapeMismatch, SourceError, UsageError
 from mien.embeddings.templates import fuse_groups
 from mien.engine import Engine
-from mien.evaluation.embedding import Alter, embed_pictures
+from mien.evaluation.embedding import Alter, embed_pictures, masked_pictures
 from mien.evaluation.searches import FpirPoint, RankPoint, Searches, match_ranks, open_set
 from mien.gallery.records import Change, Person, Sample
 from mien.gallery.store import Store
@@ -166,6 +166,7 @@ def evaluate_identification(
     ranks: Sequence[int] = RANKS,
     rates: Sequence[float] = RATES,
     alter: Alter | None = None,
+    masked: bool = False,
     engine: Engine | None = None,
     **options: Any,
 ) -> IdentificationReport:
@@ -183,7 +184,9 @@ def evaluate_identification(
     rates : sequence of float
         False positive identification rates.
     alter : callable, optional
-        Changes each aligned crop of the probes before it is embedded: to measure what blur or masks cost.
+        Changes each aligned crop of the probes before it is embedded: to measure what blur costs.
+    masked : bool
+        Paint masks on the probes.
     engine : Engine, optional
         By default `mien.default_engine()`.
     **options
@@ -199,7 +202,9 @@ def evaluate_identification(
         If an option is none, or there is nobody to search for.
     """
     parts = source if isinstance(source, Split) else split(source, **options)
-    return run_identification(parts, how=how, store=store, ranks=ranks, rates=rates, alter=alter, engine=engine)[0]
+    return run_identification(
+        parts, how=how, store=store, ranks=ranks, rates=rates, alter=alter, masked=masked, engine=engine
+    )[0]
 
 
 def run_identification(
@@ -210,6 +215,7 @@ def run_identification(
     ranks: Sequence[int] = RANKS,
     rates: Sequence[float] = RATES,
     alter: Alter | None = None,
+    masked: bool = False,
     engine: Engine | None = None,
 ) -> tuple[IdentificationReport, Searches]:
     """The same, with what was found for each probe; see `evaluate_identification`."""
@@ -218,7 +224,8 @@ def run_identification(
         raise UsageError("pictures to enrol and pictures to search with are both needed.")
     people = [[parts.people[row] for row in side] for side in sides]
     gallery = embed_pictures([parts.pictures[row] for row in sides[0]], engine=engine)
-    probes = embed_pictures([parts.pictures[row] for row in sides[1]], alter=alter, engine=engine)
+    asked = [parts.pictures[row] for row in sides[1]]
+    probes = embed_pictures(masked_pictures(asked, engine=engine) if masked else asked, alter=alter, engine=engine)
     found = search(gallery, people[0], probes, people[1], how=how, store=store)
     missing = int(np.isnan(gallery[:, 0]).sum() + np.isnan(probes[:, 0]).sum())
     return _measured(found, how, len(gallery), missing, ranks, rates), found

@@ -6,18 +6,19 @@ The single measures stand in modules of their own; this puts them together for t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
 from mien.datasets.readers.groups_csv import groups_of, read_groups
 from mien.datasets.readers.ijb import read_matches, read_templates
 from mien.engine import Engine
-from mien.evaluation.embedding import Alter, embed_boxes, embed_pictures
+from mien.evaluation.embedding import Alter, embed_boxes, embed_pictures, masked_pictures
 from mien.evaluation.groups import evaluate_groups
 from mien.evaluation.noise import evaluate_noise
 from mien.evaluation.pairs import Pairs, read_pairs
@@ -31,6 +32,8 @@ from mien.evaluation.timed import evaluate_time
 from mien.evaluation.verification import VerificationReport, evaluate_pairs, evaluate_scores
 
 __all__ = ["FOLDERS", "Asked", "Outcome", "run_templates", "run_verification"]
+
+Floats = NDArray[np.float32]
 
 FOLDERS = "folders"  # groups are the folders that hold the people's
 TIMED = 200  # pictures that are timed at most
@@ -56,6 +59,8 @@ class Asked:
         Sides in pixels of the sweep over small faces.
     one_side : bool
         Shrink, or alter, only the second picture of each pair.
+    masked : bool
+        Once more with masks painted on the faces.
     alterations : mapping of str to callable
         Further rows with altered crops, by their names.
     budgets : sequence of float
@@ -69,6 +74,7 @@ class Asked:
     noise: bool = False
     sizes: Sequence[int] = ()
     one_side: bool = False
+    masked: bool = False
     alterations: Mapping[str, Alter] = field(default_factory=dict)
     budgets: Sequence[float] = ()
 
@@ -126,8 +132,7 @@ def run_verification(source: str | os.PathLike[str], asked: Asked, *, engine: En
     drawn = {"as they are": scores}
     panels: list[Panel] = []
 
-    for name, alter in asked.alterations.items():
-        altered = embed_pictures(pairs.pictures, alter=alter, aligned=pairs.aligned, engine=engine)
+    for name, altered in _altered(pairs, asked, engine):
         firsts = vectors if asked.one_side else altered
         part = evaluate_pairs(pairs, firsts, seconds=altered, rates=asked.rates)
         results.setdefault("altered", {})[name] = part.to_dict()
@@ -188,6 +193,16 @@ def run_templates(
     return Outcome(report, (roc({"templates": scores}), det({"templates": scores}), histogram(scores)))
 
 
+def _altered(pairs: Pairs, asked: Asked, engine: Engine) -> Iterator[tuple[str, Floats]]:
+    """Vectors of the pictures after each alteration, by its name."""
+    if asked.masked:
+        if pairs.aligned:
+            raise UsageError("masks are painted on whole pictures, and these are crops.")
+        yield "masked", embed_pictures(masked_pictures(pairs.pictures, engine=engine), engine=engine)
+    for name, alter in asked.alterations.items():
+        yield name, embed_pictures(pairs.pictures, alter=alter, aligned=pairs.aligned, engine=engine)
+
+
 def _read(source: str | os.PathLike[str], asked: Asked) -> tuple[Pairs, list[str]]:
     """The pairs, and the group of each picture if groups are asked for."""
     if asked.groups != FOLDERS:
@@ -206,9 +221,7 @@ def _read(source: str | os.PathLike[str], asked: Asked) -> tuple[Pairs, list[str
     return pairs, labels
 
 
-def _templates(
-    pairs: Pairs, vectors: np.ndarray[Any, np.dtype[np.float32]], asked: Asked
-) -> tuple[VerificationReport, Scores]:
+def _templates(pairs: Pairs, vectors: Floats, asked: Asked) -> tuple[VerificationReport, Scores]:
     templates, matches = templates_of(pairs, size=asked.template_size or 1)
     rows = np.array([int(medium) for medium in templates.media])
     scores = template_scores(vectors[rows], templates, matches)

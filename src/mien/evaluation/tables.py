@@ -150,6 +150,11 @@ def rapid_tables(report: RapidReport, *, judge: str) -> list[Table]:
         *verification_tables(report.labelled, title="Verification, as labelled"),
         *verification_tables(report.cleaned, title="Verification, without the suspects"),
         *verification_tables(report.small, title="Verification, without the suspects, 32 px"),
+        *(
+            verification_tables(report.masked, title="Verification, without the suspects, masked")
+            if report.masked
+            else []
+        ),
         *identification_tables(report.found),
     ]
     groups = [group_table(report.groups)] if report.groups is not None else []

@@ -43,6 +43,7 @@ def identification(
     size: Annotated[
         int | None, typer.Option(help="Shrink the probes' crops to so many pixels.", min=4, max=112)
     ] = None,
+    masked: Annotated[bool, typer.Option("--masked", help="Paint masks on the probes.")] = False,
     seed: Annotated[int, typer.Option(help="Of the division into gallery and probes.", min=0)] = 0,
     plot: Annotated[Path | None, typer.Option(help=PLOT)] = None,
     out: Annotated[Path | None, typer.Option(help=OUT)] = None,
@@ -71,13 +72,14 @@ def identification(
             ranks=tuple(rank or RANKS),
             rates=tuple(fpir or RATES),
             alter=None if size is None else functools.partial(shrunk, size=size),
+            masked=masked,
             engine=engine,
         )
     finally:
         if store is not None:
             store.close()
     model = engine.choose("embedding").id
-    results = {"probe_size": size, "through": through, **found.to_dict()}
+    results = {"probe_size": size, "masked": masked, "through": through, **found.to_dict()}
     tables = identification_tables(found)
     tell(Report.of("Identification", source=str(source), model=model, results=results, tables=tables), out, json=json)
     if plot is not None:

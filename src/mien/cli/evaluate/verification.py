@@ -46,6 +46,7 @@ def verification(
     one_side: Annotated[
         bool, typer.Option("--one-side", help="Shrink or mask only the second picture of each pair.")
     ] = False,
+    masked: Annotated[bool, typer.Option("--masked", help="Once more with masks painted on the faces.")] = False,
     budget: Annotated[
         list[float] | None,
         typer.Option(help="Milliseconds a picture on one core (--threads 1); slower is rejected. Repeatable."),
@@ -71,11 +72,12 @@ def verification(
         noise=noise,
         sizes=_numbers(sizes),
         one_side=one_side,
+        masked=masked,
         budgets=tuple(budget or ()),
     )
     check_outputs(plot, out)
     if templates:
-        if groups or noise or sizes or budget or template_size:
+        if groups or noise or sizes or masked or budget or template_size:
             raise UsageError("--templates goes with --far, --pictures, --plot and --out only.")
         outcome = run_templates(source, templates, asked, engine=engine)
     else:
@@ -96,12 +98,13 @@ def rapid(
         str | None,
         typer.Option(help="Embedder that tells which pictures are of somebody else; by default the one under test."),
     ] = None,
+    no_masks: Annotated[bool, typer.Option("--no-masks", help="Paint no masks, which takes longest.")] = False,
     out: Annotated[Path | None, typer.Option(help=OUT)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
     *,
     engine: Engine,
 ) -> None:
-    """Audit recognition in one go: wrong pictures, error rates with and without them, small faces, search, groups."""
+    """Audit recognition in one go: wrong pictures, error rates without them, small and masked faces, search, groups."""
     from mien.datasets.readers.groups_csv import read_groups
     from mien.engine import Engine as EngineClass
     from mien.evaluation.rapid import evaluate_rapid
@@ -112,11 +115,11 @@ def rapid(
     table = None if groups is None else read_groups(groups)
     model = engine.choose("embedding").id
     if judge is None:
-        found = evaluate_rapid(folder, groups=table, far=far, engine=engine)
+        found = evaluate_rapid(folder, groups=table, far=far, masked=not no_masks, engine=engine)
     else:
         options = {"threads": engine.threads, "licenses": engine.licenses, "offline": engine.store.offline}
         with EngineClass(**options, models={"embedding": judge}) as other:  # type: ignore[arg-type]
-            found = evaluate_rapid(folder, groups=table, far=far, judge=other, engine=engine)
+            found = evaluate_rapid(folder, groups=table, far=far, masked=not no_masks, judge=other, engine=engine)
     tables = rapid_tables(found, judge=judge or f"{model} itself")
     tell(
         Report.of("Rapid test", source=str(folder), model=model, results=found.to_dict(), tables=tables), out, json=json
