@@ -20,7 +20,7 @@ from mien.core.errors import (
     UsageError,
     WeightsUnavailable,
 )
-from mien.embeddings.reranking import Patches, patches_of, rerank, rerank_patches, transport
+from mien.embeddings.reranking import Patches, match, patches_of, rerank, rerank_patches, transport
 from mien.engine import Engine
 from tests.shared import open_bundle
 
@@ -103,6 +103,15 @@ def test_what_covers_half_of_a_face_counts_little() -> None:
     ]
     assert parts[1][0] > parts[0][0] + 0.3
     assert parts[1].argmax() == 0
+
+
+def test_a_face_matched_with_itself_keeps_its_patches_in_place() -> None:
+    face = patches(1, 9)
+    plans, alike = match(face, face, importance="uniform")
+    assert plans.shape == alike.shape == (1, 9, 9)
+    assert float(plans.sum()) == pytest.approx(1, abs=1e-3)
+    assert (plans[0].argmax(axis=1) == np.arange(9)).all()
+    np.testing.assert_allclose(np.diagonal(alike[0]), 1, atol=1e-5)
 
 
 def test_the_weight_mixes_and_the_order_follows() -> None:

@@ -28,7 +28,7 @@ from mien.core.image import Image
 from mien.embeddings.spaces import unit
 from mien.engine import Batch, Engine, default_engine
 
-__all__ = ["Importance", "Patches", "Reranked", "patches_of", "rerank", "rerank_patches", "transport"]
+__all__ = ["Importance", "Patches", "Reranked", "match", "patches_of", "rerank", "rerank_patches", "transport"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -261,17 +261,40 @@ def rerank_patches(
 
 def _transported(probe: Patches, candidates: Patches, importance: Importance) -> Floats:
     """Mean cosine along the cheapest transport of one face to each of the others, (K,)."""
-    if importance not in get_args(Importance):
-        raise UsageError(f"importance is one of {', '.join(get_args(Importance))}; got {importance!r}.")
     result = np.full(len(candidates), np.nan, np.float32)
     rows = np.flatnonzero(np.isfinite(candidates.values).all(axis=(1, 2)))
     if not len(rows) or not np.isfinite(probe.values).all():
         return result
-    some = candidates[rows]
-    cosines = np.asarray(probe.values @ some.values.transpose(0, 2, 1), np.float64)
-    shares = _SHARES[importance](probe, some)
-    result[rows] = (transport(1 - cosines, *shares) * cosines).sum(axis=(1, 2))
+    plans, cosines = match(probe, candidates[rows], importance=importance)
+    result[rows] = (plans * cosines).sum(axis=(1, 2))
     return result
+
+
+def match(probe: Patches, candidates: Patches, *, importance: Importance = "similarity") -> tuple[Doubles, Doubles]:
+    """Which patch of a face goes to which of others at the least cost, one less their cosine.
+
+    Parameters
+    ----------
+    probe, candidates : Patches of 1 and of K faces
+        Without NaN.
+    importance : {"similarity", "uniform"}
+        See `rerank`.
+
+    Returns
+    -------
+    plans, cosines : (K, P, P) float64
+        How much of each patch of the probe goes to each of a candidate, which sums to 1 for each candidate; and how
+        alike the two are.
+
+    Raises
+    ------
+    UsageError
+        If there is no such importance.
+    """
+    if importance not in get_args(Importance):
+        raise UsageError(f"importance is one of {', '.join(get_args(Importance))}; got {importance!r}.")
+    cosines = np.asarray(probe.values @ candidates.values.transpose(0, 2, 1), np.float64)
+    return transport(1 - cosines, *_SHARES[importance](probe, candidates)), cosines
 
 
 def transport(costs: ArrayLike, sources: ArrayLike, targets: ArrayLike, *, softness: float = SOFTNESS) -> Doubles:
