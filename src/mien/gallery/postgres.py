@@ -9,10 +9,10 @@ computed again over all that pass. Vectors are stored as ``halfvec`` (f16) or ``
 
 **What is deleted.** `erase` rewrites all tables and indexes (``VACUUM FULL``), so that nothing of a deleted row is in a
 file of the tables; meanwhile others wait. It needs disk space for a second copy, and rebuilding the index of a million
-vectors takes its time. Out of reach are: the write-ahead log in ``pg_wal``, which says what was written until the
-server reuses those files (`erase` asks it to begin new ones; with ``wal_recycle = off`` they are then removed, else
-they are overwritten in time); archives of that log, replicas, backups; rows that a transaction of somebody else, begun
-before, may still see.
+vectors takes its time. Where the user may (a superuser, or one who may run pg_switch_wal, CHECKPOINT and pg_ls_waldir),
+it also goes through the files of the write-ahead log once, so that none keeps what it said; for others the server
+overwrites them in time. Out of reach are the log's files that a replication slot or wal_keep_size holds, its archive,
+replicas, backups, and rows that a transaction of somebody else, begun before, may still see.
 """
 
 from __future__ import annotations
@@ -162,15 +162,25 @@ class PostgresStore:
         """Rewrite all tables and indexes without what was deleted."""
         from psycopg import errors, sql
 
-        schema = self._connections.schema
+        schema, place = self._connections.schema, self._connections.place
+        files = (
+            "SELECT tablename, pg_relation_filenode(format('%%I.%%I', schemaname, tablename)::regclass) FROM pg_tables"
+        )
         with self._connections.borrow() as connection:
-            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema]).fetchall()
-            for (table,) in tables:
+            before = dict(connection.execute(f"{files} WHERE schemaname = %s", [schema]).fetchall())
+            for table in before:
                 connection.execute(sql.SQL("VACUUM (FULL) {}").format(sql.Identifier(schema, table)))
-            # Not every user may; the server does both by itself in time.
-            for statement in (sql.SQL("SELECT pg_switch_wal()"), sql.SQL("CHECKPOINT")):
-                with contextlib.suppress(errors.InsufficientPrivilege):
-                    connection.execute(statement)
+            after = dict(connection.execute(f"{files} WHERE schemaname = %s", [schema]).fetchall())
+            # A table that the user does not own is passed over with no more than a warning.
+            if same := sorted(table for table in before if before[table] == after.get(table)):
+                raise StorageError(f"{place} was not erased: the user may not rewrite {', '.join(same)}.")
+            # The log's files are used in turn, and what is left of one is filled with zeros when the next is begun: so
+            # all are gone through once. Not every user may do that; the server does it by itself in time.
+            with contextlib.suppress(errors.InsufficientPrivilege):
+                row = connection.execute("SELECT count(*) FROM pg_ls_waldir()").fetchone()
+                for _ in range(row[0] + 2 if row else 0):
+                    connection.execute("SELECT pg_switch_wal()")
+                    connection.execute("CHECKPOINT")
 
     def backup(self, target: str | os.PathLike[str]) -> None:
         """Say what does it."""

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from mien.core.errors import GalleryError, StorageError, UsageError
+from mien.core.errors import GalleryError, MienError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -112,9 +112,13 @@ class Connections:
             known = next((reason for reason in REASONS if reason in text), "no connection")
             reason = said[0].strip().rstrip(".") if said and "FATAL:" in text else known
             raise StorageError(f"{self.place} cannot be reached: {reason}.") from None
-        with self._explained():
-            connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{PATIENCE}s"])
-            self.look(connection)
+        try:
+            with self._explained():
+                connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{PATIENCE}s"])
+                self.look(connection)
+        except MienError:
+            connection.close()
+            raise
         return connection
 
     @contextlib.contextmanager
