@@ -15,14 +15,8 @@ from numpy.typing import NDArray
 from mien.core.errors import ShapeMismatch, SourceError, UsageError, WeightsUnavailable
 from mien.core.image import save_image
 from mien.engine import Engine
-from mien.evaluation.identification import (
-    How,
-    evaluate_identification,
-    evaluate_vectors,
-    fill,
-    search,
-    split,
-)
+from mien.evaluation.galleries import How, fill, search
+from mien.evaluation.identification import evaluate_identification, evaluate_vectors, split
 from mien.evaluation.membership import evaluate_membership
 from mien.evaluation.scores import REJECTED
 from mien.evaluation.searches import Searches, match_ranks, open_set
@@ -200,6 +194,24 @@ def test_probes_of_their_own(folder: Path, tmp_path: Path) -> None:
     assert (found.gallery, found.samples, found.probes, found.others) == (4, 15, 1, 1)
     assert found.ranks[0].found == 1
     assert found.points[0].fnir is None
+
+
+def test_the_frames_of_a_track_are_one_probe(folder: Path, tmp_path: Path) -> None:
+    for name, who in (("t1", "Red"), ("t2", "Red"), ("t1", "Pink")):
+        (tmp_path / "clips" / who / name).mkdir(parents=True)
+        for file in sorted((folder / who).glob("*.png"))[:2]:
+            (tmp_path / "clips" / who / name / file.name).symlink_to(file)
+    (folder / "Pink" / "0.png").rename(tmp_path / "pink.png")
+    (folder / "Pink").rmdir()
+    (tmp_path / "clips" / "Pink" / "t1" / "0.png").unlink()
+    (tmp_path / "pink.png").rename(tmp_path / "clips" / "Pink" / "t1" / "0.png")
+    found = evaluate_identification(
+        folder, probes=tmp_path / "clips", tracks=True, engine=Colours().engine, rates=(0.5,)
+    )
+    assert (found.gallery, found.probes, found.people, found.others, found.strangers) == (4, 2, 1, 1, 1)
+    assert found.ranks[0].rate == 1
+    with pytest.raises(UsageError, match="tracks"):
+        split(folder, tracks=True)
 
 
 def test_folders_and_options_that_are_wrong(folder: Path, tmp_path: Path) -> None:

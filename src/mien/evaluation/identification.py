@@ -6,37 +6,31 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.columns import Vectors
-from mien.core.errors import ShapeMismatch, SourceError, UsageError
-from mien.embeddings.templates import fuse_groups
+from mien.core.errors import SourceError, UsageError
+from mien.embeddings.pooling import pool
 from mien.engine import Engine
 from mien.evaluation.embedding import Alter, embed_pictures, masked_pictures
+from mien.evaluation.galleries import How, search
 from mien.evaluation.searches import FpirPoint, RankPoint, Searches, match_ranks, open_set
-from mien.gallery.records import Change, Person, Sample
 from mien.gallery.store import Store
 from mien.media.scan import PICTURE_SUFFIXES, find_pictures
 
 __all__ = [
-    "Filled",
-    "How",
     "IdentificationReport",
     "Split",
     "evaluate_identification",
     "evaluate_vectors",
-    "fill",
     "run_identification",
-    "search",
     "split",
 ]
 
 Floats = NDArray[np.float32]
-Indices = NDArray[np.intp]
-How = Literal["template", "samples"]
 
 RANKS = (1, 5, 10, 20)
 RATES = (0.003, 0.01, 0.1)
@@ -82,17 +76,22 @@ class IdentificationReport:
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures of people: (N,) who each is of, and which are enrolled; the rest are searched with."""
+    """Pictures of people: (N,) who each is of, and which are enrolled; the rest are searched with.
+
+    Pictures to search with that have one entry in `tracks` are frames of one track, and make one probe.
+    """
 
     pictures: tuple[Path, ...]
     people: tuple[str, ...]
     enrolled: NDArray[np.bool_]
+    tracks: tuple[str, ...] | None = None
 
 
 def split(
     source: str | os.PathLike[str],
     *,
     probes: str | os.PathLike[str] | None = None,
+    tracks: bool = False,
     strangers: str | os.PathLike[str] | None = None,
     enrol: int | None = None,
     seed: int = 0,
@@ -105,6 +104,8 @@ def split(
         A folder with one folder of pictures per person.
     probes : path, optional
         Another such folder, to search with: who has no folder in `source` is a stranger. All of `source` is enrolled.
+    tracks : bool
+        A person's folder in `probes` holds folders of frames: each is a track, whose vectors are pooled into one probe.
     strangers : path, optional
         Pictures of people who are not in `source`, each of another one: a folder of pictures.
     enrol : int, optional
@@ -122,6 +123,8 @@ def split(
     UsageError
         If `enrol` is none.
     """
+    if tracks and probes is None:
+        raise UsageError("tracks are in a folder of probes of its own.")
     if enrol is not None and enrol < 1:
         raise UsageError(f"enrol is a number of pictures, 1 or more, not {enrol}.")
     draw = np.random.default_rng(seed)
@@ -129,7 +132,8 @@ def split(
     rows: list[tuple[Path, str, bool]] = []
     if probes is not None:
         rows += [(picture, who, True) for who, pictures in mine.items() for picture in pictures[:enrol]]
-        rows += [(picture, who, False) for who, pictures in _folders(probes).items() for picture in pictures]
+        theirs = _folders(probes, "*/*/*" if tracks else "*/*")
+        rows += [(picture, who, False) for who, pictures in theirs.items() for picture in pictures]
     else:
         rows += _divided(mine, enrol, draw, everybody=strangers is not None)
     if strangers is not None:
@@ -140,7 +144,11 @@ def split(
                 raise SourceError(f"{path} is not there.")
             rows.append((path, f"stranger {path}", False))
     pictures_, people, enrolled = zip(*rows, strict=True)
-    return Split(pictures_, people, np.array(enrolled))
+    return Split(pictures_, people, np.array(enrolled), tuple(map(_track, pictures_)) if tracks else None)
+
+
+def _track(picture: Path) -> str:
+    return str(picture.parent)
 
 
 def _divided(
@@ -226,9 +234,20 @@ def run_identification(
     gallery = embed_pictures([parts.pictures[row] for row in sides[0]], engine=engine)
     asked = [parts.pictures[row] for row in sides[1]]
     probes = embed_pictures(masked_pictures(asked, engine=engine) if masked else asked, alter=alter, engine=engine)
-    found = search(gallery, people[0], probes, people[1], how=how, store=store)
     missing = int(np.isnan(gallery[:, 0]).sum() + np.isnan(probes[:, 0]).sum())
+    if parts.tracks is not None:
+        probes, people[1] = _pooled(probes, people[1], [parts.tracks[row] for row in sides[1]])
+    found = search(gallery, people[0], probes, people[1], how=how, store=store)
     return _measured(found, how, len(gallery), missing, ranks, rates), found
+
+
+def _pooled(vectors: Floats, people: list[str], tracks: list[str]) -> tuple[Floats, list[str]]:
+    """One vector for each track, and whose it is."""
+    rows: dict[str, list[int]] = {}
+    for row, track in enumerate(tracks):
+        rows.setdefault(track, []).append(row)
+    found = [pool(Vectors(vectors[part], space="any")).vector.values for part in rows.values()]
+    return np.stack(found).astype(np.float32), [people[part[0]] for part in rows.values()]
 
 
 def evaluate_vectors(
@@ -265,115 +284,12 @@ def _measured(
     )
 
 
-def search(
-    gallery: Floats,
-    enrolled: Sequence[str],
-    probes: Floats,
-    people: Sequence[str],
-    *,
-    how: How = "template",
-    store: Store | None = None,
-) -> Searches:
-    """Search for each probe in a gallery.
-
-    Parameters
-    ----------
-    gallery : (N, D) float32
-        Vectors of pictures, of length 1; NaN where there is no face.
-    enrolled : sequence of N str
-        Who each is of.
-    probes : (Q, D) float32
-    people : sequence of Q str
-        Who each is of; a stranger where nobody of `enrolled` is.
-    how, store
-        See `evaluate_identification`.
-
-    Raises
-    ------
-    ShapeMismatch
-        If there is not one person for each vector.
-    UsageError
-        If the gallery is empty, or `how` is none.
-    """
-    if how not in get_args(How):
-        raise UsageError(f"how is one of {', '.join(get_args(How))}; got {how!r}.")
-    if len(gallery) != len(enrolled) or len(probes) != len(people):
-        raise ShapeMismatch("each vector of the gallery and of the probes needs a person.")
-    if not len(gallery):
-        raise UsageError("the gallery is empty.")
-    names = sorted(set(enrolled))
-    number = {name: at for at, name in enumerate([*names, *sorted(set(people) - set(names))])}
-    owners = np.array([number[name] for name in enrolled], np.intp)
-    if how == "template":
-        gallery = np.asarray(fuse_groups(Vectors(gallery, space="any"), owners, len(names)).values, np.float32)
-        owners = np.arange(len(names))
-    if store is None:
-        scores = _find_exactly(gallery, owners, probes, len(names))
-    else:
-        scores = find_in_store(store, gallery, owners, probes, len(names))
-    return Searches.of_scores(scores, np.array([number[name] for name in people], np.intp))
-
-
-def _find_exactly(gallery: Floats, owners: Indices, probes: Floats, count: int) -> Floats:
-    """The best score of each probe with each of `count` people (Q, count); NaN where there is none."""
-    best = np.full((len(probes), count), np.nan, np.float32)
-    order = np.argsort(owners, kind="stable")
-    for person in range(count):
-        rows = order[slice(*np.searchsorted(owners[order], [person, person + 1]))]
-        kept = rows[np.isfinite(gallery[rows]).all(axis=1)]
-        if len(kept):
-            best[:, person] = (probes @ gallery[kept].T).max(axis=1)
-    return best
-
-
-@dataclass(frozen=True)
-class Filled:
-    """What was put into a store: the id of each sample (N,), -1 for none, and of each person (G,), "" for none."""
-
-    samples: NDArray[np.int64]
-    people: tuple[str, ...]
-
-
-def fill(store: Store, vectors: Floats, owners: Indices, *, space: str = "evaluation/1") -> Filled:
-    """Put vectors (N, D) into a store, each as a sample of its person, by number; rows of NaN are left out."""
-    usable = np.flatnonzero(np.isfinite(vectors).all(axis=1))
-    ids = np.full(len(vectors), -1, np.int64)
-    names = [""] * (int(owners.max(initial=-1)) + 1)
-    if len(usable):
-        first = store.reserve(len(usable) + len(names))
-        ids[usable] = np.arange(first, first + len(usable))
-        for place, owner in enumerate(np.unique(owners[usable]).tolist(), start=first + len(usable)):
-            names[owner] = f"p{place}"
-        samples = [
-            Sample(id=int(ids[row]), face=f"face {ids[row]}", person=names[owners[row]]) for row in usable.tolist()
-        ]
-        chosen = (ids[usable].tolist(), np.ascontiguousarray(vectors[usable]))
-        people = [Person(id=name) for name in names if name]
-        store.apply(Change(people=people, samples=samples, vectors=chosen, space=space))
-    return Filled(ids, tuple(names))
-
-
-def find_in_store(store: Store, gallery: Floats, owners: Indices, probes: Floats, count: int) -> Floats:
-    """The same as a store's search finds it, with its index as it is: NaN for people that it does not give."""
-    ids = fill(store, gallery, owners).samples
-    owner_of = dict(zip(ids.tolist(), owners.tolist(), strict=True))
-    best = np.full((len(probes), count), np.nan, np.float32)
-    usable = np.flatnonzero(np.isfinite(probes).all(axis=1))
-    most = int(np.bincount(owners).max())  # so many samples of one person may stand before another's
-    found, scores = store.search(np.ascontiguousarray(probes[usable]), min(len(gallery), max(RANKS) * most))
-    for row, near, values in zip(usable.tolist(), found.tolist(), scores.tolist(), strict=True):
-        for sample, value in zip(near, values, strict=True):
-            if sample >= 0:
-                best[row, owner_of[sample]] = np.fmax(best[row, owner_of[sample]], value)
-    return best
-
-
-def _folders(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
+def _folders(folder: str | os.PathLike[str], pattern: str = "*/*") -> dict[str, list[Path]]:
     """Pictures by person, in order."""
     found: dict[str, list[Path]] = {}
-    for file in sorted(Path(folder).glob("*/*")):
+    for file in sorted(Path(folder).glob(pattern)):
         if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
-            found.setdefault(file.parent.name, []).append(file)
+            found.setdefault(file.relative_to(folder).parts[0], []).append(file)
     if not found:
         raise SourceError(f"{folder} holds no folders of pictures, one for each person.")
     return found

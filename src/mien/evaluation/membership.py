@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.evaluation.identification import fill
+from mien.evaluation.galleries import fill
 from mien.evaluation.intervals import Interval, bootstrap
 from mien.gallery.records import Change
 from mien.gallery.store import Store

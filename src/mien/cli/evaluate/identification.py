@@ -26,6 +26,9 @@ def identification(
     probes: Annotated[
         Path | None, typer.Option(help="Another such folder to search with; by default pictures of each are divided.")
     ] = None,
+    tracks: Annotated[
+        bool, typer.Option("--tracks", help="A person's folder of --probes holds a folder of frames for each track.")
+    ] = False,
     strangers: Annotated[
         Path | None, typer.Option(help="Pictures of people who are not in the folder, each of another one.")
     ] = None,
@@ -60,7 +63,7 @@ def identification(
     from mien.gallery.store import open_store
 
     check_outputs(plot, out)
-    parts = split(source, probes=probes, strangers=strangers, enrol=enrol, seed=seed)
+    parts = split(source, probes=probes, tracks=tracks, strangers=strangers, enrol=enrol, seed=seed)
     store = None if through is None else open_store(through)
     try:
         if store is not None and store.counts().samples:
