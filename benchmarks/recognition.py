@@ -1,6 +1,6 @@
 """Print what masks, small size and tilt cost each embedder, and what re-ranking, templates, AS-norm and others bring.
 
-    python -m benchmarks.recognition [DATA] [--embedder sface] [--strangers 400]
+    python -m benchmarks.recognition [DATA] [--embedder sface] [--strangers 240]
 
 DATA (by default ``../shared/data``) holds ``identities`` and ``identities_johns`` (ten adults, 105 pictures), and
 ``age_gender``, whose people are the strangers: distractors of a search, and the cohort of AS-norm, in two halves. Those
@@ -43,7 +43,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
 
 SMALL = 32  # pixels of the aligned crop's side
-TINY = 16  # the same, of the frames of the made-up tracks
+TINY = (8, 12, 16, 32)  # the same, of the frames of the made-up tracks
 TILT = 30.0  # degrees
 SHORT_LIST = 50  # candidates that are looked at again
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 1.0)  # of the transport
@@ -134,9 +134,11 @@ class Seen:
     stranger_patches: Patches
 
 
-def see(faces: Looks, engine: Engine) -> Seen:
+def see(faces: Looks, engine: Engine, *, searched: bool) -> Seen:
+    """Patches of strangers only where these are searched."""
     people, strangers = (embed(part, engine=engine) for part in faces)
-    return Seen(people, strangers, *(patches_of(part, engine=engine) for part in faces))
+    patches = patches_of(faces[0], engine=engine)
+    return Seen(people, strangers, patches, patches_of(faces[1] if searched else [], engine=engine))
 
 
 def embed(faces: Sequence[Face | None], *, engine: Engine) -> Vectors:
@@ -268,8 +270,10 @@ class Search:
         return self.clean.people[np.argsort(-scores, kind="stable")[:5]]
 
 
-def tracks(frames: Vectors, gallery: Vectors, people: Ints, seed: int = 0) -> Iterator[tuple[str, VerificationReport]]:
-    """Made-up tracks: five pictures of one person, clean of others or with two of somebody else among them."""
+def tracks(
+    frames: Vectors, sides: Ints, gallery: Vectors, people: Ints, seed: int = 0
+) -> Iterator[tuple[str, VerificationReport]]:
+    """Made-up tracks: five pictures of one person, alone or with two of somebody else among them."""
     draw = np.random.default_rng(seed)
     chosen, wrong = [], []
     for person in range(people.max() + 1):
@@ -286,12 +290,12 @@ def tracks(frames: Vectors, gallery: Vectors, people: Ints, seed: int = 0) -> It
         first, second = np.nonzero(kept)
         return evaluate_scores(scores[first, second], owners[first], people[second], pictures=len(people))
 
-    yield "one frame", report([frames[int(rows[0])] for rows in chosen])
-    yield "mean of 5", report([fuse(frames[rows]) for rows in chosen])
-    yield "pooled 5", report([pool(frames[rows]).vector for rows in chosen])
     mixed = [np.concatenate(pair) for pair in zip(chosen, wrong, strict=True)]
-    yield "mean of 5 + 2 wrong", report([fuse(frames[rows]) for rows in mixed])
-    yield "pooled 5 + 2 wrong", report([pool(frames[rows]).vector for rows in mixed])
+    yield "one frame", report([frames[int(rows[0])] for rows in chosen])
+    for name, lists in {"5": chosen, "5 + 2 wrong": mixed}.items():
+        yield f"mean of {name}", report([fuse(frames[rows]) for rows in lists])
+        yield f"mean of {name}, by size", report([fuse(frames[rows], weights=sides[rows]) for rows in lists])
+        yield f"pooled {name}, by size", report([pool(frames[rows], weights=sides[rows]).vector for rows in lists])
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -305,7 +309,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Recognition of altered faces, and what is beyond the cosine.")
     parser.add_argument("data", type=Path, nargs="?", default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--embedder", action="append")
-    parser.add_argument("--strangers", type=int, default=400)
+    parser.add_argument("--strangers", type=int, default=240)
     options = parser.parse_args()
     pairs = Pairs.of_folders([options.data / "identities", options.data / "identities_johns"])
     _, people = np.unique(pairs.people, return_inverse=True)
@@ -322,13 +326,17 @@ def main() -> None:
         lost = [sum(face is None for face in part) for part in faces]
         print(f"- {name}: no face in {lost[0]} of {len(people)} pictures, {lost[1]} of {len(others)} strangers")
 
+    sides = np.random.default_rng(0).choice(np.array(TINY), len(people))
     lines: dict[str, list[str]] = {title: [] for title in ("verification", "search", "open", "tracks")}
     for card in cards:
         with Engine(threads=1, models={"embedding": card.id}) as engine:
-            seen = {name: see(faces, engine) for name, faces in found.items()}
-            tiny = embed([face and small(face, TINY) for face in found["clean"][0]], engine=engine)
+            seen = {name: see(faces, engine, searched=name == "clean") for name, faces in found.items()}
+            tiny = embed(
+                [face and small(face, side) for face, side in zip(found["clean"][0], sides.tolist(), strict=True)],
+                engine=engine,
+            )
         measure(card.id, seen, people, lines)
-        for label, report in tracks(tiny, seen["clean"].people, people):
+        for label, report in tracks(tiny, sides, seen["clean"].people, people):
             lines["tracks"].append(f"| {card.id} | {label} | {row(report)} |")
     total = sum(int((people == p).sum()) * (int((people == p).sum()) - 1) for p in range(people.max() + 1))
     impostors = len(people) * (len(people) - 1) - total
@@ -349,7 +357,7 @@ def main() -> None:
     )
     print("\n".join(lines["open"]))
     table(
-        f"Made-up tracks of frames of {TINY} px against clean pictures (100 tracks)",
+        f"Made-up tracks of frames of {', '.join(map(str, TINY))} px against clean pictures (100 tracks)",
         *("embedder", "probe", "AUC", "EER", "TAR at FAR 1e-2", "TAR at FAR 1e-3"),
     )
     print("\n".join(lines["tracks"]))
