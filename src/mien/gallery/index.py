@@ -2,66 +2,83 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ShapeMismatch, StorageError, UsageError
+from mien.core.errors import ShapeMismatch, UsageError
+from mien.gallery.index_files import FileRows, Files, storage_errors
+from mien.gallery.index_lists import Lists
 
 __all__ = ["Index"]
 
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 Ids = NDArray[np.int64]
 
 FORMAT = 1
-MANIFEST = "manifest.json"
+PORTION = 8192  # rows that are read at once
+QUERIES = 64  # that are compared at once
+CANDIDATES = 100  # that the lists name to be compared exactly
+REMOVED = -1  # in place of an id
+#: The arrays of the lists in a folder, and whether they stay in their files.
+LISTS = {"rotation": False, "centroids": False, "starts": False, "rows": False, "codes": True, "rests": False}
 
 
 class Index:
     """Vectors of one embedding space, by id, in memory and perhaps in a folder.
 
-    Scores are cosines of the query and of the vector as it is stored here, in f16. Any number of threads and processes
-    may search; one at a time may change an index or save into a folder.
+    Every vector is kept in f16, and what a search returns was compared with that. A set of less than 20,000 is compared
+    as a whole. A larger one has `Lists`, which name candidates; vectors that came after the lists were made are all
+    compared, until there are so many that `save` makes the lists anew.
+
+    Many threads may search at once, but not while one changes the index. Many processes may use a folder: what one
+    saves does not disturb the others, which go on with what they have. Only one may save at a time.
+
+    In the folder are flat files (readable by the owner only): ``vectors`` and ``ids`` by row, and the arrays of the
+    lists. Rows are appended; a removed vector is overwritten with zeros wherever it stood, turned or not.
     """
+
+    SMALL: ClassVar[int] = 20_000  #: sets below this size have no lists
 
     def __init__(self, folder: Path | None, *, space: str, dimension: int, generation: int) -> None:
         self._folder = folder
         self.space = space
         self.dimension = dimension
         self.generation = generation  #: of the store, that the index reflects
-        self._ids: Ids = np.zeros(0, np.int64)
-        self._vectors: Floats = np.zeros((0, dimension), np.float32)
-        self._unsaved = 0
+        self._files: Files | None = None
+        self._ids = _Growing(np.zeros(0, np.int64))  # by row
+        self._lists: Lists | None = None
+        self._listed: Halves | FileRows = np.zeros((0, dimension), np.float16)  # the vectors that are in the lists
+        self._recent = _Growing(np.zeros((0, dimension), np.float32))  # those of all rows behind
+        self._order: tuple[Ids, Ids] | None = None  # ids of the lists, sorted, and their rows
+        self._removed = 0
+        self._saved = 0  # rows that are in files
+        self._unsaved: list[int] = []  # rows among these that were removed since
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._ids.values) - self._removed
 
     @classmethod
     def open(cls, folder: Path, *, space: str, dimension: int) -> Self | None:
-        """The index in a folder; None where it is missing, torn, of another space or of another version."""
-        try:
-            manifest = json.loads((folder / MANIFEST).read_bytes())
-            index = cls(folder, space=space, dimension=dimension, generation=manifest["generation"])
-            if (manifest["format"], manifest["space"], manifest["dimension"]) != (FORMAT, space, dimension):
-                return None
-            arrays = []
-            for file in ("ids", "vectors"):
-                entry = manifest["files"][file]
-                data = (folder / entry["name"]).read_bytes()
-                if zlib.crc32(data) != entry["crc32"]:
-                    return None
-                arrays.append(data)
-        except (OSError, ValueError, KeyError, TypeError):
+        """The index in a folder; None where it is missing, torn, of another space or of another version.
+
+        Checksums of a sample of the large files are compared, and of all of the small ones; see `is_whole`.
+        """
+        files = Files.open(folder)
+        if files is None:
             return None
-        index._ids = np.frombuffer(arrays[0], "<i8").astype(np.int64)
-        index._vectors = np.frombuffer(arrays[1], "<f2").reshape(-1, dimension).astype(np.float32)
+        wanted = {"format": FORMAT, "space": space, "dimension": dimension}
+        if {name: files.header.get(name) for name in wanted} != wanted:
+            return None
+        index = cls(folder, space=space, dimension=dimension, generation=int(files.header["generation"]))
+        try:
+            index._load(files)
+        except (OSError, KeyError, ValueError):  # replaced in this moment, or a manifest that lists something else
+            return None
         return index
 
     @classmethod
@@ -73,7 +90,7 @@ class Index:
         space: str,
         dimension: int,
         generation: int,
-        threads: int = 1,  # noqa: ARG003 # exact search needs no building yet
+        threads: int = 1,
     ) -> Self:
         """Make an index of rows, and save it unless `folder` is None.
 
@@ -82,7 +99,7 @@ class Index:
         folder : Path or None
             Where it lives; None: in memory only.
         rows : iterable of (ids (N,) int64, vectors (N, D) float32)
-            Read once, in portions.
+            Read once, in portions; where an id comes twice, the later one counts.
         space : str
         dimension : int
         generation : int
@@ -98,42 +115,54 @@ class Index:
             If the folder cannot be written.
         """
         index = cls(folder, space=space, dimension=dimension, generation=generation)
-        for ids, vectors in rows:
-            index.add(ids, vectors)
-        index.save(generation)
+        index._make((index._checked(ids, vectors) for ids, vectors in rows), threads)
         return index
 
     def add(self, ids: Ids, vectors: Floats) -> None:
-        """Add vectors, or replace those whose ids are there.
+        """Add vectors of length 1, or replace those whose ids are there.
 
         Raises
         ------
         ShapeMismatch, UsageError
-            If vectors are of another dimension, or not finite.
+            If vectors are of another dimension, or not finite, or an id comes twice.
         """
-        ids = np.asarray(ids, np.int64)
-        vectors = self._check(vectors)
-        if ids.shape != (len(vectors),):
-            raise ShapeMismatch(f"there are {len(vectors)} vectors and ids of shape {ids.shape}.")
+        ids, vectors = self._checked(ids, vectors)
+        if len(np.unique(ids)) < len(ids):
+            raise UsageError("an id can be added once at a time.")
         self.remove(ids)
-        self._ids = np.concatenate([self._ids, ids])
-        self._vectors = np.concatenate([self._vectors, vectors.astype(np.float16).astype(np.float32)])
-        self._unsaved += len(ids)
+        self._ids.append(ids)
+        self._recent.append(_rounded(vectors))
 
     def remove(self, ids: Ids) -> None:
         """Take vectors out; ids that are not there do not matter. After the next `save` no file has their bytes."""
-        gone = np.isin(self._ids, ids)
-        if gone.any():
-            self._ids, self._vectors = self._ids[~gone], self._vectors[~gone]
-            self._unsaved += int(gone.sum())
+        rows = self._find(np.asarray(ids, np.int64))
+        self._ids.values[rows] = REMOVED
+        self._removed += len(rows)
+        self._unsaved.extend(rows[rows < self._saved].tolist())
+        covered = len(self._lists) if self._lists is not None else 0
+        self._recent.values[rows[rows >= covered] - covered] = 0
+        if self._lists is not None:
+            self._lists.bias[self._lists.places(rows[rows < covered])] = -np.inf
+            if self._files is None and isinstance(self._listed, np.ndarray):
+                self._listed[rows[rows < covered]] = 0
+                self._lists.codes[self._lists.places(rows[rows < covered])] = 0
 
     @property
     def worth_saving(self) -> bool:
-        """Whether so much has changed that the next process to open the index would notice."""
-        return self._unsaved > 1000
+        """Whether so much has changed that the next process to open the index would notice, or it searches slowly."""
+        return len(self._ids.values) - self._saved + len(self._unsaved) > 1000 or self._is_worn
 
-    def save(self, generation: int) -> None:
+    @property
+    def _is_worn(self) -> bool:
+        """Whether the lists leave out too much, or hold too much that is no longer there."""
+        recent = len(self._recent.values)
+        return recent >= max(self.SMALL, len(self._ids.values) // 50) or self._removed > max(self.SMALL, len(self)) // 4
+
+    def save(self, generation: int, *, threads: int = 1) -> None:
         """Write what has changed, as the state of a generation of the store.
+
+        This takes milliseconds, but seconds (15 for a million) when the lists are due to be made anew, or when
+        another process has saved into the folder since this index was opened: opening that one is faster.
 
         Raises
         ------
@@ -141,34 +170,20 @@ class Index:
             If the folder cannot be written.
         """
         self.generation = generation
-        self._unsaved = 0
-        if self._folder is None:
+        if self._folder is None and not self._is_worn:
             return
-        token = secrets.token_hex(4)
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            files: dict[str, Any] = {}
-            for name, array in (("ids", self._ids.astype("<i8")), ("vectors", self._vectors.astype("<f2"))):
-                data = array.tobytes()
-                files[name] = {"name": f"{name}-{token}", "crc32": zlib.crc32(data)}
-                self._write(f"{name}-{token}", data)
-            manifest = {
-                "format": FORMAT,
-                "space": self.space,
-                "dimension": self.dimension,
-                "generation": generation,
-                "files": files,
-            }
-            self._write("manifest.new", json.dumps(manifest).encode())
-            (self._folder / "manifest.new").replace(self._folder / MANIFEST)
-            kept = {MANIFEST, *(entry["name"] for entry in files.values())}
-            for path in self._folder.iterdir():
-                if path.name not in kept:
-                    path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(f"the index in {self._folder} cannot be written: {error.strerror}.") from error
+        if self._files is None or self._is_worn or self._files.overtaken():
+            self._make(self._live(), threads)
+        else:
+            self._update(self._files)
 
-    def search(self, queries: Floats, k: int, *, allowed: Ids | None = None, exact: bool = False) -> tuple[Ids, Floats]:  # noqa: ARG002
+    def is_whole(self) -> bool:
+        """Whether all bytes in the folder are as they were written; reads all of them."""
+        return self._files is None or self._files.is_whole()
+
+    def search(
+        self, queries: Floats, k: int, *, allowed: Ids | None = None, exact: bool = False, effort: float = 1.0
+    ) -> tuple[Ids, Floats]:
         """Nearest vectors by cosine.
 
         Parameters
@@ -177,16 +192,18 @@ class Index:
             Of length 1.
         k : int
         allowed : sorted (M,) int64, optional
-            Find only these ids; those that are not there do not matter.
+            Find only these ids; those that are not there do not matter. Few are all compared.
         exact : bool
-            Compare with all; else some may be missed where there are many.
+            Miss none; else some may be missed where there are many.
+        effort : float
+            How much of a large set is looked at, 1 being usual: more takes longer and misses fewer.
 
         Returns
         -------
         ids : (Q, k) int64
             Nearest first; -1 where there are no more.
         scores : (Q, k) float32
-            Cosines; NaN where there are no more.
+            Cosines with the vectors in f16; NaN where there are no more.
 
         Raises
         ------
@@ -196,17 +213,74 @@ class Index:
         queries = self._check(queries)
         if k < 1:
             raise UsageError(f"k is at least 1, got {k}.")
-        ids, vectors = self._ids, self._vectors
-        if allowed is not None:
-            chosen = np.isin(ids, allowed)
-            ids, vectors = ids[chosen], vectors[chosen]
-        scores = queries @ vectors.T
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        found = np.full((len(queries), k), -1, np.int64)
-        best = np.full((len(queries), k), np.nan, np.float32)
-        found[:, : order.shape[1]] = ids[order]
-        best[:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
-        return found, best
+        ids = np.full((len(queries), k), -1, np.int64)
+        scores = np.full((len(queries), k), np.nan, np.float32)
+        for number, (rows, values) in enumerate(self._nearest(queries, k, allowed, exact, effort)):
+            best = np.argsort(-values, kind="stable")[:k]
+            ids[number, : len(best)] = self._ids.values[rows[best]]
+            scores[number, : len(best)] = values[best]
+        return ids, scores
+
+    def _nearest(
+        self, queries: Floats, k: int, allowed: Ids | None, exact: bool, effort: float
+    ) -> Iterator[tuple[Ids, Floats]]:
+        """For each query, rows and their scores, among which are the best `k`."""
+        rows = None if allowed is None else np.sort(self._find(allowed))
+        lists = self._lists
+        if lists is None or (rows is not None and len(rows) < self.SMALL):
+            if rows is None:
+                rows = np.flatnonzero(self._ids.values != REMOVED)
+            yield from _compared(queries, rows, self._vectors(rows), k)
+            return
+        bias = lists.bias
+        recent = np.flatnonzero(self._ids.values[len(lists) :] != REMOVED) + len(lists)
+        if rows is not None:
+            recent = rows[rows >= len(lists)]
+            bias = np.full(len(lists), -np.inf, np.float32)
+            bias[lists.places(rows[rows < len(lists)])] = 0
+            effort *= len(lists) / max(len(rows), 1)  # so that as many of those that are allowed are seen
+        newer = _compared(queries, recent, self._vectors(recent), k)
+        named = lists.candidates(queries, max(CANDIDATES, 2 * k), bias=bias, effort=effort)
+        for query, older, (more, more_scores) in zip(queries, named, newer, strict=True):
+            values = self._vectors(older) @ query
+            if exact:
+                least = float(np.partition(values, -k)[-k]) if len(values) >= k else -1e30
+                older = lists.above(query, least, bias)  # noqa: PLW2901
+                values = self._scores(query, older)
+            yield np.concatenate([older, more]), np.concatenate([values, more_scores])
+
+    def _vectors(self, rows: Ids) -> Floats:
+        """Vectors of sorted rows, or of rows that all are in the lists."""
+        covered = len(self._lists) if self._lists is not None else 0
+        if len(rows) == len(self._recent.values) and len(rows) and rows[0] == covered:
+            return self._recent.values  # all of them: no copy
+        older = rows[rows < covered]
+        recent = self._recent.values[rows[len(older) :] - covered]
+        return np.concatenate([self._listed[older].astype(np.float32), recent]) if len(older) else recent
+
+    def _scores(self, query: Floats, rows: Ids) -> Floats:
+        """Cosines of a query with vectors of the lists."""
+        count = len(self._lists or ())
+        if len(rows) > count // 8:  # then reading all of them, one after the other, is faster
+            parts = (slice(s, min(s + PORTION, count)) for s in range(0, count, PORTION))
+            return np.concatenate([self._listed[part].astype(np.float32) @ query for part in parts])[rows]
+        parts_of = [rows[s : s + PORTION] for s in range(0, len(rows), PORTION)]
+        return np.concatenate([self._listed[part].astype(np.float32) @ query for part in parts_of] or [query[:0]])
+
+    def _find(self, ids: Ids) -> Ids:
+        """Rows of those ids that are there."""
+        covered = len(self._lists or ())
+        if self._order is None:
+            order = np.argsort(self._ids.values[:covered], kind="stable")
+            self._order = self._ids.values[order], order
+        known, rows = self._order
+        places = np.searchsorted(known, ids)
+        places = places[places < covered]
+        older = np.unique(rows[places])
+        older = older[np.isin(self._ids.values[older], ids)]
+        recent = np.flatnonzero(np.isin(self._ids.values[covered:], ids)) + covered
+        found: Ids = np.concatenate([older, recent])
+        return np.asarray(found[self._ids.values[found] != REMOVED])
 
     def _check(self, vectors: Floats) -> Floats:
         vectors = np.asarray(vectors, np.float32)
@@ -216,9 +290,142 @@ class Index:
             raise UsageError("a vector has numbers that are not finite.")
         return vectors
 
-    def _write(self, name: str, data: bytes) -> None:
-        assert self._folder is not None  # noqa: S101
-        with os.fdopen(os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
+    def _checked(self, ids: Ids, vectors: Floats) -> tuple[Ids, Floats]:
+        ids, vectors = np.asarray(ids, np.int64), self._check(vectors)
+        if ids.shape != (len(vectors),):
+            raise ShapeMismatch(f"there are {len(vectors)} vectors and ids of shape {ids.shape}.")
+        if (ids < 0).any():
+            raise UsageError("ids are 0 or more.")
+        return ids, vectors
+
+    def _live(self) -> Iterator[tuple[Ids, Floats]]:
+        """All rows that were not removed."""
+        rows = np.flatnonzero(self._ids.values != REMOVED)
+        for start in range(0, len(rows), PORTION):
+            part = rows[start : start + PORTION]
+            yield self._ids.values[part], self._vectors(part)
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "space": self.space,
+            "dimension": self.dimension,
+            "generation": self.generation,
+        }
+
+    def _make(self, rows: Iterator[tuple[Ids, Floats]], threads: int) -> None:
+        """Be an index of these rows, and of nothing else."""
+        if self._folder is None:
+            self._make_in_memory(rows, threads)
+            return
+        files = Files(self._folder, self._header(), {})
+        with storage_errors(self._folder), files.discarded_unless_committed():
+            ids: list[Ids] = []
+            files.write("vectors", _noting_ids(rows, ids), "<f2", (self.dimension,))
+            known = np.concatenate([np.zeros(0, np.int64), *ids])
+            repeated = _repeated(known)
+            files.clear("vectors", repeated)
+            known[repeated] = REMOVED
+            files.write("ids", [known], "<i8", ())
+            if len(known) >= self.SMALL:
+                source = files.rows("vectors")
+                lists = Lists.build(len(known), lambda part: source[part].astype(np.float32), threads=threads)
+                for name in LISTS:
+                    array = getattr(lists, name)
+                    portions = (array[s : s + PORTION] for s in range(0, len(array), PORTION))
+                    files.write(name, portions, array.dtype.newbyteorder("<").str, array.shape[1:])
+            files.commit()
+        self._load(files)
+
+    def _make_in_memory(self, rows: Iterator[tuple[Ids, Floats]], threads: int) -> None:
+        ids: list[Ids] = []
+        vectors = np.concatenate([np.zeros((0, self.dimension), np.float16), *_noting_ids(rows, ids)])
+        known = np.concatenate([np.zeros(0, np.int64), *ids])
+        repeated = _repeated(known)
+        vectors[repeated], known[repeated] = 0, REMOVED
+        lists = None
+        if len(known) >= self.SMALL:
+            lists = Lists.build(len(known), lambda part: vectors[part].astype(np.float32), threads=threads)
+        count = len(lists or ())
+        self._adopt(known, lists, vectors[:count], vectors[count:])
+
+    def _load(self, files: Files) -> None:
+        """Be what files hold."""
+        ids = files.read("ids").astype(np.int64)
+        source = files.rows("vectors")
+        lists = None
+        if "codes" in files.arrays:
+            arrays = {name: np.asarray(files.map(name) if stays else files.read(name)) for name, stays in LISTS.items()}
+            lists = Lists(**arrays, bias=np.zeros(len(arrays["rows"]), np.float32))
+        self._adopt(ids, lists, source, source[len(lists or ()) : len(ids)])
+        self._files, self._saved = files, len(ids)
+
+    def _adopt(self, ids: Ids, lists: Lists | None, listed: Halves | FileRows, recent: Halves) -> None:
+        self._ids, self._lists, self._listed = _Growing(ids), lists, listed
+        self._recent = _Growing(recent.astype(np.float32))
+        self._order, self._saved, self._unsaved = None, 0, []
+        self._removed = int((ids == REMOVED).sum())
+        if lists is not None:
+            lists.bias[ids[lists.rows] == REMOVED] = -np.inf
+
+    def _update(self, files: Files) -> None:
+        """Append the rows that are new, and overwrite those that were removed."""
+        self._files = None  # should this fail, the next one writes all files anew
+        removed = np.unique(np.array(self._unsaved, np.int64))
+        with storage_errors(files.folder):
+            if len(removed):
+                files.clear("vectors", removed)
+                files.clear("ids", removed, REMOVED)
+                if self._lists is not None:
+                    places = self._lists.places(removed[removed < len(self._lists)])
+                    files.clear("codes", places)
+                    files.clear("rests", places)
+            covered = len(self._lists or ())
+            if len(self._ids.values) > self._saved:
+                files.extend("vectors", self._recent.values[self._saved - covered :])
+                files.extend("ids", self._ids.values[self._saved :])
+            files.header = self._header()
+            files.commit()
+        self._files, self._saved, self._unsaved = files, len(self._ids.values), []
+
+
+class _Growing:
+    """An array to which rows are appended."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self.values = values
+        self._room = values
+
+    def append(self, rows: NDArray[Any]) -> None:
+        count = len(self.values)
+        if count + len(rows) > len(self._room):
+            shape = (max(count + len(rows), 2 * count, 64), *self._room.shape[1:])
+            self._room = np.empty(shape, self._room.dtype)
+            self._room[:count] = self.values
+        self._room[count : count + len(rows)] = rows
+        self.values = self._room[: count + len(rows)]
+
+
+def _rounded(vectors: Floats) -> Floats:
+    """As they are in files."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
+def _noting_ids(rows: Iterable[tuple[Ids, Floats]], ids: list[Ids]) -> Iterator[Halves]:
+    for part, vectors in rows:
+        ids.append(part)
+        yield vectors.astype(np.float16)
+
+
+def _repeated(ids: Ids) -> Ids:
+    """Rows whose id comes again later."""
+    _, last = np.unique(ids[::-1], return_index=True)
+    return np.setdiff1d(np.arange(len(ids)), len(ids) - 1 - last)
+
+
+def _compared(queries: Floats, rows: Ids, vectors: Floats, k: int) -> Iterator[tuple[Ids, Floats]]:
+    """For each query, the best `k` of these rows, and their scores."""
+    for start in range(0, len(queries), QUERIES):
+        for scores in queries[start : start + QUERIES] @ vectors.T:
+            best = np.argpartition(-scores, k)[:k] if k < len(rows) else np.arange(len(rows))
+            yield rows[best], scores[best]
