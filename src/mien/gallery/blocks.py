@@ -107,11 +107,12 @@ def find_blocks(
     forest = _Forest(len(samples))
     tokens: list[set[object]] = [{sample.picture} if sample.picture else set() for sample in samples]
     blocks = Blocks(np.arange(len(samples)), tokens=tokens)
-    for place, (a, b) in enumerate(apart):
+    for a, b in apart:
+        link = Link(samples[a].id, samples[b].id, same=False)
         forest.apart[a].add(b)
         forest.apart[b].add(a)
-        blocks.tokens[a].add(place)
-        blocks.tokens[b].add(place)
+        blocks.tokens[a].add(link)
+        blocks.tokens[b].add(link)
 
     def tell(a: int, b: int, reason: str) -> None:
         blocks.conflicts.append(Conflict(samples[a].id, samples[b].id, reason))

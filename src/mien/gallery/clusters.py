@@ -26,6 +26,7 @@ from mien.core.errors import GalleryChanged
 from mien.embeddings.calibration import Calibration, Range
 from mien.gallery import audit
 from mien.gallery.blocks import Conflict, number_of
+from mien.gallery.history import SALT
 from mien.gallery.linkage import Edges
 from mien.gallery.proposing import LEAST, NEIGHBOURS, Proposal, propose
 from mien.gallery.records import Change, Person, Sample, Where
@@ -38,7 +39,6 @@ Floats = NDArray[np.float32]
 
 PORTION = 2048  # faces that are read or searched at a time
 TRIES = 3  # when others change the gallery meanwhile
-SALT = "salt"  # the gallery's setting
 
 
 @dataclass(frozen=True)

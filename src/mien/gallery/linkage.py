@@ -292,6 +292,10 @@ class Linkage:
         self._tidy(touched)
         self._measure()
 
+    def is_young(self, group: int) -> bool:
+        """Whether a group has dated faces of somebody young, whose faces of other years need not be alike."""
+        return bool((self._young & (self._group == group)).any())
+
     def touch(self, groups: Iterable[int]) -> None:
         """Measure again what leads to these groups, whose tokens or thresholds were changed."""
         changed = np.zeros(len(self.labels), bool)

@@ -1,4 +1,4 @@
-"""Who is who among faces, as a pure function of vectors, records and answers; `mien.gallery.clusters` writes it down."""
+"""Who is who among faces: a pure function of vectors, records and answers, that `mien.gallery.clusters` writes down."""
 
 from __future__ import annotations
 

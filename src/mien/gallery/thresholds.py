@@ -1,9 +1,10 @@
 """From which score on two groups of faces are one person: thresholds for every kind of pair, as arrays.
 
 Whether two groups are one person is judged by the mean cosine over all pairs of a face here and a face there. Between
-two single faces that mean is one score, and strangers reach 0.5 now and then; between two groups of many faces it
-scatters far less, and so may be held to less. The threshold falls with the number n of pairs from that of a rate `far`
-to that of a higher rate `far_many`::
+two single faces that mean is one score; between groups of many it scatters less, and may be held to a little less. Only
+a little: most of the scatter of strangers' scores is between people, not between their pictures (of ten people with ten
+pictures each, the standard deviation of the means is 0.8 of that of the scores). The threshold falls with the number n
+of pairs from that of a rate `far` to that of a higher rate `far_many`::
 
     many + (one - many) / sqrt(n)
 
@@ -26,7 +27,7 @@ from mien.gallery.records import Sample
 __all__ = ["FAR", "FAR_MANY", "NEVER", "Thresholds"]
 
 FAR = 1e-4  # of a pair of single faces
-FAR_MANY = 2e-3  # of a single score; means of many reach its threshold far more seldom
+FAR_MANY = 3e-4  # of a single score that has the threshold of means of many
 NEVER = 2.0  # above every cosine: faces so small that nothing is known of their strangers
 
 Floats = NDArray[np.float32]
@@ -42,11 +43,14 @@ class Thresholds:
         Which kind each face is.
     one, many : (K, K) float32
         Cosine from which on two faces, and the means of very many, are of one person, by the kinds of both.
+    doubt : float
+        How far below a threshold a score leaves it open: down to that of a rate a hundred times higher.
     """
 
     kinds: NDArray[np.intp]
     one: Floats
     many: Floats
+    doubt: float = 0.15
 
     @classmethod
     def constant(cls, count: int, one: float, many: float | None = None) -> Thresholds:
@@ -95,8 +99,8 @@ class Thresholds:
             kinds[row] = number.setdefault(kind, len(number))
             if kinds[row] == len(examples):
                 examples.append(traits)
-        one, many = (_table(calibration, examples, rate) for rate in (far, far_many))
-        return cls(kinds, one, many)
+        one, many, low = (_table(calibration, examples, rate) for rate in (far, far_many, min(100 * far, 0.5)))
+        return cls(kinds, one, many, max(float((one - low).mean()), 0.01) if examples else cls.doubt)
 
 
 def _side(known: Range, place: Range) -> tuple[bool, bool]:
