@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.cards import Photo, photograph
 from mien import assets
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
+from mien.embeddings.checking import check
 from mien.embeddings.comparison import Verification, verify
 from mien.engine import Engine
 from mien.evaluation.intervals import bootstrap, wilson
@@ -82,6 +84,24 @@ def searches(engine: Engine) -> None:
             print(f"  {label:13} {name:18} {found}/192 ({low:.3f} to {high:.3f}), {rest}")
 
 
+def ghosts(engine: Engine) -> None:
+    """What is said of ghost images: of the portrait's own, and of another person's."""
+    print("ghost images on cards of 700 and 450 px at five turns: the portrait's person, at a FAR of 1e-2?")
+    for width in (700, 450):
+        said: dict[str, Counter[bool | None]] = {"own": Counter(), "another's": Counter()}
+        for number, path in enumerate(assets.PEOPLE):
+            for step, turn in enumerate((0.0, 20.0, 90.0, 180.0, 270.0)):
+                other = assets.PEOPLE[(number + 1 + step) % len(assets.PEOPLE)]
+                for whose, ghost in (("own", path), ("another's", other)):
+                    how, seed = Photo(width=width, turn=turn), number * 5 + step
+                    card = photograph(load_image(path), seed=seed, how=how, ghost=load_image(ghost))
+                    said[whose].update(one.same for one in check(card, path, ages=ADULTS, engine=engine).ghosts[:1])
+        for whose, counts in said.items():
+            print(
+                f"  {width} px, {whose}: yes {counts[True]}, no {counts[False]}, not known {counts[None]}, of 40 cards"
+            )
+
+
 def matching(engine: Engine, data: Path, rates: list[float]) -> None:
     """Verification of printed portraits against the other pictures of the ten people."""
     pairs = Pairs.of_folders([data / "identities", data / "identities_johns"])
@@ -132,6 +152,7 @@ def main() -> None:
     with Engine(threads=1) as engine:
         print(f"{engine.choose('embedding').id}; all cards are composites: no real document was available")
         searches(engine)
+        ghosts(engine)
         matching(engine, options.data, options.far)
 
 

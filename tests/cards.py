@@ -59,7 +59,7 @@ class Photo:
     blur: float = 0.7
 
 
-def photograph(portrait: Image, *, seed: int = 0, how: Photo | None = None) -> Image:
+def photograph(portrait: Image, *, seed: int = 0, how: Photo | None = None, ghost: Image | None = None) -> Image:
     """A photo of a card with a portrait, on a table.
 
     Parameters
@@ -69,6 +69,8 @@ def photograph(portrait: Image, *, seed: int = 0, how: Photo | None = None) -> I
     seed : int
         Of all that is random.
     how : Photo, optional
+    ghost : (H, W, 3) uint8, optional
+        Another portrait for the ghost image: the card of somebody who exchanged the portrait.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def photograph(portrait: Image, *, seed: int = 0, how: Photo | None = None) -> I
         S is 1.5 times the width of the card.
     """
     how, draw = how or Photo(), np.random.default_rng(seed)
-    card = printed(portrait, draw, how)
+    card = printed(portrait, draw, how, portrait if ghost is None else ghost)
     side = round(how.width * 1.5)
     half = np.array([how.width, how.width * HEIGHT / WIDTH]) / 2
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half
@@ -99,7 +101,7 @@ def photograph(portrait: Image, *, seed: int = 0, how: Photo | None = None) -> I
     return np.asarray(np.clip(photo, 0, 255), np.uint8)
 
 
-def printed(portrait: Image, draw: np.random.Generator, how: Photo) -> Image:
+def printed(portrait: Image, draw: np.random.Generator, how: Photo, ghost: Image) -> Image:
     """The card itself, (638, 1012, 3) uint8."""
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     lines = 6 * np.sin(x / 7 + 9 * np.sin(y / 60)) + 5 * np.sin(y / 5 + 7 * np.sin(x / 80))
@@ -111,7 +113,7 @@ def printed(portrait: Image, draw: np.random.Generator, how: Photo) -> Image:
     ground[top:bottom, left:right] = face
     if how.ghost:
         left, top, right, bottom = GHOST
-        pale = cv2.cvtColor(_cut(portrait, GHOST), cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+        pale = cv2.cvtColor(_cut(ghost, GHOST), cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
         ground[top:bottom, left:right] = 0.55 * ground[top:bottom, left:right] + 0.45 * pale
     # The security print's lines run over the portrait, too.
     ground = ground + 3 * np.sin(x / 3 + y / 11)[..., None]
@@ -148,5 +150,5 @@ def _softened(card: Image, scale: float) -> Floats:
 
 def _table(side: int, draw: np.random.Generator) -> Floats:
     """What the card lies on."""
-    coarse = draw.normal(0, 14, (12, 12, 1)) + draw.uniform(60, 150, 3)
+    coarse = draw.normal(0, 5, (12, 12, 1)) + draw.uniform(70, 130) + draw.uniform(-20, 20, 3)
     return np.asarray(cv2.resize(coarse.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC), np.float32)

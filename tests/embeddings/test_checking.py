@@ -16,6 +16,7 @@ from mien.embeddings.checks import CHECK_SCHEMA, Check, Evidence, Ghost
 from mien.embeddings.comparison import Verification
 from mien.engine import Engine
 from tests.cards import HEIGHT, WIDTH, Photo, photograph, printed
+from tests.cli.test_commands import Run, run  # noqa: F401 - a fixture
 from tests.engine import fakes
 from tests.engine.test_engine import picture
 
@@ -129,11 +130,33 @@ def test_a_rate_that_is_none(engine: Engine, far: float) -> None:
         check(picture(250), picture(250), far=far, engine=engine)
 
 
+def test_what_is_no_examiner(engine: Engine) -> None:
+    with pytest.raises(mien.UsageError, match="callables"):
+        check(picture(250), picture(250), extra={"live": 0.5}, engine=engine)  # type: ignore[dict-item]
+
+
 def test_a_file_that_is_not_there() -> None:
     engine = Engine(catalogue=fakes.clip_catalogue(), threads=1, device="cpu")
     for pair in (("nothing.jpg", picture(250)), (picture(250), "nothing.jpg"), (picture(250), "nothing.mp4")):
         with pytest.raises(mien.SourceError, match="nothing"):
             check(*pair, engine=engine)
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_and_files_the_record(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    for name in ("card", "selfie"):
+        mien.save_image(picture(250), tmp_path / f"{name}.png")
+    pair = (tmp_path / "card.png", tmp_path / "selfie.png")
+    result = run("check", *pair, "--threshold", "0.5", "--out", tmp_path / "record.json")
+    assert result.code == 0
+    assert json.loads(result.out) == json.loads((tmp_path / "record.json").read_text())
+    assert Check.from_dict(json.loads(result.out)).verdict == "match"
+    assert run("check", *pair).code == 0, "no answer is no failure"
+    assert run("check", *pair, "--out", tmp_path / "record.txt").code == 2
+    missing = run("check", tmp_path / "nothing.png", pair[1])
+    assert (missing.code, missing.err) == (1, f"mien: {tmp_path / 'nothing.png'} does not exist.\n")
 
 
 # --- cards ------------------------------------------------------------------------------------------------------------
@@ -144,7 +167,7 @@ def test_cards_are_drawn_from_their_seed() -> None:
     small = Photo(width=120)
     assert np.array_equal(photograph(portrait, seed=3, how=small), photograph(portrait, seed=3, how=small))
     assert photograph(portrait, how=small).shape == (180, 180, 3)
-    gray = printed(portrait, np.random.default_rng(0), Photo(gray=True))
+    gray = printed(portrait, np.random.default_rng(0), Photo(gray=True), portrait)
     assert gray.shape == (HEIGHT, WIDTH, 3)
 
 
@@ -169,6 +192,16 @@ def test_a_ghost_image_is_no_second_person() -> None:
     assert record.ghosts[0].box[0] > record.document.box[2]
     assert record.warnings == ()
     assert isinstance(record.ghosts[0], Ghost)
+
+
+@pytest.mark.weights
+def test_a_portrait_that_was_exchanged_is_no_match() -> None:
+    photo = photograph(mien.load_image(assets.PEOPLE[0]), ghost=mien.load_image(assets.PEOPLE[1]))
+    record = check(photo, assets.PEOPLE[0], ages=(18, 120))
+    assert record.match.same
+    assert record.verdict == "undecided"
+    assert "another face on the document" in record.reason
+    assert [ghost.same for ghost in record.ghosts] == [False]
 
 
 @pytest.mark.weights

@@ -15,7 +15,7 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -38,7 +38,7 @@ __all__ = ["FIELDS", "Examiner", "Exhibits", "check", "examine_field"]
 
 SMALL_PORTRAIT = 64  # pixels; below it the calibrations' stratum of small faces may hold
 PRESENCE = 0.5  # below it the mesh network says that there is no face
-GHOST_FAR = 1e-2  # at this rate a ghost image is called the portrait's person; nothing is decided by it
+GHOST_FAR = 1e-2  # at this rate a ghost image is called the portrait's person: it is a poor print
 
 #: Fields that are examined of the selfie where a model gives them: the least probability that passes.
 FIELDS: Final[Mapping[str, float]] = MappingProxyType({"live": 0.5, "genuine": 0.5})
@@ -112,8 +112,9 @@ def check(
 ) -> Check:
     """Hold the portrait on a document against a selfie.
 
-    The largest face that the document shows at any turn is its portrait, others are ghost images. The largest face of
-    the selfie is compared with it; of a clip, the person who is seen most, by the mean vector of the best frames.
+    The largest face that the document shows at any turn is its portrait; others are ghost images, which must show the
+    same person. The largest face of the selfie is compared with it; of a clip, the person who is seen most, by the mean
+    vector of the best frames.
 
     Parameters
     ----------
@@ -147,6 +148,8 @@ def check(
     >>> record = check("card.jpg", "selfie.jpg", far=1e-4, ages=(18, 120))  # doctest: +SKIP
     >>> record.verdict, record.match.score, record.to_dict()  # doctest: +SKIP
     """
+    if any(not callable(examine) for examine in (extra or {}).values()):
+        raise UsageError("extra= is a mapping of names to callables that take Exhibits and give Evidence.")
     engine, begun, started = engine or default_engine(), time.perf_counter(), dt.datetime.now(dt.UTC)
     fields, warnings = _fields(engine)
     portrait, others = _portrait(engine, load_image(document), fields)
@@ -161,7 +164,7 @@ def check(
     ghosts = tuple(_ghost(portrait, face, ages, engine) for face in others)
     shown = _shown(document, portrait, len(portrait) + len(others), keep_crops)
     taken = replace(_shown(selfie, person.faces, person.people, keep_crops), frames=person.frames)
-    verdict, reason = _judge(match, evidence)
+    verdict, reason = _judge(match, evidence, ghosts)
     return Check(
         verdict=verdict,
         reason=reason,
@@ -219,7 +222,7 @@ def _as_clip(selfie: ImageSource | Video) -> str | os.PathLike[str] | Video | No
 
 def _ghost(portrait: Faces, other: Face, ages: Range | None, engine: Engine) -> Ghost:
     likeness = verify(portrait[0], other, far=GHOST_FAR, ages=ages, engine=engine)
-    return Ghost(box=_box(other), score=likeness.score, same=likeness.same or None)
+    return Ghost(box=_box(other), score=likeness.score, same=likeness.same)
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -311,12 +314,15 @@ def _examiners(engine: Engine, extra: Mapping[str, Examiner] | None, warnings: l
     return {**known, **(extra or {})}
 
 
-def _judge(match: Verification, evidence: Mapping[str, Evidence]) -> tuple[Verdict, str]:
+def _judge(match: Verification, evidence: Mapping[str, Evidence], ghosts: Sequence[Ghost] = ()) -> tuple[Verdict, str]:
     if match.same is not True:
         return ("undecided" if match.same is None else "no match"), match.reason
-    open_points = [f"{name}: {one.reason}" for name, one in evidence.items() if one.passed is not True]
-    if open_points:
-        return "undecided", f"the faces match, but {'; '.join(open_points)}"
+    missing = [f"{name}: {one.reason}" for name, one in evidence.items() if one.passed is not True]
+    # The ghost image stays when a portrait is exchanged; and the largest face may be of who holds the document.
+    if any(ghost.same is False for ghost in ghosts):
+        missing.insert(0, "another face on the document is not the portrait's person.")
+    if missing:
+        return "undecided", f"the faces match, but {' '.join(missing)}"
     return "match", match.reason
 
 
@@ -329,9 +335,9 @@ def _warnings(document: Shown, selfie: Shown, ghosts: tuple[Ghost, ...]) -> list
     found = []
     if document.box and document.face_height < SMALL_PORTRAIT:
         found.append(f"the portrait is only {document.face_height:.0f} pixels high: take the picture from nearer.")
-    strange = sum(not ghost.same for ghost in ghosts)
-    if strange:
-        found.append(f"of {len(ghosts)} other faces on the document, {strange} may not be the portrait's person.")
+    unsure = sum(ghost.same is None for ghost in ghosts)
+    if unsure:
+        found.append(f"of {len(ghosts)} other faces on the document, {unsure} may not be the portrait's person.")
     if selfie.faces > 1:
         which = "the one that is seen most" if selfie.frames else "the largest"
         found.append(f"{selfie.faces} people in the selfie: {which} was used.")

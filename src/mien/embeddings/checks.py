@@ -61,7 +61,7 @@ class Ghost:
     score : float or None
         Cosine similarity to the portrait.
     same : bool or None
-        Whether it is the portrait's person: True, or None. Never False: a ghost image is too poor a print for that.
+        Whether it is the portrait's person, at a false accept rate of 1e-2; None where that cannot be said.
     """
 
     box: Box
@@ -125,8 +125,8 @@ class Check:
     Parameters
     ----------
     verdict : {"match", "no match", "undecided"}
-        A match needs the faces to match and all evidence to pass; where the faces match and some evidence does not
-        pass, or cannot be had, nothing is decided.
+        A match needs the faces to match, all evidence to pass, and nobody else on the document; where the faces match
+        and one of these is missing, nothing is decided.
     reason : str
         Why, in one sentence.
     match : Verification

@@ -121,8 +121,8 @@ def _quality(faces: Faces) -> float:
     """How much a face is worth to the mean; 0 where it has no vector."""
     if bool(faces.embedding.abstained[0]):
         return 0.0
-    if "recognizability" in faces.columns:
-        return float(np.nan_to_num(np.asarray(faces.recognizability)[0]))
+    if "recognizability" in faces.columns and not faces.recognizability.abstained[0]:
+        return float(faces.recognizability.values[0])
     yaw, pitch = (float(np.nan_to_num(angle[0], nan=90.0)) for angle in (faces.pose.yaw, faces.pose.pitch))
     frontal = max(0.0, np.cos(np.deg2rad(yaw))) * max(0.0, np.cos(np.deg2rad(pitch)))
     filled = min(1.0, float(faces.heights[0]) / 112)
