@@ -109,13 +109,7 @@ def check_change(change: Change, held: Held, *, space: str | None, spaces: Mappi
 
 
 def check_where(where: Where) -> None:
-    """Check a filter.
-
-    Raises
-    ------
-    UsageError
-        If it is none: a text where a list is meant, or a number that is none.
-    """
+    """Check a filter: `UsageError` if it has a text where a list is meant, or a number that is none."""
     if isinstance(where.people, str):
         if where.people not in ("anybody", "nobody"):
             raise UsageError(f"people is a list of ids, 'anybody' or 'nobody'; got {where.people[:100]!r}.")
@@ -159,14 +153,7 @@ def check_queries(queries: Floats, k: int, dimension: int | None) -> Floats:
 
 
 def check_space(space: str, dimension: int, spaces: Mapping[str, int] = MappingProxyType({})) -> None:
-    """Check the name of a space and the dimension of its vectors.
-
-    Parameters
-    ----------
-    space : str
-    dimension : int
-    spaces : mapping of str to int
-        The dimension of each space that is there.
+    """Check the name of a space and the dimension of its vectors; `spaces` has that of each space that is there.
 
     Raises
     ------
@@ -185,13 +172,7 @@ def check_space(space: str, dimension: int, spaces: Mapping[str, int] = MappingP
 
 
 def check_count(count: int) -> None:
-    """Check how many numbers are to be reserved.
-
-    Raises
-    ------
-    UsageError
-        If it is no number of numbers.
-    """
+    """Check how many numbers are to be reserved: `UsageError` if that is no number of numbers."""
     if not _is_number(count) or count > LIMITS["reservation"]:
         raise UsageError(f"1 to {LIMITS['reservation']:,} numbers are reserved at once; got {count!r}.")
 
@@ -276,9 +257,8 @@ def _check_sample(sample: Sample) -> None:
         _check_numbers(field, value or ())
     if any(side != int(side) or side < 0 for side in sample.size):
         raise UsageError(f"size is (width, height) in pixels; got {sample.size!r}.")
-    _check_numbers("created", [sample.created])
-    _check_numbers("taken", [sample.taken])
-    _check_numbers("quality", [sample.quality])
+    for field in ("created", "taken", "quality"):
+        _check_numbers(field, [getattr(sample, field)])
     if sample.quality is not None and not 0 <= sample.quality <= 1:
         raise UsageError(f"quality is in [0, 1]; got {sample.quality!r}.")
     if sample.ages is not None and not sample.ages[0] <= sample.ages[1]:

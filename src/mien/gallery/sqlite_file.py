@@ -263,7 +263,6 @@ def _migrate(database: Database) -> int:
 def _note(file: Path, generation: int) -> None:
     number = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.fchmod(number, 0o600)  # whatever the umask says
         os.write(number, b"%020d\n" % generation)
     finally:
         os.close(number)

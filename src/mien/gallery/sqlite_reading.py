@@ -15,7 +15,7 @@ from mien.core.errors import GalleryError, ShapeMismatch
 from mien.embeddings.packing import Precision, unpack
 from mien.gallery.records import ANYBODY, ANYTHING, Entry, Link, Person, Sample, Where
 
-__all__ = ["Reader", "State", "number_of"]
+__all__ = ["PORTION", "Reader", "State", "dumped", "number_of", "unpacked"]
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -160,10 +160,17 @@ def conditions(where: Where) -> tuple[list[str], list[Any]]:
     asked = [*_lists(where), *_ranges(where)]
     for key, word in where.words.items():
         if isinstance(word, str):
-            asked.append((_WORD + " AND type = 'text' AND atom = ?)", [key, word]))
+            # That its text is there at all is seen much faster, and says no to most.
+            written = f"{dumped(key)}: {dumped(word)}"
+            asked.append(("instr(words, ?) AND " + _WORD + " AND type = 'text' AND atom = ?)", [written, key, word]))
         else:
             asked.append((_WORD + " AND type = 'real' AND atom BETWEEN ? AND ?)", [key, *map(float, word)]))
     return [clause for clause, _ in asked], [value for _, values in asked for value in values]
+
+
+def dumped(value: Any) -> str:
+    """JSON, as it stands in the database."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 _WORD = "EXISTS (SELECT 1 FROM json_each(words) WHERE key = ?"
@@ -215,7 +222,7 @@ def _sample(row: tuple[Any, ...]) -> Sample:
 
 
 def _list(texts: Iterable[str]) -> str:
-    return json.dumps(list(texts), ensure_ascii=False)
+    return dumped(list(texts))
 
 
 def _numbers(people: Iterable[str]) -> str:

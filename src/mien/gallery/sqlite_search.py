@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import threading
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import StorageError
+from mien.core.errors import GalleryError, StorageError
 from mien.gallery.index import Index
 from mien.gallery.limits import check_queries
 from mien.gallery.records import ANYTHING, Where
@@ -27,6 +28,7 @@ Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 PORTION = 20_000  #: vectors read at once
+ATTEMPTS = 100  #: to find something before another process deletes it
 PAUSE = 60.0  #: seconds until saving is tried again after it failed
 
 log = logging.getLogger("mien")
@@ -57,7 +59,7 @@ class Searcher:
     def search(self, queries: Floats, k: int, where: Where, *, exact: bool) -> tuple[Ids, Floats]:
         """As `Store.search`."""
         generation = -1
-        while True:
+        for _ in range(ATTEMPTS):
             state, allowed = self._question(where)
             values = check_queries(queries, k, state.dimension)
             if state.space is None or not len(values):
@@ -75,6 +77,7 @@ class Searcher:
                 return _sorted(found, scores)
             # Somebody deleted one of these in this moment: look again, since others take its place.
             generation = state.generation
+        raise GalleryError(f"the index of {self._database.place} contradicts it again and again: delete the index.")
 
     def erase(self) -> None:
         """See that no file of the index has anything of what was removed; the caller holds the lock of the folder."""
@@ -150,6 +153,7 @@ class Searcher:
         assert state.space is not None  # noqa: S101
         assert state.dimension is not None  # noqa: S101
         make = partial(Index.build, space=state.space, dimension=state.dimension, generation=state.generation)
+        make = partial(make, threads=os.cpu_count() or 1)
         if self._folder is not None:
             try:
                 with locked(self._folder.parent, self._database.patience):

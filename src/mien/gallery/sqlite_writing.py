@@ -14,7 +14,7 @@ from mien.core.errors import GalleryChanged
 from mien.embeddings.packing import pack
 from mien.gallery.limits import check_change, check_space
 from mien.gallery.records import Change, Sample
-from mien.gallery.sqlite_reading import Reader, number_of
+from mien.gallery.sqlite_reading import Reader, dumped, number_of
 
 __all__ = ["reserve", "use_space", "write"]
 
@@ -151,7 +151,7 @@ def _row(sample: Sample) -> tuple[Any, ...]:
         int(sample.id), sample.face, number_of(sample.person) if sample.person is not None else None,
         bool(sample.confirmed), sample.source, sample.picture, *box, int(sample.size[0]), int(sample.size[1]),
         _real(sample.quality), *(map(float, sample.ages) if sample.ages is not None else (None, None)),
-        _real(sample.taken), float(sample.created), sample.model, json.dumps(words, ensure_ascii=False),
+        _real(sample.taken), float(sample.created), sample.model, dumped(words),
     )  # fmt: skip
 
 
