@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -9,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.core.columns import Column, Distribution, Vectors
+from mien.core.columns import Column, Distribution, Flag, Vectors
 from mien.core.errors import EmbeddingSpaceMismatch, FieldNotComputed, UsageError, WeightsUnavailable
 from mien.core.faces import Faces
-from mien.embeddings.calibration import Calibration
+from mien.embeddings.calibration import Calibration, Genuine
 from mien.embeddings.comparison import Verification, similarity, traits_of, verify
 from mien.engine import Engine, set_default_engine
 from mien.models.catalogue import Catalogue, user_cards_folder
@@ -284,3 +286,76 @@ def test_real_people(shared_data: Path) -> None:
         allowed = verify(first, second, engine=engine)
         assert allowed.model == "sface"
         assert allowed.same is True
+
+
+# -- quality -----------------------------------------------------------------------------------------------------------
+
+ADULTS = BY_AGE.strata[0]
+CLEAR_ONES = replace(ADULTS, quality=(0.6, math.inf))
+POOR_ONES = replace(ADULTS, name="poor", quality=(0.2, 0.6), scores=tuple(0.3 + score for score in ADULTS.scores))
+BY_QUALITY = replace(BY_AGE, strata=(CLEAR_ONES, POOR_ONES))
+
+
+def seen(cosine: float, quality: float, *, reason: str | None = None) -> Faces:
+    column = Flag([quality], reasons=(reason,))
+    return faces(cosine, ages=[(30, 45)]).with_columns({"recognizability": column})
+
+
+@pytest.fixture
+def _by_quality() -> None:
+    (user_cards_folder().parent / "calibration" / "space-1.toml").write_text(BY_QUALITY.to_toml())
+
+
+@pytest.mark.usefixtures("_by_quality")
+def test_the_better_face_decides_the_stratum() -> None:
+    clear = verify(seen(1.0, 0.9), seen(0.15, 0.3), far=FAR)
+    assert clear.same is True
+    assert clear.strata == ("adult",)
+    assert clear.recognizability == (0.9, 0.3)
+    poor = verify(seen(1.0, 0.5), seen(0.15, 0.3), far=FAR)
+    assert poor.same is False
+    assert poor.strata == ("poor",)
+    unknown = verify(faces(1.0, ages=[(30, 45)]), seen(0.15, 0.3), far=FAR)
+    assert unknown.same is None
+    assert unknown.reason.endswith("compute the field recognizability of both.")
+    abstained = verify(seen(1.0, math.nan, reason="not measured"), seen(0.15, 0.3), far=FAR)
+    assert abstained.recognizability == (None, 0.3)
+    assert abstained.same is None
+
+
+@pytest.mark.usefixtures("_by_quality")
+def test_the_gate() -> None:
+    refused = verify(seen(1.0, 0.9), seen(1.0, 0.1), far=FAR)
+    assert refused.same is None
+    assert refused.reason == "the second face is too poor to be recognised: 0.10, where 0.2 is wanted."
+    assert refused.score == pytest.approx(1)
+    assert verify(seen(1.0, 0.9), seen(1.0, 0.1), far=FAR, min_quality=0).same is True
+    assert verify(seen(1.0, 0.5), seen(1.0, 0.9), far=FAR, min_quality=0.6).reason.startswith(
+        "the first face is too poor"
+    )
+    both = verify(seen(1.0, 0.1), seen(1.0, 0.1), far=FAR, min_quality=0)
+    assert both.same is None
+    assert "both faces are too poor" in both.reason
+    assert verify(seen(1.0, 0.1), seen(0.9, 0.9), threshold=0.5).same is None, "a threshold of one's own is gated, too"
+    for wrong in (-0.1, 1.1, math.nan):
+        with pytest.raises(UsageError, match="min_quality"):
+            verify(seen(1.0, 0.9), seen(1.0, 0.9), min_quality=wrong)
+    assert Verification.from_dict(json.loads(json.dumps(refused.to_dict()))) == refused
+
+
+def test_an_answer_that_an_older_version_wrote_is_read() -> None:
+    written = verify(faces(1.0), faces(0.45), far=FAR).to_dict()
+    for name in ("recognizability", "likelihood_ratio"):
+        del written[name]
+    assert Verification.from_dict(written).recognizability == (None, None)
+
+
+def test_the_likelihood_ratio_is_told_where_the_table_has_it() -> None:
+    assert verify(faces(1.0), faces(0.45), far=FAR, ages=ADULT).likelihood_ratio is None
+    adult = replace(BY_AGE.strata[0], genuine=Genuine(10, 500, 0.6, 0.1))
+    path = user_cards_folder().parent / "calibration" / "space-1.toml"
+    path.write_text(replace(BY_AGE, strata=(adult,)).to_toml())
+    answer = verify(faces(1.0), faces(0.45), far=FAR, ages=ADULT)
+    assert answer.likelihood_ratio is not None
+    assert answer.likelihood_ratio > 100
+    assert verify(faces(1.0), faces(0.05), far=FAR, ages=ADULT).likelihood_ratio == pytest.approx(1 / 11, rel=1e-3)

@@ -6,17 +6,14 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from benchmarks.calibration import embed, fit, halves, pictures
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from mien.core.columns import Vectors
 from mien.core.errors import NoFace, ShapeMismatch, SourceError, UsageError, WeightsUnavailable
 from mien.core.faces import Faces
 from mien.core.image import load_image, save_image
-from mien.embeddings.calibration import load_calibration
 from mien.engine import Engine
 from mien.evaluation.pairs import Pairs
 from mien.evaluation.verification import embed_pictures, evaluate_scores, evaluate_verification
@@ -222,39 +219,3 @@ def test_ten_people_who_are_easy_to_tell_apart(engine: Engine, shared_data: Path
     assert (found.genuine, found.impostor) == (500, 4960)
     assert found.auc > 0.999
     assert all(point.tar > 0.98 for point in found.points)
-
-
-@pytest.mark.weights
-@pytest.mark.data
-def test_the_shipped_table_on_people_who_did_not_make_it(engine: Engine, shared_data: Path) -> None:
-    pairs = Pairs.of_folders([shared_data / "identities", shared_data / "identities_johns"])
-    vectors = embed_pictures(pairs.pictures, engine=engine)
-    scores = (vectors[pairs.first] * vectors[pairs.second]).sum(axis=1)
-    people = np.array(pairs.people)
-    strangers = scores[people[pairs.first] != people[pairs.second]]
-    table = load_calibration(str(engine.choose("embedding").space))
-    for rate in (1e-2, 1e-3, 1e-4):
-        threshold, _ = table.threshold(rate, ["adult"])
-        accepted = int((strangers >= threshold).sum())
-        # As if all pairs were independent, which is stricter than the 45 couples of these ten people warrant.
-        assert accepted <= binom.ppf(0.999, len(strangers), rate), f"{accepted} of {len(strangers)} at FAR {rate:g}"
-
-
-@pytest.mark.slow
-@pytest.mark.weights
-@pytest.mark.data
-def test_a_table_of_half_of_the_people_holds_on_the_other_half(engine: Engine, shared_data: Path) -> None:
-    folder = shared_data / "age_gender"
-    people = embed(engine, pictures(folder))
-    draw = np.random.default_rng(0)
-    realised: dict[tuple[str, float], list[float]] = {}
-    for _ in range(6):
-        half = halves(people.ages, draw)
-        table = fit("half", people, half)
-        for name in ("adult", "mixed", "minor", "child"):
-            scores = people.scores(name, *people.pairs(name, ~half))
-            for rate in (1e-1, 1e-2, 1e-3):
-                accepted = float((scores >= table.threshold(rate, [name])[0]).mean())
-                realised.setdefault((name, rate), []).append(accepted)
-    for (name, rate), rates in realised.items():
-        assert np.mean(rates) <= rate, f"{name} at FAR {rate:g}: {np.mean(rates):.2g}"

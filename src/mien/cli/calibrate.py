@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mien.cli.options import print_json, takes_engine
+from mien.cli.options import print_json, progress_bar, takes_engine
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Settings of a person or a place, measured on pictures of them.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    # A callback keeps the command's name in front of it while there is only one.
-    pass
 
 
 @app.command()
@@ -66,3 +60,52 @@ def gaze(
     else:
         print(f"{out}: {profile.points} points, {profile.samples} pictures ({told['unused']} of no use)")
         print(f"expected error {profile.error:.1f} {unit}, measured on points that were left out")
+
+
+@app.command()
+@takes_engine
+def pairs(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with one folder of pictures per person, or a file of pairs (LFW, CALFW, CFP). All people of "
+            "it must be strangers to each other: 33 at least.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the table here, a TOML file.", show_default=False)] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Keep it among your own tables, before those that ship.")
+    ] = False,
+    ages: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Years between which everybody is known to be, such as 18 120.", show_default=False),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the table; by default that of the folder.", show_default=False)] = "",
+    terms: Annotated[str, typer.Option(help="Terms of the pictures; they pass on to the table.")] = "unknown",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
+    *,
+    engine: Engine,
+) -> None:
+    """Make a table of error rates from your own pictures: what verify and search turn --far into a threshold with."""
+    from mien.core.errors import UsageError
+    from mien.evaluation.calibrating import calibrate_pairs
+    from mien.evaluation.pairs import read_pairs
+
+    if out is None and not install:
+        raise UsageError("say where the table goes: --out FILE, or --install.")
+    read = read_pairs(source)
+    with progress_bar("pictures", total=len(read.pictures)) as progress:
+        found = calibrate_pairs(
+            read, name=name or source.resolve().name, data_terms=terms, ages=ages, engine=engine, progress=progress
+        )
+    written = [str(found.save(path)) for path, asked in ((out, out is not None), (None, install)) if asked]
+    told = {"written": written, **found.to_dict()}
+    if json or not sys.stdout.isatty():
+        print_json(told)
+        return
+    print(f"{', '.join(written)}: {found.calibration.space}, {found.people} people, {found.pictures} pictures")
+    for stratum in found.calibration.strata:
+        rates = f"counted down to {stratum.counted_down_to:.1g}, extrapolated to {stratum.rates[-1]:g}"
+        print(f"  {stratum.name}: {stratum.pairs:,} pairs of {stratum.people} people; {rates}")
+    print(found.limits)

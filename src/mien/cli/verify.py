@@ -24,6 +24,9 @@ def verify(
         typer.Option(help="Years between which both people are known to be, such as 18 120.", show_default=False),
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="A score of your own to accept from.", min=-1, max=1)] = None,
+    min_quality: Annotated[
+        float, typer.Option(help="Recognizability that both faces must have for an answer; 0 takes any.", min=0, max=1)
+    ] = 0.2,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
     *,
     engine: Engine,
@@ -31,7 +34,7 @@ def verify(
     """Compare the largest faces of two pictures."""
     from mien.embeddings.comparison import verify as compare
 
-    result = compare(a, b, far=far, ages=ages, threshold=threshold, engine=engine)
+    result = compare(a, b, far=far, ages=ages, threshold=threshold, min_quality=min_quality, engine=engine)
     if json or not sys.stdout.isatty():
         print_json(result.to_dict())
     else:

@@ -172,9 +172,11 @@ class Stratum:
         """Logarithms of the ratio of densities on a grid of scores, never falling."""
         assert self.genuine is not None  # noqa: S101 - the one caller has looked
         knots, falls = np.asarray(self.scores), -np.log(self.rates)
-        grid = np.linspace(knots[0], knots[-1], 256)
-        steepness = np.interp(grid, (knots[1:] + knots[:-1]) / 2, np.diff(falls) / np.diff(knots))
-        strangers = np.log(steepness) - np.interp(grid, knots, falls)
+        slopes = np.diff(falls) / np.diff(knots)
+        grid = np.linspace(knots[0], max(knots[-1], self.genuine.mean), 256)
+        steepness = np.interp(grid, (knots[1:] + knots[:-1]) / 2, slopes)
+        # The tail goes on as it ends; the ratio is bounded long before that matters.
+        strangers = np.log(steepness) - np.interp(grid, knots, falls) - slopes[-1] * np.maximum(grid - knots[-1], 0)
         distance = (grid - self.genuine.mean) / self.genuine.deviation
         # Beyond the mean of one person's pairs a higher score speaks for one person no less.
         own = -(np.minimum(distance, 0) ** 2) / 2 - math.log(self.genuine.deviation * math.sqrt(2 * math.pi))

@@ -15,10 +15,14 @@ from mien.core.image import ImageSource
 from mien.embeddings.calibration import ANY, Calibration, Range, Traits, load_calibration
 from mien.engine import Engine, default_engine
 
-__all__ = ["Verification", "Which", "similarity", "traits_of", "verify"]
+__all__ = ["MIN_QUALITY", "Verification", "Which", "similarity", "traits_of", "verify"]
 
 Which = Literal["largest", "only"]
 Box = tuple[float, float, float, float]
+
+#: The least recognizability of which `verify` gives an answer: below it, tables know nothing of strangers' scores, and
+#: of one's own pictures four in five are missed.
+MIN_QUALITY = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +51,13 @@ class Verification:
         The kinds of pairs that the two faces may belong to; the rate holds in the worst of them.
     space, model : str or None
         The embedding space, and the model that made the vectors.
+    likelihood_ratio : float or None
+        How much more often two pictures of one person have this score than those of strangers; bounded, see
+        `Calibration.likelihood_ratio`. None where the table does not say.
     boxes : two of box or None
         The face that was used in each picture, xyxy in its pixels.
+    recognizability : two of float or None
+        How well each face can be recognised, in [0, 1]; None where that was not computed.
     notes : tuple of str
         What else matters: several faces in a picture, ages that are not known.
     """
@@ -66,6 +75,8 @@ class Verification:
     model: str | None = None
     boxes: tuple[Box | None, Box | None] = (None, None)
     notes: tuple[str, ...] = ()
+    likelihood_ratio: float | None = None
+    recognizability: tuple[float | None, float | None] = (None, None)
 
     def __bool__(self) -> bool:
         return self.same is True
@@ -78,14 +89,15 @@ class Verification:
         """As JSON types."""
         values = asdict(self)
         boxes = [list(box) if box else None for box in self.boxes]
-        return values | {"boxes": boxes, "strata": list(self.strata), "notes": list(self.notes)}
+        lists = {name: list(values[name]) for name in ("strata", "notes", "recognizability")}
+        return values | lists | {"boxes": boxes}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verification:
         """Read what `to_dict` wrote."""
         one, two = (tuple(box) if box else None for box in values["boxes"])
-        tuples = {"boxes": (one, two), "strata": tuple(values["strata"]), "notes": tuple(values["notes"])}
-        return cls(**{**values, **tuples})
+        tuples = {name: tuple(values[name]) for name in ("strata", "notes", "recognizability") if name in values}
+        return cls(**{**values, **tuples, "boxes": (one, two)})
 
 
 def similarity(x: Vectors | Face | Faces, y: Vectors | Face | Faces) -> Any:
@@ -120,6 +132,7 @@ def verify(
     far: float = 1e-3,
     threshold: float | None = None,
     ages: Range | None = None,
+    min_quality: float = MIN_QUALITY,
     which: Which = "largest",
     engine: Engine | None = None,
 ) -> Verification:
@@ -129,6 +142,7 @@ def verify(
     the two faces may belong to. Ages are taken from `ages`, else from the field ``age``, which is estimated along the
     way where the engine has a model for it; else nothing is assumed and the rate holds for infants too, whom these
     networks confuse far more easily. A score that is enough for some of those strata and not for others gives None.
+    So does a face that is too poor to be recognised, whatever its score.
 
     Parameters
     ----------
@@ -140,6 +154,9 @@ def verify(
         A score of your own to accept from; `far` and the calibration then play no part in the answer.
     ages : (low, high), optional
         Years between which both people are known to be, such as ``(18, 120)``.
+    min_quality : float
+        Lowest recognizability (the field of that name, in [0, 1]) of which an answer is given; 0 takes any face. Faces
+        of which it is not known pass; without it the rate must hold for poor faces, too.
     which : {"largest", "only"}
         The face to use where a picture has several; with "only" the answer is then None.
     engine : Engine, optional
@@ -148,8 +165,8 @@ def verify(
     Returns
     -------
     Verification
-        Its `reason` says why where there is no answer: no face, an abstained vector, no calibration, a rate that the
-        calibration does not carry.
+        Its `reason` says why where there is no answer: no face, an abstained vector, a face that is too poor, no
+        calibration, a rate that the calibration does not carry.
 
     Raises
     ------
@@ -173,6 +190,8 @@ def verify(
         raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
     if which not in get_args(Which):
         raise UsageError(f"which is one of {', '.join(get_args(Which))}; got {which!r}.")
+    if not isinstance(min_quality, int | float) or not 0 <= min_quality <= 1:
+        raise UsageError(f"min_quality is a number between 0 and 1; got {min_quality!r}.")
     if ages is not None and not (len(ages) == 2 and ages[0] <= ages[1]):
         raise UsageError(f"ages is (low, high) in years; got {ages!r}.")
     engine = engine or default_engine()
@@ -182,12 +201,15 @@ def verify(
         "boxes": tuple(side.box for side in sides),
         "space": next((side.face.embedding.space for side in sides if side.face), None),
         "model": next((side.face.faces.models.get("embedding") for side in sides if side.face), None),
+        "recognizability": tuple(side.recognizability for side in sides),
     }
     one, two = sides
     missing = one.missing or two.missing
     if one.face is None or two.face is None or missing:
         return Verification(same=None, reason=missing, **known)
     known["score"] = similarity(one.face, two.face)
+    if poor := one.too_poor(min_quality) or two.too_poor(min_quality):
+        return Verification(same=None, reason=poor, **known)
     calibration, refusal = None, ""
     try:
         calibration = load_calibration(one.face.embedding.space, licenses=engine.licenses)
@@ -211,6 +233,7 @@ def _against(threshold: float, calibration: Calibration | None, *, score: float,
         threshold=threshold,
         far=calibration.far(threshold) if calibration else None,
         score_far=calibration.far(score) if calibration else None,
+        likelihood_ratio=calibration.likelihood_ratio(score) if calibration else None,
         calibration=calibration.name if calibration else None,
         **known,
     )
@@ -227,7 +250,7 @@ def _answer(
     except NotCalibrated as error:
         return Verification(same=None, reason=str(error), **known)
     known |= {"strata": strata, "score_far": calibration.far(score, strata), "extrapolated": extrapolated}
-    known |= {"threshold": threshold, "far": far}
+    known |= {"threshold": threshold, "far": far, "likelihood_ratio": calibration.likelihood_ratio(score, strata)}
     if score >= threshold:
         how = ", by extrapolation" if extrapolated else ""
         reason = f"the score {score:.3f} reaches {threshold:.3f}, as at most {far:g} of the pairs of strangers do{how}."
@@ -237,16 +260,24 @@ def _answer(
     if enough:
         reason = (
             f"the score {score:.3f} is enough for pairs of the kind {', '.join(enough)}, but the faces may also be of "
-            f"a kind that needs {threshold:.3f}: say how old the people are with ages=."
+            f"a kind that needs {threshold:.3f}: {_remedy(one, two)}."
         )
         return Verification(same=None, reason=reason, **known)
     return Verification(same=False, reason=f"the score {score:.3f} is below {min(needed.values()):.3f}.", **known)
+
+
+def _remedy(one: Traits, two: Traits) -> str:
+    """What to tell of two faces so that fewer strata remain."""
+    ages = "say how old the people are with ages="
+    unknown = ANY.quality in (one.quality, two.quality)
+    return f"{ages}, and compute the field recognizability of both" if unknown else ages
 
 
 @dataclass(frozen=True)
 class _Side:
     """One of the two pictures: the face that is used, or why there is none."""
 
+    name: str
     face: Face | None
     missing: str
     notes: tuple[str, ...] = ()
@@ -255,17 +286,28 @@ class _Side:
     def of(cls, source: ImageSource | Face | Faces, name: str, which: Which, engine: Engine) -> _Side:
         notes: tuple[str, ...] = ()
         if isinstance(source, Face):
-            return cls(source, _abstained(source, name))
+            return cls(name, source, _abstained(source, name))
         if not isinstance(source, Faces):
             source, notes = _analyze(source, engine)
         if not len(source):
-            return cls(None, f"no face in the {name} picture.", notes)
+            return cls(name, None, f"no face in the {name} picture.", notes)
         if len(source) > 1:
             if which == "only":
-                return cls(None, f"{len(source)} faces in the {name} picture, where one was expected.", notes)
+                return cls(name, None, f"{len(source)} faces in the {name} picture, where one was expected.", notes)
             notes = (*notes, f"{len(source)} faces in the {name} picture: the largest was used.")
         face = source.top(1)[0]
-        return cls(face, _abstained(face, name), notes)
+        return cls(name, face, _abstained(face, name), notes)
+
+    @property
+    def recognizability(self) -> float | None:
+        return None if self.face is None else _recognizability(self.face)
+
+    def too_poor(self, least: float) -> str:
+        """Why the face is not compared, or nothing."""
+        found = self.recognizability
+        if found is None or found >= least:
+            return ""
+        return f"the {self.name} face is too poor to be recognised: {found:.2f}, where {least:g} is wanted."
 
     @property
     def box(self) -> Box | None:
@@ -282,7 +324,7 @@ def _abstained(face: Face, name: str) -> str:
 
 
 def traits_of(face: Face, ages: Range | None = None) -> Traits:
-    """What is known of a face for choosing strata: its height, and the person's age as given or estimated.
+    """What is known of a face for choosing strata: height, recognizability, and the person's age as given or estimated.
 
     Of an estimate all but 1 % of the probability counts: a child that is taken for an adult is what matters here.
     """
@@ -291,15 +333,23 @@ def traits_of(face: Face, ages: Range | None = None) -> Traits:
         below = np.cumsum(face.age.probabilities)
         low, high = (min(int((below < part * below[-1]).sum()), len(below) - 1) for part in (0.005, 0.995))
         ages = face.age.support[low], face.age.support[high]
-    return Traits(ages or ANY.ages, (height, height))
+    quality = _recognizability(face)
+    return Traits(ages or ANY.ages, (height, height), ANY.quality if quality is None else (quality, quality))
+
+
+def _recognizability(face: Face) -> float | None:
+    if "recognizability" not in face.faces.columns or face.recognizability.abstained:
+        return None
+    return round(float(face.recognizability), 4)
 
 
 def _analyze(source: ImageSource, engine: Engine) -> tuple[Faces, tuple[str, ...]]:
-    """Faces with embedding, and with age where that can be had, and what to note if not."""
+    """Faces with embedding and recognizability, and with age where that can be had, and what to note if not."""
+    own = {"embedding", "recognizability"}
     if not engine.catalogue.giving("age"):
-        return engine.analyze(source, want={"embedding"}), ("ages were not estimated: no model gives them.",)
+        return engine.analyze(source, want=own), ("ages were not estimated: no model gives them.",)
     try:
-        return engine.analyze(source, want={"embedding", "age"}), ()
+        return engine.analyze(source, want={*own, "age"}), ()
     except (LicenseRefused, WeightsUnavailable) as error:
         # If it is the embedding that cannot be had, this raises the same again.
-        return engine.analyze(source, want={"embedding"}), (f"ages were not estimated: {error}",)
+        return engine.analyze(source, want=own), (f"ages were not estimated: {error}",)

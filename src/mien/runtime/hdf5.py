@@ -70,7 +70,7 @@ class _Walk:
         self._entries = 0
 
     def arrays(self, file: Any) -> dict[str, NDArray[Any]]:
-        found = self._group(file, _ROOT, 0)
+        found = self._group(file, _ROOT, 0) if _ROOT in file else {}
         if not found:
             raise ValueError("no weights")
         return found

@@ -76,29 +76,30 @@ class ArcFace:
         mapping
             ``embedding``: Vectors (N, D) in the card's space. ``recognizability``: Flag (N,).
         """
-        points, crops = self._crops(batch)
-        aligned = ~points.abstained
-        found = self._embed(crops)
-        lengths = np.linalg.norm(found, axis=1)
-        directed = np.asarray(np.isfinite(lengths) & (lengths > 0))
-
-        values = np.full((len(points), found.shape[1]), np.nan, np.float32)
-        values[np.flatnonzero(aligned)[directed]] = found[directed] / lengths[directed, None]
+        points, found = self._measured(batch)
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        values = np.where(lengths > 0, found / np.where(lengths > 0, lengths, 1), np.float32(np.nan))
         reasons = points.reasons_for(np.isnan(values[:, 0]), "the network gave a vector without direction")
+        if self._curve is not None:
+            quality, why = self._curve.of(found), reasons
+        else:
+            quality, unknown = np.full(len(found), np.nan, np.float32), f"not measured for the space {self._space!r}"
+            why = tuple(reason or unknown for reason in reasons)
         return {
             "embedding": Vectors(values, space=self._space, reasons=reasons),
-            "recognizability": self._recognizability(found[directed], np.flatnonzero(aligned)[directed], reasons),
+            "recognizability": Flag(quality, reasons=why),
         }
 
-    def _recognizability(
-        self, found: NDArray[np.float32], rows: NDArray[np.intp], reasons: tuple[str | None, ...]
-    ) -> Flag:
-        values = np.full(len(reasons), np.nan, np.float32)
-        if self._curve is not None:
-            values[rows] = self._curve.of(found)
-            return Flag(values, reasons=reasons)
-        unknown = f"it was not measured for the embedding space {self._space!r}"
-        return Flag(values, reasons=tuple(reason or unknown for reason in reasons))
+    def measure(self, batch: Batch) -> NDArray[np.float32]:
+        """The vectors as the network gives them, (N, D): not of length 1; NaN for a face that cannot be aligned."""
+        return self._measured(batch)[1]
+
+    def _measured(self, batch: Batch) -> tuple[Points, NDArray[np.float32]]:
+        points, crops = self._crops(batch)
+        found = self._embed(crops)
+        values = np.full((len(points), found.shape[1]), np.nan, np.float32)
+        values[~points.abstained] = np.where(np.isfinite(found).all(axis=1, keepdims=True), found, np.float32(np.nan))
+        return points, values
 
     def feature_maps(self, batch: Batch) -> NDArray[np.float32]:
         """What the network saw where, just before it made one vector of it.
