@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mien.cli.evaluate.blink import blink, eyes
+from mien.cli.evaluate.clustering import clustering
 from mien.cli.evaluate.detection import detection
 from mien.cli.evaluate.explain import explain
 from mien.cli.evaluate.gaze import gaze
@@ -21,6 +22,7 @@ app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_he
 
 app.command()(blink)
 app.command()(eyes)
+app.command()(clustering)
 app.command()(detection)
 app.command()(explain)
 app.command()(gaze)
