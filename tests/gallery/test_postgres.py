@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from mien.core.errors import GalleryChanged, GalleryError, MienError, SourceError, StorageError, UsageError
 from mien.gallery import postgres_connections, postgres_records
@@ -20,6 +22,8 @@ from mien.gallery.records import Change, Person, Sample, Where
 from mien.gallery.store import Store, open_store
 from tests.gallery import servers
 from tests.gallery.holding import BEGINNING, SPACE, contents, unit
+from tests.gallery.machine import StoreMachine
+from tests.gallery.test_machine import AMOUNTS
 
 SECRET = "hunter2"
 
@@ -188,6 +192,28 @@ def test_a_reader_need_not_be_a_writer(postgres: str, begun: Store, postgres_ser
     with pytest.raises(StorageError, match="permission denied"):
         open_store(place + "2")
     reader.close()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("amount", AMOUNTS)
+def test_it_agrees_with_the_model(postgres_server: servers.Postgres, amount: settings) -> None:
+    places: dict[Store, str] = {}
+
+    def begin(place: str = "") -> Store:
+        place = place or postgres_server.url()
+        store = open_store(place)
+        places[store] = place
+        return store
+
+    def again(store: Store) -> Store:
+        store.close()
+        return begin(places.pop(store))
+
+    class InPostgres(StoreMachine):
+        pass
+
+    InPostgres.begin, InPostgres.again = staticmethod(begin), staticmethod(again)
+    run_state_machine_as_test(InPostgres, settings=amount)
 
 
 # -- lost connections ------------------------------------------------------------------------------------------------

@@ -73,8 +73,10 @@ class QdrantStore:
             raise UsageError(f"Qdrant stores vectors as {' or '.join(PRECISIONS)}; got {precision!r}.")
         store = cls(Collections(Address.of(place), create=create))
         try:
-            if store._collections.fresh:
-                store._journal.begin(precision or "f16")
+            if store._collections.fresh:  # nobody sees it before it is whole
+                store._collections.make(1)
+                store._journal.begin(1, precision or "f16")
+                store._collections.mean(1)
             stored = store._journal.state().precision
             if precision not in (None, stored):
                 raise UsageError(f"{store._collections.address.place} stores vectors as {stored}, not {precision}.")

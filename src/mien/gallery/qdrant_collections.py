@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -61,7 +61,7 @@ class Address:
     name: str = "mien"
     folder: Path | None = None
     url: str = ""
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, place: str) -> Address:
@@ -100,7 +100,7 @@ class Collections:
     ----------
     address : Address
     create : bool
-        Begin them where there are none.
+        Whether they may be missing, so that they are to be made: `fresh` says so then.
 
     Raises
     ------
@@ -132,10 +132,8 @@ class Collections:
             if not self.local:
                 self._check_version()
             self.fresh = self.numbers().get(SAMPLES) is None
-            if self.fresh:
-                if not create:
-                    raise SourceError(f"there is no gallery at {address.place}.")
-                self.make(1)
+            if self.fresh and not create:
+                raise SourceError(f"there is no gallery at {address.place}.")
         except BaseException:
             self.close()
             raise
@@ -179,17 +177,19 @@ class Collections:
         return found
 
     def make(self, number: int) -> None:
-        """Make empty collections of a number where there are none, and let the aliases mean them if they mean none."""
+        """Make empty collections of a number where there are none."""
+        from qdrant_client.http import models
+
+        # Records have no vector, and samples have theirs later; but a collection must have one that points may have.
+        never = {"none": models.VectorParams(size=1, distance=models.Distance.DOT)}
         there = {one.name for one in self.call("get_collections").collections}
         for ending in ENDINGS:
-            whole = self._numbered(ending, number)
+            whole = self.numbered(ending, number)
             if whole not in there:
                 with contextlib.suppress(StorageError):  # another process was first
-                    self.call("create_collection", collection_name=whole, vectors_config={})
-            for field, schema in {} if self.local else INDEXES[ending].items():
-                self.call("create_payload_index", collection_name=whole, field_name=field, field_schema=schema)
-        if not self.numbers():
-            self.mean(number)
+                    self.call("create_collection", collection_name=whole, vectors_config=never)
+            for name, schema in {} if self.local else INDEXES[ending].items():
+                self.call("create_payload_index", collection_name=whole, field_name=name, field_schema=schema)
 
     def mean(self, number: int) -> None:
         """Let the aliases mean collections of a number, all in one step."""
@@ -200,7 +200,7 @@ class Collections:
             change_aliases_operations=[
                 models.CreateAliasOperation(
                     create_alias=models.CreateAlias(
-                        collection_name=self._numbered(ending, number), alias_name=self.address.name + ending
+                        collection_name=self.numbered(ending, number), alias_name=self.address.name + ending
                     )
                 )
                 for ending in ENDINGS
@@ -232,17 +232,17 @@ class Collections:
         number = max(self.numbers().values()) + 1
         self.make(number)
         for name, (dimension, precision) in vectors.items():
-            self.make_vector(self._numbered(SAMPLES, number), name, dimension, precision)
+            self.make_vector(self.numbered(SAMPLES, number), name, dimension, precision)
         for ending in ENDINGS:
             page: list[Any] = []
             for point in self.walk(ending, with_payload=True, with_vectors=True):
                 page.append(models.PointStruct(id=point.id, payload=point.payload, vector=point.vector or {}))
                 if len(page) == PAGE:
-                    self.call("upsert", collection_name=self._numbered(ending, number), points=page)
+                    self.call("upsert", collection_name=self.numbered(ending, number), points=page)
                     page = []
                     heed()
             if page:
-                self.call("upsert", collection_name=self._numbered(ending, number), points=page)
+                self.call("upsert", collection_name=self.numbered(ending, number), points=page)
         self.mean(number)
         self.tidy()
 
@@ -260,9 +260,13 @@ class Collections:
             vector_name_config=models.DenseVectorNameConfig(dense=dense),
         )
 
+    def numbered(self, ending: str, number: int) -> str:
+        """The name of a collection of a number."""
+        return f"{self.address.name}{ending}.{number}"
+
     def whole(self, ending: str) -> str:
         """The numbered collection that an alias means."""
-        return self._numbered(ending, self.numbers()[ending])
+        return self.numbered(ending, self.numbers()[ending])
 
     def vacuum(self) -> None:
         """Rewrite the files of the local mode without what was deleted."""
@@ -281,9 +285,6 @@ class Collections:
                 client.close()
             if self._lock is not None:
                 self._lock.release()
-
-    def _numbered(self, ending: str, number: int) -> str:
-        return f"{self.address.name}{ending}.{number}"
 
     def _own(self, folder: Path, create: bool) -> None:
         """Make the folder, and see that nobody else has it open: the client would read it first and complain after."""

@@ -4,7 +4,7 @@ One point says what the gallery is: its generation, the next free number, its em
 its `owner` writes. It becomes that by setting itself where there was none: Qdrant applies the updates of one point one
 after the other, so of two that try, one finds itself there afterwards. While it works it counts up `beat`; one whose
 beat has stood still for `LEASE` seconds has died, and may be replaced (at once in the local mode, where nobody else can
-be). An owner that could not count in half that time writes no more.
+be). An owner that could not count for `LIMIT` seconds writes no more.
 
 The owner writes a change down as steps, each of which may be repeated; then it sets `phase` to "committed": from here
 on the change will happen. It does the steps, sets the new generation and deletes the steps. Whoever becomes owner and
@@ -37,6 +37,7 @@ from mien.gallery.store import SCHEMA
 __all__ = ["Journal", "Space", "State", "Step", "portions"]
 
 LEASE = 60.0  #: seconds after which an owner that shows no sign of life is dead
+LIMIT = LEASE / 2  #: seconds after which an owner that could show none writes no more
 PATIENCE = 120.0  #: seconds to wait for owners that live
 STATE = identity("state")
 PORTION, WEIGHT = 200, 4_000_000  #: points, and characters of theirs, that one step writes at most
@@ -88,8 +89,8 @@ class Journal:
             "forget vector": self._forget_vector,
         }
 
-    def begin(self, precision: Precision) -> None:
-        """Write the state of an empty gallery, if there is none yet."""
+    def begin(self, number: int, precision: Precision) -> None:
+        """Write the state of an empty gallery into the collections of a number, if there is none yet."""
         from qdrant_client.http import models
 
         payload: dict[str, Any] = {
@@ -97,7 +98,12 @@ class Journal:
             "spaces": {}, "owner": "", "beat": 0, "phase": "", "steps": 0, "final": None,
         }  # fmt: skip
         point = models.PointStruct(id=STATE, payload=payload, vector={})
-        self._update("upsert", JOURNAL, points=[point], update_mode=models.UpdateMode.INSERT_ONLY)
+        self._collections.call(
+            "upsert",
+            collection_name=self._collections.numbered(JOURNAL, number),
+            points=[point],
+            update_mode=models.UpdateMode.INSERT_ONLY,
+        )
 
     def state(self) -> State:
         """Read it.
@@ -130,11 +136,14 @@ class Journal:
     def hold(self) -> Iterator[State]:
         """Be the owner; nothing is half done then."""
         with self._writing:
-            state = self._take()
+            state, died = self._take()
             try:
                 if state.phase:
                     self._finish(state)
                     state = self.state()
+                elif died:
+                    self.clear()
+                    self._collections.tidy()
                 yield state
             finally:
                 self._set(owner="")
@@ -143,9 +152,15 @@ class Journal:
         """Do steps, all or none, then set fields of the state; the owner does."""
         from qdrant_client.http import models
 
-        for number, step in enumerate(steps):
-            point = models.PointStruct(id=identity("step", number), payload={"step": step}, vector={})
-            self._update("upsert", JOURNAL, points=[point])
+        try:
+            for number, step in enumerate(steps):
+                self.heed()
+                point = models.PointStruct(id=identity("step", number), payload={"step": step}, vector={})
+                self._update("upsert", JOURNAL, points=[point])
+        except StorageError:
+            with contextlib.suppress(StorageError):
+                self.clear()
+            raise
         self._set(phase="committed", steps=len(steps), final=final)
         for step in steps:
             self._do(step)
@@ -171,15 +186,16 @@ class Journal:
             If it may be taken for dead already.
         """
         since = time.monotonic() - self._beaten
-        if since > LEASE / 2:
+        if since > LIMIT:
             raise StorageError(
-                f"{self._collections.address.place} answers too slowly to be sure that nobody else writes;"
-                " what was begun is finished by the next that writes."
+                f"{self._collections.address.place} answers too slowly to be sure that nobody else writes meanwhile;"
+                " read again to see whether this change was written."
             )
-        if since > LEASE / 8:
+        if since > LIMIT / 4:
             self._set(beat=self._beats + 1)
 
-    def _take(self) -> State:
+    def _take(self) -> tuple[State, bool]:
+        """Become owner; also say whether another one was."""
         begun = since = time.monotonic()
         seen: tuple[str, int] | None = None
         while True:
@@ -189,7 +205,7 @@ class Journal:
             # Another one of this object is over, since we hold `_writing`.
             over = self._collections.local or state.owner.startswith(self._me) or time.monotonic() - since > LEASE
             if (not state.owner or over) and (mine := self._swap(state)) is not None:
-                return mine
+                return mine, bool(state.owner)
             if time.monotonic() - begun > PATIENCE:
                 raise StorageError(f"{self._collections.address.place} is being written by others; try again later.")
             if state.owner and not over:
