@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.gallery.index_files import FileRows, Files, storage_errors
 from mien.gallery.index_lists import Lists
+from mien.gallery.index_rows import Growing, compared, kth, noting_ids, repeated, rounded
 
 __all__ = ["Index"]
 
@@ -21,7 +22,7 @@ Ids = NDArray[np.int64]
 
 FORMAT = 1
 PORTION = 8192  # rows that are read at once
-QUERIES = 64  # that are compared at once
+QUERIES = 64  # that are compared exactly at once
 CANDIDATES = 100  # that the lists name to be compared exactly
 REMOVED = -1  # in place of an id
 #: The arrays of the lists in a folder, and whether they stay in their files.
@@ -50,10 +51,10 @@ class Index:
         self.dimension = dimension
         self.generation = generation  #: of the store, that the index reflects
         self._files: Files | None = None
-        self._ids = _Growing(np.zeros(0, np.int64))  # by row
+        self._ids = Growing(np.zeros(0, np.int64))  # by row
         self._lists: Lists | None = None
         self._listed: Halves | FileRows = np.zeros((0, dimension), np.float16)  # the vectors that are in the lists
-        self._recent = _Growing(np.zeros((0, dimension), np.float32))  # those of all rows behind
+        self._recent = Growing(np.zeros((0, dimension), np.float32))  # those of all rows behind
         self._order: tuple[Ids, Ids] | None = None  # ids of the lists, sorted, and their rows
         self._removed = 0
         self._saved = 0  # rows that are in files
@@ -131,7 +132,7 @@ class Index:
             raise UsageError("an id can be added once at a time.")
         self.remove(ids)
         self._ids.append(ids)
-        self._recent.append(_rounded(vectors))
+        self._recent.append(rounded(vectors))
 
     def remove(self, ids: Ids) -> None:
         """Take vectors out; ids that are not there do not matter. After the next `save` no file has their bytes."""
@@ -225,47 +226,52 @@ class Index:
         self, queries: Floats, k: int, allowed: Ids | None, exact: bool, effort: float
     ) -> Iterator[tuple[Ids, Floats]]:
         """For each query, rows and their scores, among which are the best `k`."""
+        lists, covered = self._lists, len(self._lists or ())
         rows = None if allowed is None else np.sort(self._find(allowed))
-        lists = self._lists
-        if lists is None or (rows is not None and len(rows) < self.SMALL):
-            if rows is None:
-                rows = np.flatnonzero(self._ids.values != REMOVED)
-            yield from _compared(queries, rows, self._vectors(rows), k)
+        if rows is not None and len(rows) < self.SMALL:
+            yield from compared(queries, rows, self._vectors(rows), k)
             return
-        bias = lists.bias
-        recent = np.flatnonzero(self._ids.values[len(lists) :] != REMOVED) + len(lists)
+        recent = np.arange(covered, len(self._ids.values))
+        wanted = self._ids.values[covered:] != REMOVED
         if rows is not None:
-            recent = rows[rows >= len(lists)]
-            bias = np.full(len(lists), -np.inf, np.float32)
-            bias[lists.places(rows[rows < len(lists)])] = 0
-            effort *= len(lists) / max(len(rows), 1)  # so that as many of those that are allowed are seen
-        newer = _compared(queries, recent, self._vectors(recent), k)
-        named = lists.candidates(queries, max(CANDIDATES, 2 * k), bias=bias, effort=effort)
-        for query, older, (more, more_scores) in zip(queries, named, newer, strict=True):
-            values = self._vectors(older) @ query
-            if exact:
-                least = float(np.partition(values, -k)[-k]) if len(values) >= k else -1e30
-                older = lists.above(query, least, bias)  # noqa: PLW2901
-                values = self._scores(query, older)
-            yield np.concatenate([older, more]), np.concatenate([values, more_scores])
+            wanted &= np.isin(recent, rows)
+        newer = compared(queries, recent, self._recent.values, k, wanted)
+        if lists is None:
+            yield from newer
+            return
+        bias = lists.bias if self._removed else None
+        if rows is not None:
+            bias = np.full(covered, -np.inf, np.float32)
+            bias[lists.places(rows[rows < covered])] = 0
+            effort *= covered / len(rows)  # so that as many of those that are allowed are seen
+        older = self._exact(queries, k, bias) if exact else self._named(queries, max(CANDIDATES, 2 * k), bias, effort)
+        for (rows, scores), (more, more_scores) in zip(older, newer, strict=True):
+            yield np.concatenate([rows, more]), np.concatenate([scores, more_scores])
+
+    def _named(self, queries: Floats, count: int, bias: Floats | None, effort: float) -> Iterator[tuple[Ids, Floats]]:
+        """For each query, the candidates that the lists name, and their scores."""
+        assert self._lists is not None  # noqa: S101
+        for query, rows in zip(queries, self._lists.candidates(queries, count, bias=bias, effort=effort), strict=True):
+            yield rows, self._vectors(rows) @ query
+
+    def _exact(self, queries: Floats, k: int, bias: Floats | None) -> Iterator[tuple[Ids, Floats]]:
+        """For each query, those rows of the lists that no other can be nearer than, and their scores."""
+        assert self._lists is not None  # noqa: S101
+        for start in range(0, len(queries), QUERIES):
+            block = queries[start : start + QUERIES]
+            least = [kth(scores, k) for _, scores in self._named(block, max(CANDIDATES, 2 * k), bias, 1.0)]
+            rows = self._lists.above(block, np.array(least, np.float32), bias)
+            parts = [rows[s : s + PORTION] for s in range(0, len(rows), PORTION)] or [rows]
+            found = [list(compared(block, part, self._vectors(part), k)) for part in parts]
+            for one in zip(*found, strict=True):
+                yield np.concatenate([part for part, _ in one]), np.concatenate([scores for _, scores in one])
 
     def _vectors(self, rows: Ids) -> Floats:
         """Vectors of sorted rows, or of rows that all are in the lists."""
-        covered = len(self._lists) if self._lists is not None else 0
-        if len(rows) == len(self._recent.values) and len(rows) and rows[0] == covered:
-            return self._recent.values  # all of them: no copy
+        covered = len(self._lists or ())
         older = rows[rows < covered]
         recent = self._recent.values[rows[len(older) :] - covered]
         return np.concatenate([self._listed[older].astype(np.float32), recent]) if len(older) else recent
-
-    def _scores(self, query: Floats, rows: Ids) -> Floats:
-        """Cosines of a query with vectors of the lists."""
-        count = len(self._lists or ())
-        if len(rows) > count // 8:  # then reading all of them, one after the other, is faster
-            parts = (slice(s, min(s + PORTION, count)) for s in range(0, count, PORTION))
-            return np.concatenate([self._listed[part].astype(np.float32) @ query for part in parts])[rows]
-        parts_of = [rows[s : s + PORTION] for s in range(0, len(rows), PORTION)]
-        return np.concatenate([self._listed[part].astype(np.float32) @ query for part in parts_of] or [query[:0]])
 
     def _find(self, ids: Ids) -> Ids:
         """Rows of those ids that are there."""
@@ -321,11 +327,11 @@ class Index:
         files = Files(self._folder, self._header(), {})
         with storage_errors(self._folder), files.discarded_unless_committed():
             ids: list[Ids] = []
-            files.write("vectors", _noting_ids(rows, ids), "<f2", (self.dimension,))
+            files.write("vectors", noting_ids(rows, ids), "<f2", (self.dimension,))
             known = np.concatenate([np.zeros(0, np.int64), *ids])
-            repeated = _repeated(known)
-            files.clear("vectors", repeated)
-            known[repeated] = REMOVED
+            again = repeated(known)
+            files.clear("vectors", again)
+            known[again] = REMOVED
             files.write("ids", [known], "<i8", ())
             if len(known) >= self.SMALL:
                 source = files.rows("vectors")
@@ -339,10 +345,10 @@ class Index:
 
     def _make_in_memory(self, rows: Iterator[tuple[Ids, Floats]], threads: int) -> None:
         ids: list[Ids] = []
-        vectors = np.concatenate([np.zeros((0, self.dimension), np.float16), *_noting_ids(rows, ids)])
+        vectors = np.concatenate([np.zeros((0, self.dimension), np.float16), *noting_ids(rows, ids)])
         known = np.concatenate([np.zeros(0, np.int64), *ids])
-        repeated = _repeated(known)
-        vectors[repeated], known[repeated] = 0, REMOVED
+        again = repeated(known)
+        vectors[again], known[again] = 0, REMOVED
         lists = None
         if len(known) >= self.SMALL:
             lists = Lists.build(len(known), lambda part: vectors[part].astype(np.float32), threads=threads)
@@ -361,8 +367,8 @@ class Index:
         self._files, self._saved = files, len(ids)
 
     def _adopt(self, ids: Ids, lists: Lists | None, listed: Halves | FileRows, recent: Halves) -> None:
-        self._ids, self._lists, self._listed = _Growing(ids), lists, listed
-        self._recent = _Growing(recent.astype(np.float32))
+        self._ids, self._lists, self._listed = Growing(ids), lists, listed
+        self._recent = Growing(recent.astype(np.float32))
         self._order, self._saved, self._unsaved = None, 0, []
         self._removed = int((ids == REMOVED).sum())
         if lists is not None:
@@ -387,45 +393,3 @@ class Index:
             files.header = self._header()
             files.commit()
         self._files, self._saved, self._unsaved = files, len(self._ids.values), []
-
-
-class _Growing:
-    """An array to which rows are appended."""
-
-    def __init__(self, values: NDArray[Any]) -> None:
-        self.values = values
-        self._room = values
-
-    def append(self, rows: NDArray[Any]) -> None:
-        count = len(self.values)
-        if count + len(rows) > len(self._room):
-            shape = (max(count + len(rows), 2 * count, 64), *self._room.shape[1:])
-            self._room = np.empty(shape, self._room.dtype)
-            self._room[:count] = self.values
-        self._room[count : count + len(rows)] = rows
-        self.values = self._room[: count + len(rows)]
-
-
-def _rounded(vectors: Floats) -> Floats:
-    """As they are in files."""
-    return vectors.astype(np.float16).astype(np.float32)
-
-
-def _noting_ids(rows: Iterable[tuple[Ids, Floats]], ids: list[Ids]) -> Iterator[Halves]:
-    for part, vectors in rows:
-        ids.append(part)
-        yield vectors.astype(np.float16)
-
-
-def _repeated(ids: Ids) -> Ids:
-    """Rows whose id comes again later."""
-    _, last = np.unique(ids[::-1], return_index=True)
-    return np.setdiff1d(np.arange(len(ids)), len(ids) - 1 - last)
-
-
-def _compared(queries: Floats, rows: Ids, vectors: Floats, k: int) -> Iterator[tuple[Ids, Floats]]:
-    """For each query, the best `k` of these rows, and their scores."""
-    for start in range(0, len(queries), QUERIES):
-        for scores in queries[start : start + QUERIES] @ vectors.T:
-            best = np.argpartition(-scores, k)[:k] if k < len(rows) else np.arange(len(rows))
-            yield rows[best], scores[best]

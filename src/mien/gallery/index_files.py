@@ -234,8 +234,12 @@ class FileRows:
         stride = self._width * self._dtype.itemsize
         if isinstance(rows, slice):
             spans = [(rows.start * stride, (rows.stop - rows.start) * stride)]
+        elif len(rows):
+            first = np.concatenate([[True], np.diff(rows) != 1])  # of neighbours, which are read together
+            counts = np.diff(np.append(np.flatnonzero(first), len(rows)))
+            spans = list(zip((rows[first] * stride).tolist(), (counts * stride).tolist(), strict=True))
         else:
-            spans = [(start, stride) for start in (rows * stride).tolist()]
+            spans = []
         data = b"".join([self._read(size, start) for start, size in spans])
         if len(data) != sum(size for _, size in spans):
             raise GalleryError("the index of a gallery was cut off while it was in use; open the gallery again.")

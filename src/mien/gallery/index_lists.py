@@ -31,7 +31,7 @@ ROUNDS = 10
 LEAST = 8
 PROBES = 1.25  # lists to look into, times the square root of their number
 BLOCK = 8192  # rows that are turned at once
-QUERIES = 64  # that are searched at once
+QUERIES = 256  # that are searched at once
 
 
 @dataclass(frozen=True)
@@ -156,18 +156,21 @@ class Lists:
             probe = np.searchsorted(ends[query], best, side="right")
             yield self.rows[self.starts[chosen[query, probe]] + best - begins[query, probe]].astype(np.int64)
 
-    def above(self, query: Floats, least: float, bias: Floats | None = None) -> Ids:
-        """The rows whose cosine to a query (D,) may be `least` or more; all others are less alike for certain.
+    def above(self, queries: Floats, least: Floats, bias: Floats | None = None) -> Ids:
+        """Sorted rows whose cosine to a query (Q, D) may be its `least` (Q,) or more; all others are less for certain.
 
         The codes give the cosine but for what they leave out, which adds at most the product of both rests.
         """
-        turned = query @ self.rotation
-        rest = np.sqrt(max(float(query @ query) - float(turned @ turned), 0.0))
-        most = self.codes @ turned
-        most += np.float32(rest) * self.rests
-        if bias is not None:
-            most += bias
-        return self.rows[np.flatnonzero(most >= least - 1e-4)].astype(np.int64)
+        turned = queries @ self.rotation
+        rests = np.sqrt(np.maximum((queries**2).sum(axis=1) - (turned**2).sum(axis=1), 0))
+        places = []
+        for start in range(0, len(self), BLOCK):
+            part = slice(start, start + BLOCK)
+            most = turned @ self.codes[part].T + np.outer(rests, self.rests[part])
+            if bias is not None:
+                most += bias[part]
+            places.append(start + np.flatnonzero((most >= least[:, None] - 1e-4).any(axis=0)))
+        return np.sort(self.rows[np.concatenate(places)]).astype(np.int64)
 
 
 def _principal_axes(vectors: Floats) -> Floats:
