@@ -141,8 +141,7 @@ class SqliteStore:
         """How much is held."""
         with self._database.reading() as db:
             numbers = db.execute(
-                "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM samples),"
-                " (SELECT count(*) FROM vectors WHERE space = (SELECT space FROM state))"
+                "SELECT people, samples, coalesce(vectors, 0) FROM state LEFT JOIN spaces ON space = number"
             )
             return Counts(*numbers.fetchone())
 

@@ -88,12 +88,13 @@ def backup(database: Database, folder: Path | None, target: Path) -> None:
 def _copy(database: Database, folder: Path | None, new: Path) -> None:
     if folder is not None and (folder / INDEX).exists():
         with locked(folder, database.patience):  # before the database: an index must not be ahead of it
-            shutil.copytree(folder / INDEX, new / INDEX)
-            (new / INDEX).chmod(0o700)
+            (new / INDEX).mkdir(mode=0o700)
+            for path in (folder / INDEX).iterdir():
+                shutil.copy(path, new / INDEX)  # with its mode
     copy = new / NAME
     copy.touch(0o600)
     copy.chmod(0o600)
-    with explained(database.place):
+    with explained(f"{database.place}, while it is copied,"):
         if database.file is None:
             with database.apart() as db:
                 db.execute("VACUUM INTO ?", [str(copy)])

@@ -134,7 +134,9 @@ class Searcher:
             self._catch_up(saved, state)
             with self._database.reading() as db:
                 now = Reader(db).state()
-                (count,) = db.execute("SELECT count(*) FROM vectors WHERE space = ?", [state.number]).fetchone()
+                (count,) = db.execute(
+                    "SELECT coalesce(sum(vectors), 0) FROM spaces WHERE number = ?", [state.number]
+                ).fetchone()
             if len(saved) != count and now.generation == state.generation:
                 return False
             self._index, self._kept = saved, kept

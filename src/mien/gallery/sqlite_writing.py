@@ -123,7 +123,9 @@ def _write_vectors(db: sqlite3.Connection, change: Change, space: str, generatio
     values = np.asarray(vectors, np.float32)
     number = _space(db, space, values.shape[1])
     db.executemany(
-        "INSERT OR REPLACE INTO vectors (sample, space, generation, vector, crc) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO vectors (sample, space, generation, vector, crc) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (sample, space) DO UPDATE"
+        " SET generation = excluded.generation, vector = excluded.vector, crc = excluded.crc",
         [
             (int(one), number, generation, blob, zlib.crc32(blob))
             for one, blob in zip(ids, pack(values, precision), strict=True)
@@ -133,7 +135,7 @@ def _write_vectors(db: sqlite3.Connection, change: Change, space: str, generatio
 
 def _space(db: sqlite3.Connection, name: str, dimension: int) -> int:
     """The number of a space; the first that there is becomes the one in use."""
-    db.execute("INSERT OR IGNORE INTO spaces (name, dimension) VALUES (?, ?)", [name, int(dimension)])
+    db.execute("INSERT OR IGNORE INTO spaces (name, dimension, vectors) VALUES (?, ?, 0)", [name, int(dimension)])
     (number,) = db.execute("SELECT number FROM spaces WHERE name = ?", [name]).fetchone()
     db.execute("UPDATE state SET space = ? WHERE space IS NULL", [number])
     return int(number)
