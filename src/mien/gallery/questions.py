@@ -161,20 +161,23 @@ def find_questions(
 Ranked = tuple[float, float, int, int, int]  # gain, chance, group, other group, the row that is in question or -1
 
 
-def _chance(margins: NDArray[np.floating], doubt: float) -> Doubles:
+def _chance(margins: NDArray[np.floating], doubt: NDArray[np.floating]) -> Doubles:
     """That two sides are one person: near 1 at the threshold, even half of what is in doubt below it."""
-    return 1 / (1 + np.exp(-(SURE + 2 * SURE * np.clip(margins / doubt, -20, 20))))
+    odds = SURE + 2 * SURE * np.clip(margins / doubt, -20, 20)
+    return np.asarray(1 / (1 + np.exp(-odds)), np.float64)
 
 
 def _between(linkage: Linkage, thresholds: Thresholds, owners: Mapping[int, Person]) -> list[Ranked]:
     """Pairs of groups that may be one."""
     sizes = np.bincount(linkage.labels, minlength=len(linkage.labels))
-    near = np.flatnonzero(linkage.margins > -REACH * thresholds.doubt)
+    kinds = thresholds.kinds  # each group's are those of its first face here
+    doubts = thresholds.doubt[kinds[linkage.first], kinds[linkage.second]]
+    near = np.flatnonzero(linkage.margins > -REACH * doubts)
     first, second = linkage.first[near], linkage.second[near]
     n, m = sizes[first], sizes[second]
     # The larger the smaller group, the less the mean of one person's faces scatters: a miss says more.
     scatter = LEFT + (1 - LEFT) / np.minimum(n, m)
-    chances = _chance(linkage.margins[near] / scatter, thresholds.doubt)
+    chances = _chance(linkage.margins[near] / scatter, doubts[near])
     gains = chances * 2 * n * m / (n + m)
     found = []
     for gain, chance, one, two in zip(gains.tolist(), chances.tolist(), first.tolist(), second.tolist(), strict=True):
@@ -200,12 +203,16 @@ def _within(
             continue
         scores = (vectors[rows] @ vectors[rows].sum(axis=0) - 1) / (len(rows) - 1)
         kinds = thresholds.kinds[rows]
-        one, many = thresholds.one[kinds, kinds], thresholds.many[kinds, kinds]
+        counts = np.bincount(kinds, minlength=len(thresholds.one))
+        one, many, doubt = (  # means over the face's pairs with the others
+            (table[kinds] @ counts - table[kinds, kinds]) / (len(rows) - 1)
+            for table in (thresholds.one, thresholds.many, thresholds.doubt)
+        )
         margins = scores - (many + (one - many) / np.sqrt(len(rows) - 1)) - linkage.raised[group]
         for place in np.flatnonzero(margins < 0).tolist():
             sample = samples[rows[place]]
             if not sample.confirmed and not linkage.is_young(group):
-                chance = float(_chance(np.float64(margins[place]), thresholds.doubt))
+                chance = float(_chance(margins[place], doubt[place]))
                 found.append((2 * (1 - chance), chance, group, group, int(rows[place])))
     return found
 

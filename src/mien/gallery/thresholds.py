@@ -28,6 +28,7 @@ __all__ = ["FAR", "FAR_MANY", "NEVER", "Thresholds"]
 
 FAR = 1e-4  # of a pair of single faces
 FAR_MANY = 3e-4  # of a single score that has the threshold of means of many
+LEAST_DOUBT = 0.01
 NEVER = 2.0  # above every cosine: faces so small that nothing is known of their strangers
 
 Floats = NDArray[np.float32]
@@ -43,19 +44,19 @@ class Thresholds:
         Which kind each face is.
     one, many : (K, K) float32
         Cosine from which on two faces, and the means of very many, are of one person, by the kinds of both.
-    doubt : float
+    doubt : (K, K) float32
         How far below a threshold a score leaves it open: down to that of a rate a hundred times higher.
     """
 
     kinds: NDArray[np.intp]
     one: Floats
     many: Floats
-    doubt: float = 0.15
+    doubt: Floats
 
     @classmethod
-    def constant(cls, count: int, one: float, many: float | None = None) -> Thresholds:
+    def constant(cls, count: int, one: float, many: float | None = None, *, doubt: float = 0.15) -> Thresholds:
         """The same for all faces."""
-        values = [np.full((1, 1), value, np.float32) for value in (one, one if many is None else many)]
+        values = [np.full((1, 1), value, np.float32) for value in (one, one if many is None else many, doubt)]
         return cls(np.zeros(count, np.intp), *values)
 
     @classmethod
@@ -100,7 +101,7 @@ class Thresholds:
             if kinds[row] == len(examples):
                 examples.append(traits)
         one, many, low = (_table(calibration, examples, rate) for rate in (far, far_many, min(100 * far, 0.5)))
-        return cls(kinds, one, many, max(float((one - low).mean()), 0.01) if examples else cls.doubt)
+        return cls(kinds, one, many, np.maximum(one - low, LEAST_DOUBT))
 
 
 def _side(known: Range, place: Range) -> tuple[bool, bool]:
