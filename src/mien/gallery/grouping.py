@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 from mien.core.errors import NotCalibrated, UsageError
 from mien.embeddings.calibration import Calibration, Range
 from mien.gallery.base import Base
 from mien.gallery.clusters import Clustering, cluster_store
+from mien.gallery.questions import Question
+from mien.gallery.review import Review
+from mien.gallery.sheet import people_sheet, questions_sheet
 from mien.gallery.thresholds import FAR, FAR_MANY
+from mien.media.sinks import write_text
 
 __all__ = ["Grouping"]
 
@@ -51,8 +59,6 @@ class Grouping(Base):
         GalleryChanged
             If others keep changing the gallery meanwhile; nothing is written.
         """
-        if self.space is None:
-            raise UsageError("there are no faces to group: add photos first.")
         return cluster_store(
             self.store,
             calibration=self._needed_calibration(),
@@ -63,7 +69,51 @@ class Grouping(Base):
             least=least,
         )
 
+    def review(self, *, far: float = FAR, far_many: float = FAR_MANY, ages: Range | None = None) -> Review:
+        """Ask about the faces of which it is not sure whose they are, those first that an answer settles most about.
+
+        Each answer joins or separates whole groups, and what became sure by it is labelled without asking.
+
+        Parameters
+        ----------
+        far, far_many, ages
+            See `cluster`.
+
+        Returns
+        -------
+        Review
+            ``questions()``, ``answer(question, "yes")``, ``undo()``.
+
+        Raises
+        ------
+        NotCalibrated
+            If there is no calibration of the gallery's space, or it does not carry a rate.
+        """
+        return Review(self.store, calibration=self._needed_calibration(), far=far, far_many=far_many, ages=ages)
+
+    def sheet(self, path: str | os.PathLike[str], *, questions: Sequence[Question] | None = None) -> Path:
+        """Write a contact sheet: an HTML page with the faces of everybody, or of questions of a review.
+
+        Parameters
+        ----------
+        path : path
+            The file to write; it needs nothing beside it.
+        questions : sequence of Question, optional
+            Show these instead of everybody.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        text = people_sheet(self.store) if questions is None else questions_sheet(self.store, questions)
+        target = Path(path)
+        write_text(target, text)
+        return target
+
     def _needed_calibration(self) -> Calibration:
+        if self.space is None:
+            raise UsageError("there are no faces to group: add photos first.")
         calibration = self._calibration()
         if calibration is None:
             raise NotCalibrated(f"no calibration for the embedding space {self.space!r}: calibrate the gallery.")

@@ -7,7 +7,7 @@ import typer
 from mien.cli.gallery.asking import identify, search
 from mien.cli.gallery.correcting import delete, link, merge, move, rename, split
 from mien.cli.gallery.filling import add, enroll, load, names
-from mien.cli.gallery.grouping import calibrate, cluster
+from mien.cli.gallery.grouping import calibrate, cluster, review, sheet
 from mien.cli.gallery.keeping import audit, backup, export, info, reembed, tag
 from mien.cli.gallery.showing import people, show
 
@@ -19,7 +19,7 @@ for command in (enroll, add, names, load):
     app.command(rich_help_panel="Fill")(command)
 for command in (search, identify, people, show):
     app.command(rich_help_panel="Ask")(command)
-for command in (cluster, calibrate):
+for command in (cluster, review, sheet, calibrate):
     app.command(rich_help_panel="Group")(command)
 for command in (rename, merge, split, move, link, delete):
     app.command(rich_help_panel="Correct")(command)

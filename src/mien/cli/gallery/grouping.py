@@ -1,16 +1,23 @@
-"""``mien gallery cluster|calibrate``: what groups faces, and what judges them."""
+"""``mien gallery cluster|review|sheet|calibrate``: what groups faces, what is asked, and what judges them."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mien.cli.gallery.opening import Json, Place, open_gallery, tell
-from mien.cli.options import takes_engine
+from mien.cli.options import print_json, takes_engine
+from mien.core.errors import MienError, UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine
+    from mien.gallery.people import Gallery
+    from mien.gallery.questions import Question
+    from mien.gallery.records import Person
+    from mien.gallery.review import Reply, Review
 
 
 @takes_engine
@@ -31,6 +38,96 @@ def cluster(
     with open_gallery(place, engine) as gallery:
         done = gallery.cluster(far=far, ages=ages, again=again, least=least)
     tell(done.to_dict(), str(done), json)
+
+
+@takes_engine
+def review(
+    place: Place,
+    limit: Annotated[int, typer.Option("-n", help="Questions to ask.", min=1)] = 10,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(help="Answer a question: FIRST,SECOND=yes, no, or a person. Repeatable.", show_default=False),
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the last answer back.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write the questions with their faces: .html.", show_default=False)
+    ] = None,
+    json: Json = False,
+    *,
+    engine: Engine,
+) -> None:
+    """Ask whose face it is where that is not sure: on a terminal one after the other, else as JSON lines."""
+    with open_gallery(place, engine) as gallery:
+        queue = gallery.review()
+        if undo and not queue.undo():
+            raise UsageError("there is no answer to take back.")
+        for text in answer or []:
+            question, reply = _answer_of(text, queue, gallery)
+            tell(vars(queue.answer(question, reply)), f"{text}: done", json)
+        if sheet is not None:
+            print(gallery.sheet(sheet, questions=queue.questions(limit)), file=sys.stderr)
+        if undo or answer or sheet is not None:
+            return
+        if json or not sys.stdin.isatty():
+            for question in queue.questions(limit):
+                print_json(question.to_dict())
+            return
+        _ask(queue, gallery, limit)
+
+
+def _answer_of(text: str, queue: Review, gallery: Gallery) -> tuple[Question, Reply | Person]:
+    faces, _, reply = text.partition("=")
+    first, _, second = faces.partition(",")
+    if not (first.isdecimal() and second.isdecimal() and reply):
+        raise UsageError(f"--answer takes FIRST,SECOND=yes, no or a person; got {text!r}.")
+    key = min(int(first), int(second)), max(int(first), int(second))
+    question = next((one for one in queue.questions(None) if one.key == key), None)
+    if question is None:
+        raise UsageError(f"nothing is asked about the faces {first} and {second}; `link` says so in any case.")
+    return question, _reply_of(reply, gallery)
+
+
+def _reply_of(text: str, gallery: Gallery) -> Reply | Person:
+    known: dict[str, Reply] = {"yes": "yes", "y": "yes", "no": "no", "n": "no", "skip": "skip", "s": "skip"}
+    return known.get(text.lower()) or gallery.person(text)
+
+
+def _ask(queue: Review, gallery: Gallery, limit: int) -> None:
+    for _ in range(limit):
+        found = queue.questions(1)
+        if not found:
+            print("nothing is unsure.")
+            return
+        (question,) = found
+        print(f"\n{question}")
+        for one in (question.first, question.second):
+            print(f"  {one.id}: {one.source}")
+        text = typer.prompt("yes, no, skip, undo, quit, or a name", default="skip")
+        if text in {"quit", "q"}:
+            return
+        try:
+            if text in {"undo", "u"}:
+                print("taken back." if queue.undo() else "there is no answer to take back.")
+                continue
+            done = queue.answer(question, _reply_of(text, gallery))
+        except MienError as error:
+            print(f"mien: {error}", file=sys.stderr)
+            continue
+        print(f"{done.faces} faces moved, {done.unasked} of them unasked.")
+
+
+@takes_engine
+def sheet(
+    place: Place,
+    out: Annotated[Path, typer.Argument(help="The page to write: .html.", show_default=False)],
+    json: Json = False,
+    *,
+    engine: Engine,
+) -> None:
+    """Write a contact sheet: everybody's faces on one page."""
+    with open_gallery(place, engine) as gallery:
+        written = gallery.sheet(out)
+    tell({"sheet": str(written)}, str(written), json)
 
 
 @takes_engine
