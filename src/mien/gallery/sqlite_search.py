@@ -29,6 +29,7 @@ Ids = NDArray[np.int64]
 
 PORTION = 20_000  #: vectors read at once
 ATTEMPTS = 100  #: to find something before another process deletes it
+BUILDING = 3600.0  #: seconds to wait for a process that builds the index
 PAUSE = 60.0  #: seconds until saving is tried again after it failed
 
 log = logging.getLogger("mien")
@@ -54,6 +55,7 @@ class Searcher:
         self._index: Index | None = None
         self._kept = -1  # generation of the files in the folder that it is from
         self._retry = 0.0
+        self._making = threading.Lock()
         self._turns = _Turns()
 
     def search(self, queries: Floats, k: int, where: Where, *, exact: bool) -> tuple[Ids, Floats]:
@@ -73,7 +75,8 @@ class Searcher:
                     continue  # another thread has seen the next space already
                 found, _ = index.search(values, int(k), allowed=allowed, exact=exact)
             scores = self._scores(values, found, state)
-            if np.array_equal(np.isnan(scores), found < 0):
+            now, _ = self._question(ANYTHING)
+            if now.space == state.space and np.array_equal(np.isnan(scores), found < 0):
                 return _sorted(found, scores)
             # Somebody deleted one of these in this moment: look again, since others take its place.
             generation = state.generation
@@ -107,17 +110,20 @@ class Searcher:
 
     def _bring_up(self, state: State) -> None:
         """Have an index that reflects at least this state."""
+        if not self._fits(state):
+            with self._making:
+                if not self._fits(state):
+                    self._open_or_build(state)
         index = self._index
-        if index is not None and index.space == state.space and index.generation >= state.generation:
-            return
-        with self._turns.changing():
-            if self._index is None or self._index.space != state.space:
-                self._index = None
-                if not self._take_over(state):
-                    self._build(state)
-            assert self._index is not None  # noqa: S101
-            self._catch_up(self._index, state)
-            self._keep()
+        if index is not None and index.generation < state.generation:
+            with self._turns.changing():
+                if self._fits(state) and self._index is not None:
+                    self._catch_up(self._index, state)
+                    self._keep()
+
+    def _fits(self, state: State) -> bool:
+        index = self._index
+        return index is not None and index.space == state.space
 
     def _take_over(self, state: State) -> bool:
         """Use the index that is in the folder, unless this process has it or saved it; False if there is none.
@@ -142,30 +148,41 @@ class Searcher:
             self._index, self._kept = saved, kept
         return True
 
-    def _distrust(self) -> None:
-        """Drop an index that found what nobody deleted and what yet is not there."""
-        log.warning("the index of %s does not belong to it, and is made anew", self._database.place)
-        with self._turns.changing():
-            self._index = None
-            if self._folder is not None:
-                _remove(self._folder)
+    def _open_or_build(self, state: State) -> None:
+        """Use the index in the folder, or make one, which other processes can use too where that may be.
 
-    def _build(self, state: State) -> None:
-        """Make the index anew, where other processes can use it too if that may be."""
+        Here as everywhere, the lock of the folder is taken before a turn, so that no two wait for each other.
+        """
         assert state.space is not None  # noqa: S101
         assert state.dimension is not None  # noqa: S101
         make = partial(Index.build, space=state.space, dimension=state.dimension, generation=state.generation)
         make = partial(make, threads=os.cpu_count() or 1)
+        index, kept = None, -1
         if self._folder is not None:
             try:
-                with locked(self._folder.parent, self._database.patience):
-                    if not self._take_over(state):  # another process may have built it while this one waited
-                        log.info("building the index of %s", self._database.place)
-                        self._index, self._kept = make(self._folder, self._rows(state, 0)), state.generation
-                    return
+                with locked(self._folder.parent, BUILDING):  # another process may be building it
+                    with self._turns.changing():
+                        if self._take_over(state):
+                            return
+                    log.info("building the index of %s", self._database.place)
+                    index, kept = make(self._folder, self._rows(state, 0)), state.generation
             except StorageError as error:
                 log.warning("the index of %s is kept in memory only: %s", self._database.place, error)
-        self._index, self._kept = make(None, self._rows(state, 0)), -1
+        if index is None:
+            index = make(None, self._rows(state, 0))
+        with self._turns.changing():
+            self._index, self._kept = index, kept
+
+    def _distrust(self) -> None:
+        """Drop an index that found what nobody deleted and what yet is not there."""
+        log.warning("the index of %s does not belong to it, and is made anew", self._database.place)
+        with contextlib.ExitStack() as held:
+            if self._folder is not None:
+                held.enter_context(locked(self._folder.parent, self._database.patience))
+            held.enter_context(self._turns.changing())
+            self._index = None
+            if self._folder is not None:
+                _remove(self._folder)
 
     def _catch_up(self, index: Index, state: State) -> None:
         since = index.generation
