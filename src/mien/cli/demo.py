@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.film import follow_film
+from mien.cli.library import keep_library
 from mien.cli.options import progress_bar, takes_engine
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mien.core.faces import Face
     from mien.embeddings.comparison import Verification
     from mien.engine import Engine
+    from mien.gallery.clusters import Clustering
 
 WANT = frozenset({"pose", "age", "presence", "landmarks", "embedding"})
 FAR = 3e-4  # per comparison, of which a folder is many: at 1e-3 two of the shipped strangers are taken for one
@@ -72,12 +74,15 @@ def demo(
             sections.append(_section(name, drawing, list(item.faces)))
             print(f"{name}: {len(item.faces)} {'face' if len(item.faces) == 1 else 'faces'}")
     recognition = _recognise(seen, engine)
+    library = keep_library(out, photos or assets.FOLDER, engine)
+    if library:
+        print(f"people.mien: {library}")
     clip = None if photos else follow_film(out, engine)
     if clip:
         print(f"clip.mp4: {len(clip.tracks)} people followed for {clip.duration:.0f} s, each with one id")
     took = time.perf_counter() - start
     summary = f"{len(sections)} pictures, {len(seen)} faces, {len(recognition.pairs)} pairs of one person, {took:.1f} s"
-    write_text(out / "report.html", _page(summary, sections, recognition, clip))
+    write_text(out / "report.html", _page(summary, sections, recognition, clip, library))
     print(f"{summary}\nopen {out / 'report.html'}")
     if failures:
         raise typer.Exit(1)
@@ -163,7 +168,18 @@ def _film(clip: Clip | None) -> str:
     )
 
 
-def _page(summary: str, sections: Sequence[str], recognition: _Recognition, clip: Clip | None) -> str:
+def _people(library: Clustering | None) -> str:
+    if library is None:
+        return ""
+    return (
+        f"<h2>A gallery</h2><p>The same photos as a gallery, grouped into people: {escape(str(library))} "
+        "<a href=people.html>Who is who</a>. <code>mien gallery people people.mien</code> lists them.</p>"
+    )
+
+
+def _page(
+    summary: str, sections: Sequence[str], recognition: _Recognition, clip: Clip | None, library: Clustering | None
+) -> str:
     alike = _figures(recognition.pairs) or "<p>No two faces are called one person.</p>"
     perhaps = f"<h3>May be one person</h3>{_figures(recognition.undecided)}" if recognition.undecided else ""
     return f"""<!doctype html><meta charset=utf-8><title>mien report</title><style>
@@ -173,6 +189,7 @@ td,th{{padding:.15rem .9rem .15rem 0;text-align:left;font-variant-numeric:tabula
 figure{{display:inline-block;margin:0 1.2rem 1rem 0;font-size:13px}}.bad{{color:#b00}}</style>
 <h1>mien</h1><p>{escape(summary)}</p>
 <h2>Who is who</h2><p>{escape(recognition.meaning)}</p>{alike}{perhaps}
+{_people(library)}
 {_film(clip)}
 {"".join(sections)}
 """
