@@ -202,6 +202,29 @@ def test_two_processes_write_while_one_reads(tmp_path: Path) -> None:
     store.close()
 
 
+def test_threads_search_erase_and_copy(begun: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The locks of the folder, the database and the index are taken in one order: nobody waits for ever."""
+    monkeypatch.setattr(Index, "worth_saving", True)
+    begun._database.patience = 30
+
+    def work(number: int) -> None:
+        for turn in range(5):
+            one = 1000 * number + turn
+            begun.apply(Change(samples=[Sample(id=one)], vectors=([one], unit(1, seed=one))))
+            assert begun.search(unit(1, seed=one), 1)[0].tolist() == [[one]]
+            begun.apply(Change(forget_samples=[one]))
+            if turn % 2:
+                begun.erase()
+            else:
+                begun.backup(tmp_path / f"copy {one}")
+                begun._searcher._distrust()  # the index is made anew
+            assert begun.search(unit(4), 1)[0].ravel().tolist() == [11, 12, 13, 14]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(1, 5)))
+    assert begun.counts() == Counts(3, 4, 4)
+
+
 # -- full disks ------------------------------------------------------------------------------------------------------
 
 
