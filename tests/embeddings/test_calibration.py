@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mien.core.errors import CardError, NotCalibrated, ShapeMismatch, UsageError
 from mien.embeddings.calibration import Calibration, Stratum, Traits, load_calibration
-from mien.embeddings.fitting import fit_stratum
+from mien.embeddings.fitting import KINDS, fit_stratum
 from mien.models.catalogue import Catalogue
 
 AGES = (0.0, 150.0)
@@ -190,12 +190,18 @@ def test_every_shipped_embedder_is_calibrated() -> None:
     for card in cards:
         assert card.space
         found = load_calibration(card.space)
-        assert {"adult", "mixed", "minor", "child"} <= {s.name for s in found.strata}
+        assert {s.name for s in found.strata} == {kind.name for kind in KINDS}
+        assert [(s.ages, s.size, s.quality) for s in found.strata] == [(k.ages, k.size, k.quality) for k in KINDS]
         assert found.data_terms != "free", "the terms of the data travel with what was fitted on it"
         threshold, extrapolated = found.threshold(1e-3, ["adult"])
-        assert 0.1 < threshold < 0.6
+        assert 0.1 < threshold < 0.95
         assert not extrapolated
         assert found.threshold(1e-3, ["child"])[0] > threshold, "children are confused more"
+        assert found.threshold(1e-3, ["adult, poor"])[0] > threshold, "and so are faces of which little is seen"
+        for look in ("", ", small", ", poor"):
+            measured = found.likelihood_ratio(threshold, [f"adult{look}"])
+            assert measured is not None, "of adults there are pairs of one person"
+            assert found.likelihood_ratio(threshold, [f"mixed{look}"]) is None
 
 
 # -- fitting -----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,12 @@ Vectors = np.ndarray
 
 def directions(count: int, seed: int = 0, dimensions: int = 48) -> Vectors:
     vectors = np.random.default_rng(seed).normal(size=(count, dimensions))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def table(vectors: Vectors, people: object, traits: list[Traits] | None = None, **options: object) -> Calibration:
-    given = {"space": "x/1", "name": "mine", "data": "made up", "resamples": 20} | options
-    return fit_calibration(vectors, people, traits, **given)  # type: ignore[arg-type] # options of several types
+    given: dict[str, Any] = {"space": "x/1", "name": "mine", "data": "made up", "resamples": 20} | options
+    return fit_calibration(vectors, people, traits, **given)
 
 
 def test_without_traits_all_pairs_are_one_stratum() -> None:

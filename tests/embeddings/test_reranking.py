@@ -42,7 +42,7 @@ def exact(cost: NDArray[np.float64], source: NDArray[np.float64], target: NDArra
     return float(result.fun)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(SEEDS, st.integers(1, 6), st.integers(1, 6))
 def test_the_transport_moves_all_at_nearly_the_least_cost(seed: int, rows: int, columns: int) -> None:
     draw = np.random.default_rng(seed)
@@ -72,6 +72,7 @@ def patches(count: int, seed: int, *, side: int = 3, space: str = "test/1") -> P
     return Patches(values.astype(np.float32), (side, side), space)
 
 
+@settings(max_examples=20)
 @given(SEEDS)
 def test_where_a_patch_stands_does_not_matter(seed: int) -> None:
     probe, candidates = patches(1, seed), patches(3, seed + 1)
