@@ -15,6 +15,7 @@ and where two of them overlap nothing is ranked.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ Ints = NDArray[np.intp]
 SMALL = 32  # pixels of the aligned crop's side
 TINY = (8, 12, 16, 32)  # the same, of the frames of the made-up tracks
 TILT = 30.0  # degrees
+PART = 0.7  # of the aligned crop that is shown, enlarged
 SHORT_LIST = 50  # candidates that are looked at again
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 1.0)  # of the transport
 WEIGHT = 0.3
@@ -85,11 +87,11 @@ def small(face: Face, side: int = SMALL) -> Face:
     return face.faces.with_image(np.asarray(enlarged, np.uint8))[face.row]
 
 
-def misaligned(face: Face) -> Face:
-    """The same face, its points turned about their middle: a crop that is 30 degrees off."""
+def misaligned(face: Face, degrees: float = 0.0, zoom: float = 1.0) -> Face:
+    """The same face, its points turned and brought together about their middle: a crop that is off, or shows a part."""
     points = face.alignment.values.astype(np.float64)
-    turn = np.deg2rad(TILT)
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    turn = np.deg2rad(degrees)
+    matrix = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     middle = points.mean(axis=0)
     turned = ((points - middle) @ matrix.T + middle).astype(np.float32)
     column = type(face.alignment)(turned[None], names=face.alignment.names)
@@ -116,7 +118,8 @@ def looks(people: Sequence[Image], strangers: Sequence[Image]) -> dict[str, Look
             "mask, detector's points": [find(images, plain) for images in covered],
             "32 px": [[face and small(face) for face in part] for part in faces],
             "picture tilted 30°": [find([tilted(image) for image in images], engine) for images in clean],
-            "crop turned 30°": [[face and misaligned(face) for face in part] for part in faces],
+            "crop turned 30°": [[face and misaligned(face, degrees=TILT) for face in part] for part in faces],
+            "middle 70 %": [[face and misaligned(face, zoom=PART) for face in part] for part in faces],
         }
     return {name: (one, two) for name, (one, two) in parts.items()}
 
@@ -338,6 +341,7 @@ def main() -> None:
         measure(card.id, seen, people, lines)
         for label, report in tracks(tiny, sides, seen["clean"].people, people):
             lines["tracks"].append(f"| {card.id} | {label} | {row(report)} |")
+        print(f"{card.id} is measured", file=sys.stderr, flush=True)
     total = sum(int((people == p).sum()) * (int((people == p).sum()) - 1) for p in range(people.max() + 1))
     impostors = len(people) * (len(people) - 1) - total
     table(

@@ -176,7 +176,7 @@ class _Painter:
         outward = uv[jaw] - (0.5, 0.55)
         under_uv = uv[jaw] + 0.07 * outward / np.linalg.norm(outward, axis=1, keepdims=True)
         flat, opaque = texture(self.covering, uv, under_uv, self.draw)
-        # Narrow at the chin, the neck is: cloth below the jaw goes inwards too.
+        # The neck is narrower than the jaw: cloth below it goes inwards too.
         rest = self.face.vertices[jaw].astype(np.float64)
         low = np.clip((rest[:, 1] + 1) / 7, 0, 1)  # 0 at the ears, 1 at the chin
         way = np.column_stack([-0.5 * np.sign(rest[:, 0]) * low, BELOW[0] * low, np.full(len(jaw), BELOW[1])])
@@ -223,12 +223,11 @@ class _Painter:
         counts = np.maximum(np.bincount(owner, minlength=len(free)), 1)[:, None]
         state = np.column_stack([points @ self.axes, uv])  # in the face's own axes: right, down, back
         skin = state[free, 2]
-        mouth = _mouth(uv)[free]
+        mouth, spread = np.flatnonzero(_mouth(uv)[free]), np.array([0, 1, 3, 4])
         for _ in range(RELAXED):
             mean = np.column_stack([np.bincount(owner, column[other], len(free)) for column in state.T]) / counts
             state[free, 2] = np.minimum(mean[:, 2], skin)
-            for column in (0, 1, 3, 4):
-                state[free[mouth], column] = mean[mouth, column]
+            state[np.ix_(free[mouth], spread)] = mean[np.ix_(mouth, spread)]
         return state[:, :3] @ self.axes.T, state[:, 3:]
 
     def _cords(self, points: Doubles, color: Floats, cover: Floats, unit: float) -> None:
