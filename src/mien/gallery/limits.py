@@ -6,8 +6,6 @@ All stores call these, so that what one refuses, all refuse, with the same words
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -17,34 +15,22 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UnknownPerson, UsageError
 from mien.gallery.records import Change, Entry, Link, Person, Sample, Where
+from mien.gallery.values import (
+    LIMITS,
+    as_floats,
+    check_ids,
+    check_lengths,
+    check_numbers,
+    check_text,
+    is_id,
+    is_person,
+    is_real,
+    short,
+)
 
 __all__ = ["LIMITS", "Held", "check_change", "check_count", "check_queries", "check_space", "check_where"]
 
 Floats = NDArray[np.float32]
-
-#: The most that a store takes: characters of a text, bytes of a crop, numbers of the rest.
-LIMITS = {
-    "name": 1_000,
-    "note": 1_000,
-    "face": 200,
-    "source": 10_000,  # a path may have 4,096 bytes, a URL more
-    "picture": 200,
-    "model": 1_000,
-    "space": 1_000,
-    "words": 100,
-    "word": 1_000,  # a word's key, or its text
-    "crop": 1_000_000,
-    "setting's name": 1_000,
-    "setting": 10_000_000,  # a calibration with all its scores is a setting
-    "action": 1_000,
-    "subject": 1_000,
-    "details": 100_000,  # as JSON
-    "vector": 65_536,
-    "reservation": 1_000_000_000,
-}
-LARGEST = 2**62  #: of ids: sums of two still fit 64 bits
-UNIT = 2e-3  #: how far a vector's length may be from 1; f16 rounds it by less
-_PERSON = re.compile(r"p[1-9][0-9]{0,17}")
 
 
 class Held(Protocol):
@@ -91,11 +77,11 @@ def check_change(change: Change, held: Held, *, space: str | None, spaces: Mappi
     for entry in change.entries:
         _check_entry(entry)
     for key, value in change.meta.items():
-        _check_text("setting's name", key)
+        check_text("setting's name", key)
         if value is not None:
-            _check_text("setting", value)
-    _check_ids("person", change.forget_people, _is_person)
-    _check_ids("sample", change.forget_samples, _is_number)
+            check_text("setting", value)
+    check_ids("person", change.forget_people, is_person)
+    check_ids("sample", change.forget_samples, is_id)
     people = _once("person", [person.id for person in change.people])
     samples = _once("sample", [sample.id for sample in change.samples])
     links = _once("link", [(link.first, link.second) for link in change.links])
@@ -114,23 +100,27 @@ def check_where(where: Where) -> None:
         if where.people not in ("anybody", "nobody"):
             raise UsageError(f"people is a list of ids, 'anybody' or 'nobody'; got {where.people[:100]!r}.")
     elif where.people is not None:
-        _check_ids("person", where.people, lambda value: isinstance(value, str))
+        check_ids("person", where.people, lambda value: isinstance(value, str))
     for name, values in (("faces", where.faces), ("pictures", where.pictures)):
         if isinstance(values, str):
             raise UsageError(f"{name} is a list; got {values[:100]!r}.")
         for value in values or ():
-            _check_text("picture", value)
-    _check_ids("sample", where.ids or (), lambda value: isinstance(value, int | np.integer))
+            check_text("picture", value)
+    check_ids("sample", where.ids or (), lambda value: isinstance(value, int | np.integer))
     if where.source is not None:
-        _check_text("source", where.source)
-    _check_numbers("quality", [where.quality])
-    _check_numbers("taken", where.taken or ())
+        check_text("source", where.source)
+    check_numbers("quality", [where.quality])
+    if where.taken is not None and len(where.taken) != 2:
+        raise UsageError(f"taken is (from, to); got {where.taken!r}.")
+    check_numbers("taken", where.taken or ())
     for key, word in where.words.items():
-        _check_text("word", key)
+        check_text("word", key)
         if isinstance(word, str):
-            _check_text("word", word)
-        elif not (isinstance(word, tuple) and len(word) == 2 and all(_is_real(end) and end == end for end in word)):
-            raise UsageError(f"the word {key!r} is a text or a pair of numbers (low, high); got {word!r}.")
+            check_text("word", word)
+        elif not (
+            isinstance(word, tuple) and len(word) == 2 and all(is_real(end) or end in (-np.inf, np.inf) for end in word)
+        ):
+            raise UsageError(f"the word {short(key)} is a text or a pair of numbers (low, high); got {short(word)}.")
 
 
 def check_queries(queries: Floats, k: int, dimension: int | None) -> Floats:
@@ -143,12 +133,12 @@ def check_queries(queries: Floats, k: int, dimension: int | None) -> Floats:
     UsageError
         If a query is no vector of length 1, or `k` no positive number.
     """
-    if not _is_number(k):
+    if not is_id(k):
         raise UsageError(f"k is a positive number; got {k!r}.")
-    values = np.asarray(queries, np.float32)
+    values = as_floats(queries)
     if values.ndim != 2 or dimension not in (None, values.shape[1]):
         raise ShapeMismatch(f"queries are (Q, {dimension or 'D'}), got shape {values.shape}.")
-    _check_lengths(values, "query")
+    check_lengths(values, "query")
     return values
 
 
@@ -162,10 +152,10 @@ def check_space(space: str, dimension: int, spaces: Mapping[str, int] = MappingP
     ShapeMismatch
         If the space has vectors of another dimension.
     """
-    _check_text("space", space)
+    check_text("space", space)
     if not space:
         raise UsageError("an embedding space has a name.")
-    if not _is_number(dimension) or dimension > LIMITS["vector"]:
+    if not is_id(dimension) or dimension > LIMITS["vector"]:
         raise UsageError(f"a vector has 1 to {LIMITS['vector']:,} numbers; got {dimension!r}.")
     if spaces.get(space, dimension) != dimension:
         raise ShapeMismatch(f"vectors of {space} have {spaces[space]} numbers; got {dimension}.")
@@ -173,7 +163,7 @@ def check_space(space: str, dimension: int, spaces: Mapping[str, int] = MappingP
 
 def check_count(count: int) -> None:
     """Check how many numbers are to be reserved: `UsageError` if that is no number of numbers."""
-    if not _is_number(count) or count > LIMITS["reservation"]:
+    if not is_id(count) or count > LIMITS["reservation"]:
         raise UsageError(f"1 to {LIMITS['reservation']:,} numbers are reserved at once; got {count!r}.")
 
 
@@ -181,26 +171,17 @@ def _check_vectors(change: Change, space: str | None, spaces: Mapping[str, int])
     if change.vectors is None:
         return None
     ids, vectors = change.vectors
-    values = np.asarray(vectors, np.float32)
+    values = as_floats(vectors)
     name = change.space if change.space is not None else space
     if name is None:
         raise UsageError("the gallery has no embedding space yet: say which one the vectors are of.")
     if values.ndim != 2 or len(values) != len(ids):
         raise ShapeMismatch(f"{len(ids)} samples have vectors ({len(ids)}, D), got shape {values.shape}.")
     check_space(name, values.shape[1], spaces)
-    _check_ids("sample", ids, _is_number)
+    check_ids("sample", ids, is_id)
     _apart("sample", _once("sample", ids), change.forget_samples)
-    _check_lengths(values, "vector")
+    check_lengths(values, "vector")
     return name
-
-
-def _check_lengths(values: Floats, what: str) -> None:
-    lengths = np.linalg.norm(values, axis=1)
-    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= UNIT))  # NaN is wrong too
-    if len(wrong):
-        length = lengths[wrong[0]]
-        has = f"the length {length:.4g}, not 1" if np.isfinite(length) else "a number that is none (NaN or infinite)"
-        raise UsageError(f"{what} {wrong[0]} has {has}.")
 
 
 def _check_people_held(change: Change, held: Held, people: set[Any]) -> None:
@@ -210,13 +191,13 @@ def _check_people_held(change: Change, held: Held, people: set[Any]) -> None:
     leaving = people | set(change.forget_people)  # what these were called before is free
     for other in held.people(names=names) if names else []:
         if other.id not in leaving:
-            raise UsageError(f"there is a {_short(other.name)} already: {other.id}.")
+            raise UsageError(f"there is a {short(other.name)} already: {other.id}.")
     owners = {sample.person for sample in change.samples if sample.person is not None}
     gone = owners & set(change.forget_people)
     unknown = owners - people
     known = {person.id for person in held.people(sorted(unknown))} if unknown else set()
     if missing := sorted(gone | (unknown - known)):
-        raise UnknownPerson(f"there is no person {_short(missing[0])} in the gallery.")
+        raise UnknownPerson(f"there is no person {short(missing[0])} in the gallery.")
     if change.forget_people:
         settled = {sample.id for sample in change.samples} | set(change.forget_samples)
         for sample in held.samples(Where(people=list(change.forget_people))):
@@ -237,28 +218,28 @@ def _check_samples_held(change: Change, held: Held, samples: set[Any]) -> None:
 
 
 def _check_person(person: Person) -> None:
-    _check_ids("person", [person.id], _is_person)
+    check_ids("person", [person.id], is_person)
     if person.name is not None:
-        _check_text("name", person.name)
+        check_text("name", person.name)
         if not person.name.strip():
             raise UsageError("a name is not empty; None stands for a person without one.")
-    _check_text("note", person.note)
-    _check_numbers("created", [person.created])
+    check_text("note", person.note)
+    check_numbers("created", [person.created])
 
 
 def _check_sample(sample: Sample) -> None:
-    _check_ids("sample", [sample.id], _is_number)
+    check_ids("sample", [sample.id], is_id)
     for field in ("face", "source", "picture", "model"):
-        _check_text(field, getattr(sample, field))
+        check_text(field, getattr(sample, field))
     for field in ("box", "size", "ages"):
         value = getattr(sample, field)
         if value is not None and len(value) != (4 if field == "box" else 2):
             raise ShapeMismatch(f"{field} of sample {sample.id} is {value!r}.")
-        _check_numbers(field, value or ())
+        check_numbers(field, value or ())
     if any(side != int(side) or side < 0 for side in sample.size):
         raise UsageError(f"size is (width, height) in pixels; got {sample.size!r}.")
     for field in ("created", "taken", "quality"):
-        _check_numbers(field, [getattr(sample, field)])
+        check_numbers(field, [getattr(sample, field)])
     if sample.quality is not None and not 0 <= sample.quality <= 1:
         raise UsageError(f"quality is in [0, 1]; got {sample.quality!r}.")
     if sample.ages is not None and not sample.ages[0] <= sample.ages[1]:
@@ -274,24 +255,24 @@ def _check_words(words: Mapping[str, Any]) -> None:
     if len(words) > LIMITS["words"]:
         raise UsageError(f"a sample has at most {LIMITS['words']} words; got {len(words):,}.")
     for key, word in words.items():
-        _check_text("word", key)
+        check_text("word", key)
         if isinstance(word, str):
-            _check_text("word", word)
-        elif not (_is_real(word) and math.isfinite(word)):
-            raise UsageError(f"the word {_short(key)} is a text or a finite number; got {word!r}.")
+            check_text("word", word)
+        elif not is_real(word):
+            raise UsageError(f"the word {short(key)} is a text or a finite number; got {short(word)}.")
 
 
 def _check_link(link: Link) -> None:
-    _check_ids("sample", [link.first, link.second], _is_number)
+    check_ids("sample", [link.first, link.second], is_id)
     if not link.first < link.second:
         raise UsageError(f"a link goes from a smaller to a larger id; got {link.first} and {link.second}.")
 
 
 def _check_entry(entry: Entry) -> None:
-    _check_numbers("time", [entry.time])
-    _check_text("action", entry.action)
+    check_numbers("time", [entry.time])
+    check_text("action", entry.action)
     for subject in entry.subjects:
-        _check_text("subject", subject)
+        check_text("subject", subject)
     try:
         text = json.dumps(dict(entry.details), allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -300,56 +281,15 @@ def _check_entry(entry: Entry) -> None:
         raise UsageError(f"details of an entry have at most {LIMITS['details']:,} characters; got {len(text):,}.")
 
 
-def _check_text(field: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise UsageError(f"a {field} is a text; got {type(value).__name__}.")
-    if len(value) > LIMITS[field]:
-        raise UsageError(f"a {field} has at most {LIMITS[field]:,} characters; got {len(value):,}.")
-    # PostgreSQL takes no NUL, and half of a surrogate pair has no bytes in any store.
-    if "\0" in value or (not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value)):
-        raise UsageError(f"a {field} has a character that cannot be stored: {_short(value)}.")
-
-
-def _check_numbers(field: str, values: Iterable[float | None]) -> None:
-    for value in values:
-        if value is not None and not (_is_real(value) and math.isfinite(value)):
-            raise UsageError(f"{field} is a finite number; got {value!r}.")
-
-
-def _check_ids(what: str, ids: Iterable[Any], good: Any) -> None:
-    if isinstance(ids, str):
-        raise UsageError(f"ids are a list; got {_short(ids)}.")
-    for value in ids:
-        if not good(value):
-            raise UsageError(f"{_short(value)} is no id of a {what}.")
-
-
 def _once(what: str, values: Iterable[Any]) -> set[Any]:
     seen: set[Any] = set()
     for value in values:
         if value in seen:
-            raise UsageError(f"the {what} {_short(value)} is there twice in one change.")
+            raise UsageError(f"the {what} {short(value)} is there twice in one change.")
         seen.add(value)
     return seen
 
 
 def _apart(what: str, written: set[Any], forgotten: Collection[Any]) -> None:
     if both := written & set(forgotten):
-        raise UsageError(f"one change writes and forgets the {what} {_short(min(both))}.")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
-
-
-def _is_person(value: object) -> bool:
-    return isinstance(value, str) and _PERSON.fullmatch(value) is not None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 < value < LARGEST
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        raise UsageError(f"one change writes and forgets the {what} {short(min(both))}.")
