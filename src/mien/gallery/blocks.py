@@ -169,7 +169,7 @@ def _anchors(
     for row, sample in enumerate(samples):
         if sample.person in people:
             faces[str(sample.person)].append(row)
-    torn = defaultdict(set)
+    torn: dict[str, set[int]] = defaultdict(set)
     for a, b in apart:
         if samples[a].person == samples[b].person and samples[a].person in people:
             torn[str(samples[a].person)] |= {a, b}
@@ -180,7 +180,7 @@ def _anchors(
         if person in torn:  # those that were confirmed stay, else the one of the faces in question that fits better
             mean = vectors[rows].sum(axis=0)
             anchors[person] = confirmed or [max(sorted(torn[person]), key=lambda row: float(vectors[row] @ mean))]
-        elif not again or (named and not confirmed):
+        elif named or not again:
             anchors[person] = rows
         elif confirmed:
             anchors[person] = confirmed

@@ -109,7 +109,7 @@ def cluster_store(
     far, far_many, ages
         See `Thresholds.of`.
     again : bool
-        Look at all faces anew but those that a human said something about.
+        Look at all faces anew but those that a human confirmed, and those of people who have a name.
     least : int
         Faces that make a new person.
     neighbours : int

@@ -192,9 +192,10 @@ class Review:
     # -- answers -----------------------------------------------------------------------------------------------------
 
     def _same(self, question: Question) -> Answered:
+        asked = self._faces_beside(question.first, question.second)
         merged = self._join(self._rows[question.first.id], self._rows[question.second.id])
         link = _link(question.first, question.second, same=True)
-        return self._write("yes", [link], [question.first, question.second], merged, asked=sum(question.faces))
+        return self._write("yes", [link], [question.first, question.second], merged, asked=asked)
 
     def _belongs(self, question: Question, person: Person) -> Answered:
         if person.id not in self._people:
@@ -204,18 +205,19 @@ class Review:
         candidate = next((one.sample for one in question.candidates if one.person.id == person.id), None)
         if not groups:  # somebody without faces yet
             self._own(row, person.id)
-            return self._write("person", [], [question.first], {}, asked=question.faces[0])
+            return self._write("person", [], [question.first], {}, asked=self._faces_beside(question.first))
         other = candidate or self._samples[groups[0]]
+        asked = self._faces_beside(question.first, other)
         merged = self._join(row, self._rows[other.id])
         link = _link(question.first, other, same=True)
-        return self._write("person", [link], [question.first, other], merged, asked=question.faces[0])
+        return self._write("person", [link], [question.first, other], merged, asked=asked)
 
     def _not_same(self, question: Question) -> Answered:
         others = [one.sample for one in question.candidates] or [question.second]
         links = [_link(question.first, other, same=False) for other in others]
         row, other = (self._rows[one.id] for one in (question.first, others[0]))
         if self._linkage.labels[row] == self._linkage.labels[other]:  # the face leaves, and the others stay
-            return self._write("no", links, [], {}, asked=1, freed=self._samples[row])
+            return self._write("no", links, [], {}, asked={question.first.id}, freed=self._samples[row])
         for link in links:
             groups = [int(self._linkage.labels[self._rows[number]]) for number in (link.first, link.second)]
             for group in groups:
@@ -223,9 +225,15 @@ class Review:
             margin = float(self._linkage.margin(*(np.array([group]) for group in groups))[0])
             self._linkage.raised[groups] += max(margin, 0.0)
             self._linkage.touch(groups)
-        return self._write("no", links, [], {}, asked=0)
+        return self._write("no", links, [], {}, asked=set())
 
     # -- groups ------------------------------------------------------------------------------------------------------
+
+    def _faces_beside(self, *samples: Sample) -> set[int]:
+        """Ids of all faces of the groups of these."""
+        labels = self._linkage.labels
+        groups = [labels[self._rows[sample.id]] for sample in samples]
+        return {self._samples[row].id for row in np.flatnonzero(np.isin(labels, groups)).tolist()}
 
     def _groups_of(self, person: str) -> list[int]:
         numbers = [number for number, owner in self._whose.items() if owner == person]
@@ -287,7 +295,7 @@ class Review:
         said: Sequence[Sample],
         merged: Mapping[str, str],
         *,
-        asked: int,
+        asked: set[int],
         freed: Sample | None = None,
     ) -> Answered:
         """Write the groups as they are now, the answer, and what takes both back."""
@@ -319,7 +327,7 @@ class Review:
         pairs = zip(before, change.samples, strict=True)
         moved = [new for old, new in pairs if old.person != new.person]
         owners = sorted({one.person for one in moved if one.person}, key=number_of)
-        return Answered(len(moved), max(0, len(moved) - asked), tuple(owners))
+        return Answered(len(moved), sum(one.id not in asked for one in moved), tuple(owners))
 
     def _follow(self, change: Change, *, rebuild: bool) -> None:
         """Know what was written."""

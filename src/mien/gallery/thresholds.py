@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import NotCalibrated, UsageError
-from mien.embeddings.calibration import ANY, Calibration, Range, Traits
+from mien.embeddings.calibration import Calibration, Range, Traits
+from mien.gallery.answers import traits_of_sample
 from mien.gallery.records import Sample
 
 __all__ = ["FAR", "FAR_MANY", "NEVER", "Thresholds"]
@@ -93,10 +94,13 @@ class Thresholds:
         examples: list[Traits] = []
         kinds = np.empty(len(samples), np.intp)
         for row, sample in enumerate(samples):
-            height = sample.box[3] - sample.box[1] if sample.box else None
-            traits = Traits(sample.ages or ages or ANY.ages, ANY.size if height is None else (height, height))
+            traits = traits_of_sample(sample if sample.ages or ages is None else replace(sample, ages=ages))
             # Faces are of one kind that fit the same sides of the same strata: everything else is the same, too.
-            kind = tuple(_side(traits.ages, a) + _side(traits.size, s.size) for s in calibration.strata for a in s.ages)
+            kind = tuple(
+                _side(traits.size, one.size) + _side(traits.quality, one.quality) + _side(traits.ages, span)
+                for one in calibration.strata
+                for span in one.ages
+            )
             kinds[row] = number.setdefault(kind, len(number))
             if kinds[row] == len(examples):
                 examples.append(traits)
