@@ -82,6 +82,9 @@ def test_what_is_something_else_is_refused_and_left_alone(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a.jpg"]
     assert stat.S_IMODE((tmp_path / "photos").stat().st_mode) != 0o700
     assert (tmp_path / "file").read_bytes() == b"y"
+    for place, error in (("a\0b", UsageError), (tmp_path / ("x" * 5000), StorageError)):
+        with pytest.raises(error):
+            open_store(place)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="empty"):
         open_store(tmp_path / "empty", create=False)
@@ -106,6 +109,31 @@ def test_two_that_begin_the_same_gallery(tmp_path: Path) -> None:
     assert len({store.reserve(1) for store in stores}) == 6
     for store in stores:
         store.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+def test_what_may_not_be_read_is_said(tmp_path: Path) -> None:
+    open_store(tmp_path / "g").close()
+    os.seteuid(65534)
+    try:
+        with pytest.raises(StorageError, match=r"Permission denied\.$"):
+            open_store(tmp_path / "g")
+    finally:
+        os.seteuid(0)
+
+
+def test_a_relative_path_stays_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_store("g")
+    store.apply(BEGINNING)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert store.search(unit(1), 1)[0].tolist() == [[11]]
+    store.backup("copy")
+    store.erase()
+    store.close()
+    assert (tmp_path / "other" / "copy" / "gallery.sqlite").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g", "other"]
 
 
 # -- versions --------------------------------------------------------------------------------------------------------

@@ -87,7 +87,9 @@ class SqliteStore:
             with database.apart() as db:
                 _create(db, precision or "f16")
             return cls(database, None)
-        folder = Path(place)
+        if "\0" in place:
+            raise UsageError("a path has no NUL character.")
+        folder = Path(place).absolute()  # whatever the process makes its folder later
         _begin(folder, precision or "f16", create=create)
         database = Database(folder / NAME, str(folder), patience=patience)
         try:
@@ -225,12 +227,14 @@ def _begin(folder: Path, precision: Precision, *, create: bool) -> None:
     The database is made beside its place and moved there whole, under a lock: of two processes that begin the same
     gallery, one makes it, and one that is killed leaves only what the next one removes.
     """
-    if (folder / NAME).is_file():
-        return
-    if not create and not folder.exists():
-        raise SourceError(f"there is no gallery at {folder}.")
     try:
+        if (folder / NAME).is_file():
+            return
+        if not create and not folder.exists():
+            raise SourceError(f"there is no gallery at {folder}.")
         if folder.exists() and (not folder.is_dir() or any(not _ours(path.name) for path in folder.iterdir())):
+            if (folder / NAME).is_file():
+                return  # another process was faster
             raise SourceError(f"{folder} is there, but holds no gallery: name a new or empty folder.")
         if not create:
             raise SourceError(f"there is no gallery in {folder}, which is empty.")
@@ -240,7 +244,7 @@ def _begin(folder: Path, precision: Precision, *, create: bool) -> None:
             if not (folder / NAME).is_file():
                 _lay_out(folder, precision)
     except OSError as error:
-        raise StorageError(f"a gallery cannot be made at {folder}: {error.strerror or error}.") from error
+        raise StorageError(f"a gallery cannot be opened at {folder}: {error.strerror or error}.") from error
 
 
 def _lay_out(folder: Path, precision: Precision) -> None:

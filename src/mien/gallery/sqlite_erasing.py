@@ -86,11 +86,12 @@ def backup(database: Database, folder: Path | None, target: Path) -> None:
 
 
 def _copy(database: Database, folder: Path | None, new: Path) -> None:
-    if folder is not None and (folder / INDEX).exists():
+    if folder is not None:
         with locked(folder, database.patience):  # before the database: an index must not be ahead of it
-            (new / INDEX).mkdir(mode=0o700)
-            for path in (folder / INDEX).iterdir():
-                shutil.copy(path, new / INDEX)  # with its mode
+            if (folder / INDEX).exists():
+                (new / INDEX).mkdir(mode=0o700)
+                for path in (folder / INDEX).iterdir():
+                    shutil.copy(path, new / INDEX)  # with its mode
     copy = new / NAME
     copy.touch(0o600)
     copy.chmod(0o600)
