@@ -5,7 +5,8 @@ How a curve is made:
 - Each person counts once, all pairs of two persons are impostor pairs.
 - Down to 2 % the score of a rate is the quantile; below, the scores above the 2 % quantile are given an exponential
   tail, the limit law of exceedances (Pickands, *Statistical inference using extreme order statistics*, 1975) with its
-  shape held at zero. Cosines are bounded, so the true tail is shorter: this errs to the safe side.
+  shape held at zero. Cosines are bounded, so the true tail is shorter: this errs to the safe side. Where at least ten
+  pairs have a rate, the quantile is kept if it is higher.
 - Pairs that share a person are not independent, so the uncertainty is taken over *people*: the score kept for each
   rate is the 90 % point of a bootstrap that draws people with replacement.
 - A rate below 10 / pairs is extrapolated, and says so; one a hundred times lower still is not given at all.
@@ -35,7 +36,6 @@ Indices = NDArray[np.intp]
 
 TAIL = 0.02  # the part of the scores that the tail is fitted to
 CONFIDENCE = 0.9  # the point of the bootstrap distribution that is kept
-WELL_COUNTED = 1000  # pairs from which on a rate below the tail's is counted, too: the higher score is kept
 REACH = 100.0  # how far below the counted rates the tail is believed
 FEWEST_PAIRS = round(EMPIRICAL_PAIRS / TAIL)
 RESAMPLES = 400
@@ -362,4 +362,6 @@ def _curve(values: Doubles, weights: Doubles, total: float, rates: Doubles) -> D
     start = min(int(np.searchsorted(reached, TAIL)), len(values) - 1)
     mean_excess = np.average(values[: start + 1] - values[start], weights=weights[: start + 1])
     tail = values[start] + mean_excess * np.log(TAIL / rates)
-    return np.where(rates >= TAIL, counted, np.where(rates * total >= WELL_COUNTED, np.maximum(counted, tail), tail))
+    # Pairs of poor faces are of many qualities at once, and their tail is heavier than an exponential one.
+    countable = rates * total >= EMPIRICAL_PAIRS
+    return np.where(rates >= TAIL, counted, np.where(countable, np.maximum(counted, tail), tail))
