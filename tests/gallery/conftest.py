@@ -11,10 +11,10 @@ import pytest
 
 from mien.gallery import sqlite_file
 from mien.gallery.store import Store, open_store
-from tests.gallery import servers
+from tests.gallery import rest, servers
 
 #: Fixtures of places, one per kind of store.
-SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "qdrant")]
+SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "qdrant", "qdrant_rest")]
 PLACES = ["memory", "folder", *SERVERS]
 
 
@@ -56,6 +56,15 @@ def qdrant() -> Iterator[str]:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="mien-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield f"qdrant:{folder}/qdrant"
+
+
+@pytest.fixture
+def qdrant_rest() -> Iterator[str]:
+    """The URL of a gallery on a server of Qdrant that speaks real HTTP."""
+    pytest.importorskip("qdrant_client", reason="qdrant-client is not installed")
+    server = rest.Rest()
+    yield f"{server.url}/people"
+    server.close()
 
 
 @pytest.fixture(params=PLACES)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from mien.core.errors import GalleryChanged, GalleryError, MienError, SourceError, StorageError, UsageError
@@ -23,9 +23,12 @@ from mien.gallery.store import Store, open_store
 from tests.gallery import servers
 from tests.gallery.holding import BEGINNING, SPACE, contents, unit
 from tests.gallery.machine import StoreMachine
-from tests.gallery.test_machine import AMOUNTS
 
 SECRET = "hunter2"
+FEW, MANY = (
+    settings(max_examples=examples, stateful_step_count=12, suppress_health_check=list(HealthCheck))
+    for examples in (6, 40)
+)
 
 
 @pytest.fixture
@@ -195,7 +198,7 @@ def test_a_reader_need_not_be_a_writer(postgres: str, begun: Store, postgres_ser
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("amount", AMOUNTS)
+@pytest.mark.parametrize("amount", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
 def test_it_agrees_with_the_model(postgres_server: servers.Postgres, amount: settings) -> None:
     places: dict[Store, str] = {}
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from mien.core.errors import GalleryChanged, GalleryError, SourceError, StorageError, UsageError
@@ -33,7 +33,6 @@ from mien.gallery.records import Change, Entry, Link, Person, Sample
 from mien.gallery.store import Store, open_store
 from tests.gallery.holding import BEGINNING, SPACE, contents, unit
 from tests.gallery.machine import StoreMachine
-from tests.gallery.test_machine import AMOUNTS
 
 pytestmark = [
     pytest.mark.server,
@@ -42,6 +41,10 @@ pytestmark = [
 ]
 
 SECRET = "hunter2"
+FEW, MANY = (
+    settings(max_examples=examples, stateful_step_count=12, suppress_health_check=list(HealthCheck))
+    for examples in (6, 40)
+)
 PLACE = "http://qdrant.example:6333/people"
 
 #: A change that does something of everything.
@@ -250,7 +253,7 @@ def test_of_many_that_computed_from_one_state_one_wins(server: Server) -> None:
     assert stores[0].generation() == 18
 
 
-@pytest.mark.parametrize("amount", AMOUNTS)
+@pytest.mark.parametrize("amount", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
 def test_it_agrees_with_the_model(monkeypatch: pytest.MonkeyPatch, amount: settings) -> None:
     """A server that several share: the one that is opened again is another than the one that begins."""
     pytest.importorskip("qdrant_client", reason="qdrant-client is not installed")

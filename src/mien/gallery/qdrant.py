@@ -5,8 +5,11 @@ in the environment variable QDRANT_API_KEY. ``qdrant:FOLDER`` is the client's lo
 for trials and tests. It keeps everything in memory, compares with all vectors, and is for one process at a time.
 
 Qdrant has no transactions: `mien.gallery.qdrant_journal` says how a change happens as a whole nevertheless, and what
-others may see meanwhile. `expect` is compared by the one process that may write, so it holds as that does. Vectors are
-stored as f16 or f32: Qdrant's one-byte type is unsigned, and its quantization keeps the original too, so no i8.
+others may see meanwhile. `expect` is compared by the one process that may write, so it holds as that does.
+
+Vectors are stored as f16 or f32; there is no i8, since Qdrant's one-byte type is unsigned, and its quantization keeps
+the original too. A server multiplies f16 as they are stored, a little longer or shorter than 1: its scores are off by
+some 1e-5 at 512 numbers.
 
 **What is deleted.** Qdrant marks points as deleted and drops them from its segments in time; nothing tells when. So
 `erase` copies the gallery without them into new collections, lets the names mean those, and deletes the old ones with

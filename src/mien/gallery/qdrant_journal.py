@@ -15,7 +15,7 @@ finds a committed change does its steps again first. So:
 - A `StorageError` out of `apply` says that the server went away; whether the change happens is then seen in the
   generation, as with any database.
 - While steps are done, others may read some of a change before all of it. Its generation appears last.
-- In a cluster, writes are ordered "strong", and reads ask all replicas.
+- In a cluster, writes are ordered "strong", and the state is read from a majority of the replicas.
 """
 
 from __future__ import annotations
@@ -113,7 +113,10 @@ class Journal:
         GalleryError
             If it is not there, or of a newer version.
         """
-        found = self._collections.ask("retrieve", JOURNAL, ids=[STATE], with_payload=True)
+        from qdrant_client.http import models
+
+        majority = models.ReadConsistencyType.MAJORITY
+        found = self._collections.ask("retrieve", JOURNAL, ids=[STATE], with_payload=True, consistency=majority)
         place = self._collections.address.place
         if not found:
             raise GalleryError(f"{place} is torn (its state is missing); restore a snapshot of it.")
