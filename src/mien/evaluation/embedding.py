@@ -13,7 +13,7 @@ from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource, load_image
 from mien.engine import Engine, default_engine
 
-__all__ = ["Alter", "crops_of", "embed_boxes", "embed_crops", "embed_pictures", "masked_pictures"]
+__all__ = ["Alter", "crop_of", "crops_of", "embed_boxes", "embed_crops", "embed_pictures", "masked_pictures"]
 
 Floats = NDArray[np.float32]
 Alter: TypeAlias = Callable[[Image], Image]  #: changes an aligned crop, (112, 112, 3) uint8
@@ -62,7 +62,7 @@ def crops_of(
     engine = engine or default_engine()
     if aligned:
         return [load_image(picture) for picture in pictures]
-    return [_crop(engine.analyze(picture, want={"alignment"}).top(1)) for picture in pictures]
+    return [crop_of(engine.analyze(picture, want={"alignment"}).top(1)) for picture in pictures]
 
 
 def embed_crops(crops: Sequence[Image | None], *, alter: Alter | None = None, engine: Engine | None = None) -> Floats:
@@ -106,7 +106,8 @@ def masked_pictures(pictures: Iterable[ImageSource], *, seed: int = 0, engine: E
         yield paint_faces(image, faces, seed=1000 * seed + number, engine=engine) if len(faces) else image
 
 
-def _crop(faces: Faces) -> Image | None:
+def crop_of(faces: Faces) -> Image | None:
+    """The aligned crop of the first of these faces, (112, 112, 3) uint8; None where there is none."""
     if not len(faces) or ("alignment" in faces.columns and faces[0].alignment.abstained):
         return None
     return faces[0].crop(template="arcface112", size=CROP)
