@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mien.core.errors import GalleryError, ShapeMismatch, StorageError, UsageError
 from mien.embeddings.packing import pack
 from mien.gallery.index import Index
+from mien.gallery.index_rows import widened
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -166,6 +167,12 @@ def test_wrong_ids_and_numbers() -> None:
     with pytest.raises(UsageError, match="k is at least 1"):
         index.search(unit(1), 0)
     assert len(index) == 10
+
+
+def test_every_finite_half_is_widened_exactly() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    np.testing.assert_array_equal(widened(halves).view(np.uint32), halves.astype(np.float32).view(np.uint32))
 
 
 # What is kept.

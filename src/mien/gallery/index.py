@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.gallery.index_files import FileRows, Files, storage_errors
 from mien.gallery.index_lists import Lists
-from mien.gallery.index_rows import Growing, compared, kth, noting_ids, repeated, rounded
+from mien.gallery.index_rows import Growing, compared, kth, noting_ids, repeated, rounded, widened
 
 __all__ = ["Index"]
 
@@ -271,7 +271,7 @@ class Index:
         covered = len(self._lists or ())
         older = rows[rows < covered]
         recent = self._recent.values[rows[len(older) :] - covered]
-        return np.concatenate([self._listed[older].astype(np.float32), recent]) if len(older) else recent
+        return np.concatenate([widened(self._listed[older]), recent]) if len(older) else recent
 
     def _find(self, ids: Ids) -> Ids:
         """Rows of those ids that are there."""
@@ -335,7 +335,7 @@ class Index:
             files.write("ids", [known], "<i8", ())
             if len(known) >= self.SMALL:
                 source = files.rows("vectors")
-                lists = Lists.build(len(known), lambda part: source[part].astype(np.float32), threads=threads)
+                lists = Lists.build(len(known), lambda part: widened(source[part]), threads=threads)
                 for name in LISTS:
                     array = getattr(lists, name)
                     portions = (array[s : s + PORTION] for s in range(0, len(array), PORTION))
@@ -351,7 +351,7 @@ class Index:
         vectors[again], known[again] = 0, REMOVED
         lists = None
         if len(known) >= self.SMALL:
-            lists = Lists.build(len(known), lambda part: vectors[part].astype(np.float32), threads=threads)
+            lists = Lists.build(len(known), lambda part: widened(vectors[part]), threads=threads)
         count = len(lists or ())
         self._adopt(known, lists, vectors[:count], vectors[count:])
 
@@ -368,7 +368,7 @@ class Index:
 
     def _adopt(self, ids: Ids, lists: Lists | None, listed: Halves | FileRows, recent: Halves) -> None:
         self._ids, self._lists, self._listed = Growing(ids), lists, listed
-        self._recent = Growing(recent.astype(np.float32))
+        self._recent = Growing(widened(recent))
         self._order, self._saved, self._unsaved = None, 0, []
         self._removed = int((ids == REMOVED).sum())
         if lists is not None:
