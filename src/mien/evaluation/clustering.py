@@ -15,7 +15,7 @@ Intervals are 95 % of a bootstrap that draws people, each with all their faces; 
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def evaluate_groups(
     groups: Sequence[Hashable],
     people: Sequence[Hashable],
     *,
-    strata: dict[str, Sequence[bool]] | None = None,
+    strata: Mapping[str, Sequence[bool]] | None = None,
     resamples: int = 200,
     seed: int = 0,
 ) -> ClusteringReport:
@@ -111,7 +111,7 @@ def evaluate_groups(
         The group that each face was put into; a face that is in none has one of its own.
     people : sequence of N
         Who it is.
-    strata : dict of name to N bools, optional
+    strata : mapping of name to N bools, optional
         Kinds of faces to measure by themselves.
     resamples, seed : int
         Of the bootstrap over people.

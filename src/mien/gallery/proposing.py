@@ -151,8 +151,8 @@ def propose(
     people : mapping of str to Person, optional
         Who there is, by id.
     again : bool
-        Look at all faces anew but those that a human confirmed, and those of people who have a name. People keep their ids where most of their
-        faces are.
+        Look at all faces anew but those that a human confirmed, and those of people who have a name. People keep their
+        ids where most of their faces are.
     least : int
         Faces that make a new person.
     neighbours : int
