@@ -19,7 +19,6 @@ import numpy as np
 from mien.core.errors import UsageError
 from mien.core.image import ImageSource, load_image
 from mien.engine import Engine
-from mien.evaluation.embedding import crop_of
 
 __all__ = ["BUDGETS", "StageTime", "TimedReport", "evaluate_time", "machine_name"]
 
@@ -49,7 +48,7 @@ class TimedReport:
         Name of the processor; the numbers are its.
     pictures, without_face : int
     stages : tuple of StageTime
-        "decode", "detect", "align" (with the crop), "embed", and "whole", their sum.
+        "decode", "detect", "align", "embed", and "whole", their sum.
     budgets : dict of float to bool
         Which budgets in milliseconds are held.
     """
@@ -124,12 +123,11 @@ def _stages(picture: ImageSource, engine: Engine) -> tuple[list[float], bool]:
     marks.append(time.perf_counter())
     faces = engine.analyze(image).top(1)
     marks.append(time.perf_counter())
-    crop = crop_of(engine.analyze(image, faces=faces, want={"alignment"})) if len(faces) else None
+    faces = engine.analyze(image, faces=faces, want={"alignment"})
     marks.append(time.perf_counter())
-    if crop is not None:
-        engine.analyze([crop], aligned=True, want={"embedding"})
+    faces = engine.analyze(image, faces=faces, want={"embedding"})
     marks.append(time.perf_counter())
-    return (np.diff(marks) * 1e3).tolist(), crop is not None
+    return (np.diff(marks) * 1e3).tolist(), len(faces) > 0 and not faces[0].embedding.abstained
 
 
 def machine_name() -> str:
