@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import GalleryChanged, ShapeMismatch
+from mien.core.errors import GalleryChanged, GalleryError, ShapeMismatch
 from mien.embeddings.packing import Precision
 from mien.gallery.limits import check_change
 from mien.gallery.postgres_tables import (
@@ -58,7 +58,9 @@ class Records:
             "SELECT generation, precision, name, dimension, 'vectors_' || number"
             " FROM state LEFT JOIN spaces ON space = number"
         ).fetchone()
-        return State(*cast("tuple[Any, ...]", row))
+        if row is None:
+            raise GalleryError("the gallery is torn (its state is missing); restore a backup of it.")
+        return State(*row)
 
     @property
     def kind(self) -> Kind:

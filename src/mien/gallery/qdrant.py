@@ -169,10 +169,10 @@ class QdrantStore:
             current = _used(state)
             return np.full((len(wanted), current.dimension if current else 0), np.nan, np.float32)
         found: dict[int, list[float]] = {}
-        for start in range(0, len(wanted), PORTION):
-            points = self._collections.ask(
-                "retrieve", SAMPLES, ids=wanted[start : start + PORTION], with_payload=False, with_vectors=[used.vector]
-            )
+        possible = [one for one in wanted if one > 0]
+        for start in range(0, len(possible), PORTION):
+            ids = possible[start : start + PORTION]
+            points = self._collections.ask("retrieve", SAMPLES, ids=ids, with_payload=False, with_vectors=[used.vector])
             found |= {point.id: point.vector[used.vector] for point in points if point.vector}
         vectors = np.full((len(wanted), used.dimension), np.nan, np.float32)
         for place, one in enumerate(wanted):
@@ -280,7 +280,7 @@ def _portions(where: Where) -> Iterator[Where]:
     if where.ids is None:
         yield where
         return
-    ids = sorted({int(one) for one in where.ids})
+    ids = sorted({int(one) for one in where.ids if one > 0})
     for start in range(0, len(ids), PORTION):
         yield replace(where, ids=ids[start : start + PORTION])
 

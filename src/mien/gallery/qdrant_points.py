@@ -209,7 +209,8 @@ def filter_of(where: Where) -> Filter | None:
     must: list[Any] = []
     must_not: list[Any] = []
     if where.ids is not None:
-        must.append(models.HasIdCondition(has_id=[int(one) for one in where.ids]))
+        # A server refuses the whole request for an id that none of its points can have.
+        must.append(models.HasIdCondition(has_id=[int(one) for one in where.ids if one > 0]))
     if where.faces is not None:
         must += matching(face=list(where.faces))
     if where.pictures is not None:
