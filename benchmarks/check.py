@@ -29,7 +29,7 @@ from mien.evaluation.intervals import bootstrap, wilson
 from mien.evaluation.pairs import Pairs
 
 CARDS = 3  # pictures of each person that are printed
-WANT = {"embedding", "presence", "alignment"}
+WANT = {"embedding", "presence", "alignment", "recognizability"}
 ADULTS = (18.0, 120.0)
 PRINTS = {
     "700 px, colour": Photo(),
