@@ -72,8 +72,9 @@ def test_identification_through_a_store_on_disk(people: Path, tmp_path: Path) ->
     )
     assert (found["how"], found["gallery"], found["strangers"]) == ("samples", 2, 2)
     assert found["ranks"][0]["rate"] == 1
+    assert found["through"] == "SqliteStore", "a URL may hold a password"
     _, error = run("identification", people, "--through", tmp_path / "store", code=1)
-    assert "needs a store of its own" in error
+    assert "needs one of its own" in error
 
 
 def test_membership(people: Path) -> None:

@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 How = Literal["template", "samples"]
 
-CANDIDATES = 20  # people that a store is asked for at least
+CANDIDATES = 20
 
 
 def search(
@@ -33,6 +33,7 @@ def search(
     *,
     how: How = "template",
     store: Store | None = None,
+    candidates: int = CANDIDATES,
 ) -> Searches:
     """Search for each probe in a gallery.
 
@@ -49,6 +50,8 @@ def search(
         The gallery has one fused vector for each person, or all of them, of which the nearest counts.
     store : Store, optional
         An empty store to search through, with its index as it is; by default all is compared with all.
+    candidates : int
+        People that the store is asked for, at least; who is not among them is not found.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def search(
     if store is None:
         scores = _find_exactly(gallery, owners, probes, len(names))
     else:
-        scores = _find_in_store(store, gallery, owners, probes, len(names))
+        scores = _find_in_store(store, gallery, owners, probes, len(names), candidates)
     return Searches.of_scores(scores, np.array([number[name] for name in people], np.intp))
 
 
@@ -115,14 +118,16 @@ def fill(store: Store, vectors: Floats, owners: Indices, *, space: str = "evalua
     return Filled(ids, tuple(names))
 
 
-def _find_in_store(store: Store, gallery: Floats, owners: Indices, probes: Floats, count: int) -> Floats:
+def _find_in_store(
+    store: Store, gallery: Floats, owners: Indices, probes: Floats, count: int, candidates: int
+) -> Floats:
     """The same as a store's search finds it, with its index as it is: NaN for people that it does not give."""
     ids = fill(store, gallery, owners).samples
     owner_of = dict(zip(ids.tolist(), owners.tolist(), strict=True))
     best = np.full((len(probes), count), np.nan, np.float32)
     usable = np.flatnonzero(np.isfinite(probes).all(axis=1))
     most = int(np.bincount(owners).max())  # so many samples of one person may stand before another's
-    found, scores = store.search(np.ascontiguousarray(probes[usable]), min(len(gallery), CANDIDATES * most))
+    found, scores = store.search(np.ascontiguousarray(probes[usable]), min(len(gallery), candidates * most))
     for row, near, values in zip(usable.tolist(), found.tolist(), scores.tolist(), strict=True):
         for sample, value in zip(near, values, strict=True):
             if sample >= 0:

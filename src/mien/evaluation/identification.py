@@ -237,7 +237,7 @@ def run_identification(
     missing = int(np.isnan(gallery[:, 0]).sum() + np.isnan(probes[:, 0]).sum())
     if parts.tracks is not None:
         probes, people[1] = _pooled(probes, people[1], [parts.tracks[row] for row in sides[1]])
-    found = search(gallery, people[0], probes, people[1], how=how, store=store)
+    found = search(gallery, people[0], probes, people[1], how=how, store=store, candidates=max(ranks, default=1))
     return _measured(found, how, len(gallery), missing, ranks, rates), found
 
 
@@ -262,7 +262,7 @@ def evaluate_vectors(
     rates: Sequence[float] = RATES,
 ) -> IdentificationReport:
     """The same of pictures that were embedded already; see `search`."""
-    found = search(gallery, enrolled, probes, people, how=how, store=store)
+    found = search(gallery, enrolled, probes, people, how=how, store=store, candidates=max(ranks, default=1))
     missing = int(np.isnan(gallery[:, 0]).sum() + np.isnan(probes[:, 0]).sum())
     return _measured(found, how, len(gallery), missing, ranks, rates)
 

@@ -67,7 +67,7 @@ def identification(
     store = None if through is None else open_store(through)
     try:
         if store is not None and store.counts().samples:
-            raise UsageError(f"{through} holds faces: an evaluation needs a store of its own.")
+            raise UsageError("the store of --through holds faces: an evaluation needs one of its own.")
         found, searches = run_identification(
             parts,
             how="samples" if samples else "template",
@@ -82,7 +82,8 @@ def identification(
         if store is not None:
             store.close()
     model = engine.choose("embedding").id
-    results = {"probe_size": size, "masked": masked, "through": through, **found.to_dict()}
+    # Not the place itself: a URL may hold a password.
+    results = {"probe_size": size, "masked": masked, "through": store and type(store).__name__, **found.to_dict()}
     tables = identification_tables(found)
     tell(Report.of("Identification", source=str(source), model=model, results=results, tables=tables), out, json=json)
     if plot is not None:

@@ -49,7 +49,7 @@ def read_cfp(folder: str | os.PathLike[str], *, pictures: str | os.PathLike[str]
     root = Path(pictures) if pictures is not None else folder.parents[2]
     listing = Listing(root, folder)
     sides = [_list(folder, side) for side in _SIDES[folder.name]]
-    parts = sorted(part for part in folder.iterdir() if (part / "same.txt").is_file())
+    parts = sorted(file.parent for file in folder.glob("*/same.txt"))
     if not parts:
         raise SourceError(f"{folder} holds no folders with same.txt and diff.txt.")
     rows, folds = [], []
