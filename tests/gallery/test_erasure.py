@@ -224,6 +224,8 @@ def test_a_process_that_dies_before_it_erases(tmp_path: Path) -> None:
     cast("Any", store)._database.close()  # as if it were gone
     again = open_store(tmp_path / "g")
     assert search_files(tmp_path / "g", [1]) == set()
+    with cast("Any", again)._database.reading() as db:
+        assert db.execute("SELECT unerased FROM state").fetchone() == (0,)  # it is done once
     again.close()
 
 

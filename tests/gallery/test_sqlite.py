@@ -426,15 +426,22 @@ def test_a_torn_index_is_made_anew(filled: tuple[Path, dict[str, Any]]) -> None:
         store.close()
 
 
-def test_the_index_of_another_gallery_is_not_believed(filled: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    whole, _ = filled
-    other = open_store(tmp_path / "other")
-    other.apply(Change(samples=[Sample(id=one) for one in range(1, 5)], vectors=(range(1, 5), unit(4)), space=SPACE))
-    for _ in range(5):
-        other.apply(Change())  # later than what the index says of itself
-    shutil.copytree(whole / "index", tmp_path / "other" / "index")
-    assert other.search(unit(4), 1)[0].ravel().tolist() == [1, 2, 3, 4]
-    other.close()
+@pytest.mark.parametrize("changes", [0, 5], ids=["later", "earlier"])
+def test_the_index_of_another_gallery_is_not_believed(tmp_path: Path, changes: int) -> None:
+    """Its generation is later than the gallery's, or earlier, with vectors of which the gallery knows nothing new."""
+    stores = [open_store(tmp_path / name) for name in ("one", "two")]
+    for store, count, seed in zip(stores, (4, 4 - bool(changes)), (0, 1), strict=True):
+        ids = range(1, count + 1)
+        store.apply(Change(samples=[Sample(id=one) for one in ids], vectors=(ids, unit(count, seed=seed)), space=SPACE))
+    for _ in range(changes):
+        stores[0].apply(Change())
+    for _ in range(2):
+        stores[1].apply(Change())
+    stores[1].search(unit(1), 1)
+    stores[1].close()
+    shutil.copytree(tmp_path / "two" / "index", tmp_path / "one" / "index")
+    assert stores[0].search(unit(4), 1)[0].ravel().tolist() == [1, 2, 3, 4]
+    stores[0].close()
 
 
 def test_an_index_that_finds_what_is_not_there(begun: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,8 +251,7 @@ def _lay_out(folder: Path, precision: Precision) -> None:
     _sweep(folder)
     new = folder / f".new-{secrets.token_hex(4)}"
     try:
-        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        new.chmod(0o600)  # whatever the umask says; SQLite gives its other files the same mode
+        new.touch(0o600, exist_ok=False)  # SQLite gives its other files the same mode
         with explained(str(folder)), contextlib.closing(connect(new, PATIENCE)) as db:
             _create(db, precision)
             db.execute("PRAGMA journal_mode = WAL")

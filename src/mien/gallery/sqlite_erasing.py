@@ -19,10 +19,10 @@ __all__ = ["backup", "erase"]
 def erase(database: Database, folder: Path | None, searcher: Searcher, *, patience: float | None = None) -> None:
     """Rewrite the database and the index from what they hold; `patience` seconds are waited for others at each step.
 
-    Overwriting deleted cells with zeros (`secure_delete`) is not enough: where SQLite moves cells from a page to
+    Overwriting deleted cells with zeros (`secure_delete`) is not enough: where SQLite moves cells from one page to
     another, as an index on names does all the time, it leaves copies behind in free space, and a deletion later on does
-    not find those (of 31,368 names deleted from a gallery of 40,000 people, 9 were still in the file). `VACUUM` leaves
-    nothing; it takes about 5 s a million vectors, and room on the disk for a second copy.
+    not find those. `VACUUM` leaves nothing. It reads and writes the whole database, which takes seconds where that is
+    large, and room on the disk for a second copy.
 
     Raises
     ------
@@ -35,6 +35,7 @@ def erase(database: Database, folder: Path | None, searcher: Searcher, *, patien
     patience = database.patience if patience is None else patience
     with locked(folder, patience):
         with database.apart() as db, _waiting(db, patience, database.patience):
+            db.execute("UPDATE state SET unerased = generation")
             (until,) = db.execute("SELECT unerased FROM state").fetchone()
             db.execute("VACUUM")
             (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -94,7 +95,6 @@ def _copy(database: Database, folder: Path | None, new: Path) -> None:
                     shutil.copy(path, new / INDEX)  # with its mode
     copy = new / NAME
     copy.touch(0o600)
-    copy.chmod(0o600)
     with explained(f"{database.place}, while it is copied,"):
         if database.file is None:
             with database.apart() as db:
