@@ -75,10 +75,15 @@ class Index:
         wanted = {"format": FORMAT, "space": space, "dimension": dimension}
         if {name: files.header.get(name) for name in wanted} != wanted:
             return None
-        index = cls(folder, space=space, dimension=dimension, generation=int(files.header["generation"]))
         try:
+            index = cls(folder, space=space, dimension=dimension, generation=int(files.header["generation"]))
             index._load(files)
-        except (OSError, KeyError, ValueError):  # replaced in this moment, or a manifest that lists something else
+        except (
+            OSError,
+            KeyError,
+            ValueError,
+            TypeError,
+        ):  # replaced in this moment, or a manifest that lists something else
             return None
         return index
 
@@ -122,6 +127,8 @@ class Index:
     def add(self, ids: Ids, vectors: Floats) -> None:
         """Add vectors of length 1, or replace those whose ids are there.
 
+        In memory only, this makes the lists when they are due, which `save` does for a folder.
+
         Raises
         ------
         ShapeMismatch, UsageError
@@ -133,6 +140,8 @@ class Index:
         self.remove(ids)
         self._ids.append(ids)
         self._recent.append(rounded(vectors))
+        if self._folder is None and self._is_worn:
+            self._make(self._live(), 1)
 
     def remove(self, ids: Ids) -> None:
         """Take vectors out; ids that are not there do not matter. After the next `save` no file has their bytes."""
@@ -151,7 +160,8 @@ class Index:
     @property
     def worth_saving(self) -> bool:
         """Whether so much has changed that the next process to open the index would notice, or it searches slowly."""
-        return len(self._ids.values) - self._saved + len(self._unsaved) > 1000 or self._is_worn
+        unsaved = len(self._ids.values) - self._saved + len(self._unsaved)
+        return self._folder is not None and (unsaved > 1000 or self._is_worn)
 
     @property
     def _is_worn(self) -> bool:
@@ -171,7 +181,7 @@ class Index:
             If the folder cannot be written.
         """
         self.generation = generation
-        if self._folder is None and not self._is_worn:
+        if self._folder is None:
             return
         if self._files is None or self._is_worn or self._files.overtaken():
             self._make(self._live(), threads)

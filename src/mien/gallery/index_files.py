@@ -76,7 +76,7 @@ class Files:
             try:
                 manifest = json.loads((folder / MANIFEST).read_bytes())
                 arrays = {name: Stored(**entry) for name, entry in manifest["arrays"].items()}
-                files = cls(folder, manifest["header"], arrays)
+                files = cls(folder, dict(manifest["header"]), arrays)
                 files.stamp = manifest["stamp"]
                 if all(files._is_whole(stored, SAMPLED) for stored in arrays.values()):
                     return files
@@ -92,7 +92,7 @@ class Files:
             return False
 
     def _is_whole(self, stored: Stored, sampled: int | None) -> bool:
-        if len(stored.sums) != -(-stored.size // BLOCK):
+        if len(stored.sums) != -(-stored.size // BLOCK) or Path(stored.file).name != stored.file:
             return False
         blocks = range(len(stored.sums))
         if sampled is not None and len(blocks) > sampled:
@@ -211,7 +211,9 @@ class Files:
         kept = {MANIFEST, *(stored.file for stored in self.arrays.values())}
         for path in list(self.folder.iterdir()):
             if path.name not in kept:
-                path.unlink(missing_ok=True)
+                # Windows keeps what somebody has open; then the next writer deletes it.
+                with contextlib.suppress(*([PermissionError] if os.name == "nt" else [])):
+                    path.unlink(missing_ok=True)
 
     def _new(self, name: str) -> Any:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
