@@ -18,7 +18,7 @@ from mien.evaluation.plots import cmc, det, histogram, open_curve, roc, save_plo
 from mien.evaluation.report import Report, Table, number, span
 from mien.evaluation.resolution import SizePoint
 from mien.evaluation.searches import Searches
-from mien.evaluation.tables import membership_table
+from mien.evaluation.tables import membership_table, verification_tables
 from mien.evaluation.verification import evaluate_scores
 from tests.evaluation.test_scores import scores_of
 
@@ -63,6 +63,12 @@ def test_numbers() -> None:
 def test_a_gallery_that_remembers_is_told_so() -> None:
     report = MembershipReport(1, 1, 1, 4, 1.0, (1.0, 1.0), 1.0, (1.0, 1.0), 0.3, False)
     assert "NOT forgotten." in membership_table(report).notes
+
+
+def test_rates_that_the_pairs_cannot_show_are_told() -> None:
+    scores = scores_of([0.9] * 5, [0.1] * 50)
+    report = evaluate_scores(scores.values, scores.first, scores.second, rates=(0.1, 0.01), resamples=3)
+    assert verification_tables(report)[0].notes[1].startswith("So few pairs cannot show a FAR of 0.01:")
 
 
 def panels() -> list[Any]:
