@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.identities import KINDS, Identities
+from benchmarks.people import pictures
 from mien.embeddings.calibration import Calibration, Stratum, load_calibration
 from mien.engine import Engine
 from mien.evaluation.clustering import ClusteringReport, evaluate_groups
@@ -157,13 +158,11 @@ def dbscan(vectors: Floats, threshold: float) -> Rows:
     return alone(labels)
 
 
-def hdbscan(vectors: Floats, threshold: float) -> Rows:
-    """HDBSCAN* with least clusters of two, and the threshold below which none is split."""
+def hdbscan(vectors: Floats, _: float) -> Rows:
+    """HDBSCAN* with least clusters of two; it takes no threshold (with one, scikit-learn 1.9 fails)."""
     from sklearn.cluster import HDBSCAN
 
-    euclidean = float(np.sqrt(2 - 2 * threshold))
-    found = HDBSCAN(min_cluster_size=2, min_samples=1, cluster_selection_epsilon=euclidean, copy=True).fit(vectors)
-    return alone(found.labels_)
+    return alone(HDBSCAN(min_cluster_size=2, min_samples=1, copy=True).fit(vectors).labels_)
 
 
 def alone(labels: Rows) -> Rows:
@@ -283,7 +282,7 @@ def likeness(_: argparse.Namespace) -> None:
     """Pairs of people whose directions are alike."""
     draw = np.random.default_rng(0)
     table = curve()
-    base, _ = made_up(600, mean=1.0, haze=0.01, seed=7)
+    base = made_up(600, mean=1.0, haze=0.01, seed=7)[0]
     chosen = KINDS["edgeface-s"].noise * HAZE
     for cosine in (0.0, 0.3, 0.4, 0.5, 0.6, 0.7):
         one, other = base[:300], base[300:]
