@@ -105,5 +105,5 @@ def postgres(*, sync: bool = False) -> Postgres:
     programs = Path(found.origin).parent / "pginstall18" / "bin"
     try:
         return Postgres(programs, sync=sync)
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, LookupError, subprocess.CalledProcessError) as error:
         pytest.skip(f"PostgreSQL cannot be started here: {error}")

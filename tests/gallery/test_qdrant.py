@@ -296,6 +296,21 @@ def test_one_that_died_is_replaced_after_its_lease(
     assert begun.meta()["a"] == "1"
 
 
+def test_one_that_was_replaced_does_not_disturb_the_next(begun: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = open_store(PLACE)
+    first, second = vars(begun)["_journal"], vars(other)["_journal"]
+    with first.hold():
+        monkeypatch.setattr(qdrant_journal, "LEASE", 0.0)
+        replacing = second.hold()
+        replacing.__enter__()
+        first.set(next=1_000_000)
+    state = second.state()
+    assert state.owner.startswith(second._me)
+    assert state.next < 1_000_000
+    replacing.__exit__(None, None, None)
+    assert second.state().owner == ""
+
+
 def test_one_that_is_too_slow_writes_no_more(begun: Store, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents(begun)
     with monkeypatch.context() as slow:

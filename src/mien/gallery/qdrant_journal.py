@@ -4,7 +4,7 @@ One point says what the gallery is: its generation, the next free number, its em
 its `owner` writes. It becomes that by setting itself where there was none: Qdrant applies the updates of one point one
 after the other, so of two that try, one finds itself there afterwards. While it works it counts up `beat`; one whose
 beat has stood still for `LEASE` seconds has died, and may be replaced (at once in the local mode, where nobody else can
-be). An owner that could not count for `LIMIT` seconds writes no more.
+be). An owner that could not count for `LIMIT` seconds writes no more, but for the request that is under way then.
 
 The owner writes a change down as steps, each of which may be repeated; then it sets `phase` to "committed": from here
 on the change will happen. It does the steps, sets the new generation and deletes the steps. Whoever becomes owner and
@@ -78,6 +78,7 @@ class Journal:
         self._collections = collections
         self._me = uuid.uuid4().hex
         self._writing = threading.Lock()
+        self._token = ""
         self._beaten = 0.0
         self._beats = 0
         self._steps: dict[str, Callable[..., None]] = {
@@ -149,7 +150,7 @@ class Journal:
                     self._collections.tidy()
                 yield state
             finally:
-                self._set(owner="")
+                self._set_where({"owner": self._token}, {"owner": ""})
 
     def commit(self, steps: Sequence[Step], final: dict[str, Any]) -> None:
         """Do steps, all or none, then set fields of the state; the owner does."""
@@ -188,14 +189,18 @@ class Journal:
         StorageError
             If it may be taken for dead already.
         """
+        if self._silent() > LIMIT / 4:
+            self._set()
+
+    def _silent(self) -> float:
+        """Seconds since the owner last showed that it lives; too many are an error."""
         since = time.monotonic() - self._beaten
         if since > LIMIT:
             raise StorageError(
                 f"{self._collections.address.place} answers too slowly to be sure that nobody else writes meanwhile;"
                 " read again to see whether this change was written."
             )
-        if since > LIMIT / 4:
-            self._set(beat=self._beats + 1)
+        return since
 
     def _take(self) -> tuple[State, bool]:
         """Become owner; also say whether another one was."""
@@ -216,21 +221,23 @@ class Journal:
 
     def _swap(self, state: State) -> State | None:
         """Become owner where the state still has the owner and beat that we saw; None if another was faster."""
-        from qdrant_client.http import models
-
-        token, self._beats, self._beaten = f"{self._me}.{uuid.uuid4().hex}", state.beat + 1, time.monotonic()
-        condition = [models.HasIdCondition(has_id=[STATE]), *matching(owner=state.owner, beat=state.beat)]
-        self._update(
-            "set_payload", JOURNAL,
-            payload={"owner": token, "beat": self._beats}, points=models.Filter(must=condition),
-        )  # fmt: skip
+        self._token, self._beats, self._beaten = f"{self._me}.{uuid.uuid4().hex}", state.beat + 1, time.monotonic()
+        self._set_where({"owner": state.owner, "beat": state.beat}, {"owner": self._token, "beat": self._beats})
         now = self.state()
-        return now if now.owner == token else None
+        return now if now.owner == self._token else None
 
     def _set(self, **fields: Any) -> None:
-        at = time.monotonic()
-        self._update("set_payload", JOURNAL, payload={**fields, "beat": self._beats + 1}, points=[STATE])
+        """Set fields of the state, unless another one is owner meanwhile; show that the owner lives."""
+        self._silent()
+        at = time.monotonic()  # of asking, since the answer may have been long under way
+        self._set_where({"owner": self._token}, {**fields, "beat": self._beats + 1})
         self._beats, self._beaten = self._beats + 1, at
+
+    def _set_where(self, known: dict[str, Any], fields: dict[str, Any]) -> None:
+        from qdrant_client.http import models
+
+        which = models.Filter(must=[models.HasIdCondition(has_id=[STATE]), *matching(**known)])
+        self._update("set_payload", JOURNAL, payload=fields, points=which)
 
     def _finish(self, state: State) -> None:
         """Do a committed change again."""
