@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mien.core.errors import GalleryError, ShapeMismatch, StorageError, UsageError
 from mien.embeddings.packing import pack
 from mien.gallery.index import Index
+from mien.gallery.index_files import FileRows
 from mien.gallery.index_rows import widened
 
 Floats = NDArray[np.float32]
@@ -178,6 +179,17 @@ def test_every_finite_half_is_widened_exactly() -> None:
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves)]
     np.testing.assert_array_equal(widened(halves).view(np.uint32), halves.astype(np.float32).view(np.uint32))
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [0], [99], [3, 4, 5], [3, 9, 10, 40, 41], [50, 20, 21, 22, 1], [7, 7, 8], list(range(100))]
+)
+def test_rows_are_read_in_their_order(rows: list[int], tmp_path: Path) -> None:
+    values = np.arange(300, dtype="<f2").reshape(100, 3)
+    values.tofile(tmp_path / "rows")
+    file = FileRows(tmp_path / "rows", "<f2", 3)
+    np.testing.assert_array_equal(file[np.array(rows, np.int64)], values[np.array(rows, np.int64)])
+    np.testing.assert_array_equal(file[10:20], values[10:20])
 
 
 # What is kept.

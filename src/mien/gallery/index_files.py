@@ -28,6 +28,7 @@ __all__ = ["FileRows", "Files", "Stored", "storage_errors"]
 
 MANIFEST = "manifest.json"
 BLOCK = 1 << 20  # bytes that share a checksum
+NEAR = 8  # rows apart
 SAMPLED = 8  # blocks of a file that are looked at when it is opened
 
 _BINARY = getattr(os, "O_BINARY", 0)  # of Windows
@@ -233,17 +234,27 @@ class FileRows:
         weakref.finalize(self, os.close, self._descriptor)
 
     def __getitem__(self, rows: NDArray[np.int64] | slice) -> NDArray[Any]:
-        stride = self._width * self._dtype.itemsize
         if isinstance(rows, slice):
-            spans = [(rows.start * stride, (rows.stop - rows.start) * stride)]
-        elif len(rows):
-            first = np.concatenate([[True], np.diff(rows) != 1])  # of neighbours, which are read together
-            counts = np.diff(np.append(np.flatnonzero(first), len(rows)))
-            spans = list(zip((rows[first] * stride).tolist(), (counts * stride).tolist(), strict=True))
-        else:
-            spans = []
-        data = b"".join([self._read(size, start) for start, size in spans])
-        if len(data) != sum(size for _, size in spans):
+            return self._spans([rows.start], [rows.stop])
+        if not len(rows):
+            return np.zeros((0, self._width), self._dtype)
+        # Rows that stand close behind each other are read together, with what is between them.
+        steps = np.diff(rows)
+        last = np.append((steps < 1) | (steps > NEAR), [True])
+        first = np.append([True], last[:-1])
+        starts, stops = rows[first], rows[last] + 1
+        data = self._spans(starts.tolist(), stops.tolist())
+        if len(data) == len(rows):
+            return data
+        before = np.cumsum(stops - starts) - (stops - starts)
+        return np.asarray(data[rows + (before - starts)[np.cumsum(first) - 1]])
+
+    def _spans(self, starts: list[int], stops: list[int]) -> NDArray[Any]:
+        """Rows of several spans, one span behind the other."""
+        stride = self._width * self._dtype.itemsize
+        pairs = zip(starts, stops, strict=True)
+        data = b"".join([self._read((stop - start) * stride, start * stride) for start, stop in pairs])
+        if len(data) != stride * (sum(stops) - sum(starts)):
             raise GalleryError("the index of a gallery was cut off while it was in use; open the gallery again.")
         return np.frombuffer(data, self._dtype).reshape(-1, self._width)
 
