@@ -333,9 +333,9 @@ def scale(options: argparse.Namespace) -> None:
     store = open_store(":memory:")
     start = time.perf_counter()
     put(store, vectors, [f"f{row}" for row in range(len(who))])
-    stored = time.perf_counter()
+    stored, used = time.perf_counter(), time.process_time()
     report = cluster_store(store, calibration=table)
-    took = time.perf_counter() - stored
+    took, used = time.perf_counter() - stored, time.process_time() - used
     found = groups(store)
     true = [int(who[int(face[1:])]) for face in found]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
