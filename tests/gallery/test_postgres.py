@@ -219,6 +219,25 @@ def test_it_agrees_with_the_model(postgres_server: servers.Postgres, amount: set
     run_state_machine_as_test(InPostgres, settings=amount)
 
 
+@pytest.mark.server
+def test_one_who_is_no_superuser_may_have_a_gallery(postgres_server: servers.Postgres) -> None:
+    with postgres_server.connect() as other:
+        other.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        other.execute(f"CREATE ROLE owner LOGIN PASSWORD '{SECRET}'")
+        other.execute("CREATE DATABASE bare")
+        for database in ("postgres", "bare"):
+            other.execute(f"GRANT CREATE ON DATABASE {database} TO owner")
+    place = f"postgresql://owner:{SECRET}@/{{}}?host={postgres_server.folder}&gallery=own"
+    with pytest.raises(StorageError, match="needs pgvector: have an administrator install it"):
+        open_store(place.format("bare"))
+    store = open_store(place.format("postgres"))
+    store.apply(BEGINNING)
+    store.apply(Change(forget_samples=[11]))
+    store.erase()  # all but the log's files, which are the server's business
+    assert store.counts().samples == 3
+    store.close()
+
+
 # -- lost connections ------------------------------------------------------------------------------------------------
 
 
