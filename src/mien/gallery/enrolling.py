@@ -29,6 +29,7 @@ __all__ = ["Added", "Enrolling", "Enrolment", "Refusal"]
 Floats = NDArray[np.float32]
 Duplicates = Literal["warn", "refuse", "allow"]
 
+LEAST_QUALITY = 0.2  # recognizability below which no calibration holds, and what a detector took for a face may be none
 AT_ONCE = 64  # pictures of a library that are written together
 DUPLICATE_FPIR = 1e-2  # somebody who is enrolled is compared with the others at this rate
 ODD_ONE = 0.1  # a picture whose similarity to the others of the person is below this part of theirs is told of
@@ -117,7 +118,7 @@ class Enrolling(Base):
         *,
         vectors: Vectors | ArrayLike | None = None,
         space: str | None = None,
-        min_quality: float = 0.0,
+        min_quality: float = LEAST_QUALITY,
         which: Literal["largest", "only"] = "only",
         duplicates: Duplicates = "warn",
         note: str = "",
@@ -139,7 +140,7 @@ class Enrolling(Base):
         space : str
             The embedding space of `vectors`, where they do not say so themselves.
         min_quality : float
-            The least recognizability in [0, 1]; poorer faces are refused.
+            The least recognizability in [0, 1]; poorer faces are refused. No table holds for faces below 0.2.
         which : {"only", "largest"}
             What to do with a picture of several faces: refuse it, or take the largest.
         duplicates : {"warn", "refuse", "allow"}
@@ -184,8 +185,8 @@ class Enrolling(Base):
             ]
             space = self.engine.choose("embedding").space
         if not seen:
-            why = " ".join(map(str, refused)) or "no picture was given."
-            raise NoFace(f"nothing to enroll {str(person)!r} by: {why}")
+            why = " ".join(map(str, refused)).rstrip(".") or "no picture was given"
+            raise NoFace(f"nothing to enroll {str(person)!r} by: {why}.")
         warnings = self._doubts(person, seen, duplicates)
         first = self.store.reserve(len(seen))
         samples = [
@@ -298,7 +299,7 @@ class Enrolling(Base):
         source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         want: Iterable[str] = (),
-        min_quality: float = 0.0,
+        min_quality: float = LEAST_QUALITY,
         min_size: float = 0.0,
         progress: Callable[[Added], None] = lambda _: None,
     ) -> Added:

@@ -83,6 +83,7 @@ class _Settings:
     turns: int
     upright_bonus: float
     minimum_presence: float
+    sure_detector: float
     misfit_limit: float
     misfit_step: float
 
@@ -130,7 +131,9 @@ class FaceMesh:
     (or, without eyes, to one that the network is not sure of), it looks at crops turned all around: photos lie on their
     side, and detectors then put the eyes anywhere.
 
-    Faces whose presence stays below the card's ``minimum_presence`` keep it, and have no points.
+    Faces whose presence stays below the card's ``minimum_presence`` keep it, and have no points. Where a detector is
+    sure of them nevertheless, as it is of most that wear a mask, ``alignment`` is its own five points: those of an
+    upright face.
 
     Parameters
     ----------
@@ -160,12 +163,22 @@ class FaceMesh:
             f"the mesh sees no face here: presence {p:.2f} is below {minimum:g}" if no else None
             for p, no in zip(presence, absent, strict=True)
         )
-        alignment = alignment_points(looks.points)
         return {
             "landmarks": Points(looks.points, layout="mesh478", reasons=reasons),
             "presence": Scalar(presence),
-            "alignment": Points(alignment, names=ALIGNMENT_NAMES, reasons=reasons),
+            "alignment": self._alignment(looks, absent, reasons, batch.faces),
         }
+
+    def _alignment(
+        self, looks: _Looks, absent: NDArray[np.bool_], reasons: tuple[str | None, ...], faces: Faces
+    ) -> Points:
+        points = alignment_points(looks.points)
+        sure = absent & (faces.scores >= self._settings.sure_detector)
+        order = [faces.keypoint_names.index(name) for name in ALIGNMENT_NAMES if name in faces.keypoint_names]
+        if len(order) == len(ALIGNMENT_NAMES):
+            points[sure] = faces.keypoints[sure][:, order]
+            reasons = tuple(None if own else why for own, why in zip(sure, reasons, strict=True))
+        return Points(points, names=ALIGNMENT_NAMES, reasons=reasons)
 
     def _find(self, batch: Batch) -> _Looks:
         """The best look at each face."""

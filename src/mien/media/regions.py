@@ -118,7 +118,7 @@ def write_regions(picture: str | os.PathLike[str], regions: Sequence[Region], *,
     old = _read_sidecar(target) if sidecar else read_packet(picture)
     root, reason = parse_packet(old) if old else (_empty(), "")
     if root is None:
-        raise ImageError(f"{target} has metadata that cannot be kept: {reason}")
+        raise ImageError(f"{target} has metadata that cannot be kept: {reason.rstrip('.')}.")
     _replace(root, regions, size, orientation)
     packet = _serialize(root)
     data = packet if sidecar else embed_packet(Path(picture).read_bytes(), packet)

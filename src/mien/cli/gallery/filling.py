@@ -35,7 +35,7 @@ def enroll(
         Path | None, typer.Option(help="A .npy file of embeddings (N, D) instead.", show_default=False)
     ] = None,
     space: Annotated[str | None, typer.Option(help="The embedding space of --vectors.", show_default=False)] = None,
-    min_quality: Quality = 0.0,
+    min_quality: Quality = 0.2,
     which: Annotated[Literal["only", "largest"], typer.Option(help="If a picture has several faces.")] = "only",
     duplicates: Annotated[
         Literal["warn", "refuse", "allow"], typer.Option(help="If somebody else looks the same.")
@@ -68,7 +68,7 @@ def add(
     place: Place,
     source: Annotated[list[Path], typer.Argument(help="Files, folders and globs.", show_default=False)],
     want: Annotated[str, typer.Option(help="Fields to keep with each face, to search by.")] = "",
-    min_quality: Quality = 0.0,
+    min_quality: Quality = 0.2,
     min_size: Annotated[float, typer.Option(help="The least height of a face in pixels.", min=0)] = 0.0,
     crops: Crops = None,
     json: Json = False,
