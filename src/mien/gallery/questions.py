@@ -28,6 +28,7 @@ REACH = 1.0  # how far below the thresholds it is asked, in what they leave in d
 SURE = 3.0  # log odds at the threshold
 LEFT = 0.2  # part of the scatter that is left between groups of many
 CANDIDATES = 3
+SPARE = 50  # pairs that are looked at for each question that is wanted: some are forbidden, some are skipped
 CROWD = 3  # faces of a group from which on each is held against the others
 
 
@@ -139,8 +140,9 @@ def find_questions(
     limit : int, optional
         The most to return.
     """
+    most = None if limit is None else SPARE * (limit + len(skip) + 1)
     ranked = sorted(
-        [*_between(linkage, thresholds, owners), *_within(samples, vectors, linkage, thresholds, owners)],
+        [*_between(linkage, thresholds, owners, most), *_within(samples, vectors, linkage, thresholds, owners)],
         key=lambda one: (-one[0], one[2:]),
     )
     order = np.argsort(linkage.labels, kind="stable")
@@ -167,8 +169,8 @@ def _chance(margins: NDArray[np.floating], doubt: NDArray[np.floating]) -> Doubl
     return np.asarray(1 / (1 + np.exp(-odds)), np.float64)
 
 
-def _between(linkage: Linkage, thresholds: Thresholds, owners: Mapping[int, Person]) -> list[Ranked]:
-    """Pairs of groups that may be one."""
+def _between(linkage: Linkage, thresholds: Thresholds, owners: Mapping[int, Person], most: int | None) -> list[Ranked]:
+    """Pairs of groups that may be one, those that are worth `most`."""
     sizes = np.bincount(linkage.labels, minlength=len(linkage.labels))
     kinds = thresholds.kinds  # each group's are those of its first face here
     doubts = thresholds.doubt[kinds[linkage.first], kinds[linkage.second]]
@@ -180,7 +182,8 @@ def _between(linkage: Linkage, thresholds: Thresholds, owners: Mapping[int, Pers
     chances = _chance(linkage.margins[near] / scatter, doubts[near])
     gains = chances * 2 * n * m / (n + m)
     found = []
-    for gain, chance, one, two in zip(gains.tolist(), chances.tolist(), first.tolist(), second.tolist(), strict=True):
+    for place in np.argsort(-gains, kind="stable")[:most].tolist():
+        gain, chance, one, two = float(gains[place]), float(chances[place]), int(first[place]), int(second[place])
         named = one in owners and two in owners and owners[one].name and owners[two].name
         if not named and not linkage.clash(one, two):  # people who have names of their own are two people
             found.append((gain, chance, one, two, -1))
