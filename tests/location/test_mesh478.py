@@ -217,6 +217,20 @@ def test_absent_faces_keep_presence_and_say_why() -> None:
     assert np.isfinite(columns["presence"].values).all()
 
 
+@pytest.mark.parametrize(("score", "aligned"), [(0.9, True), (0.7, False)])
+def test_a_sure_detector_aligns_what_the_mesh_does_not_see(score: float, aligned: bool) -> None:
+    points = np.arange(10, dtype=np.float32).reshape(1, 5, 2)
+    names = ALIGNMENT_NAMES[::-1]
+    box = [(-900, -900, -800, -800)]
+    faces = Faces.from_boxes(box, scores=[score], keypoints=points, keypoint_names=names)
+    columns = seeing(SeeingNetwork()).describe(batch(faces))
+    assert columns["landmarks"].abstained.tolist() == [True]
+    assert columns["alignment"].abstained.tolist() == [not aligned]
+    if aligned:
+        np.testing.assert_array_equal(columns["alignment"].values, points[:, ::-1])
+        assert columns["alignment"].reasons == ()
+
+
 def test_a_card_without_a_param_is_refused() -> None:
     with pytest.raises(CardError, match=r"lacks params\.tolerance"):
         seeing(SeeingNetwork(), tolerance=None)
