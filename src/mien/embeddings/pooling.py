@@ -27,7 +27,7 @@ __all__ = ["Pooled", "pool", "pool_tracks"]
 Doubles = NDArray[np.float64]
 
 STEPS = 30  # of Weiszfeld's iteration; each brings the middle closer by a constant factor
-SPREAD = 0.05  # cosine: frames that differ by less than this are never called outliers
+SPREAD = 1 / 3  # of the median distance from the middle: the least deviation, so that few alike frames call none out
 MAD = 1.4826  # times the median absolute deviation is the standard deviation, for a normal distribution
 
 
@@ -60,8 +60,9 @@ def pool(vectors: Vectors, *, weights: ArrayLike | None = None, outliers: float 
     weights : (N,) array-like, optional
         How much each counts, 0 or more: quality, recognizability, or the height of the face; NaN is 0.
     outliers : float, optional
-        Leave out frames whose agreement is lower than the median by so many standard deviations (by the median absolute
-        deviation, and of at least 0.05). None: leave out none. Of fewer than three frames none is left out.
+        Leave out frames whose agreement is lower than the median by so many standard deviations: by the median absolute
+        deviation, but at least a third of one less the median, so that with 3 a frame must be twice as far from the
+        middle as the median one. None: leave out none. Of fewer than three frames none is left out.
 
     Raises
     ------
@@ -78,8 +79,8 @@ def pool(vectors: Vectors, *, weights: ArrayLike | None = None, outliers: float 
         agreement = rows @ unit(_spatial_median(rows[kept], share[kept]))
     if outliers is not None and kept.sum() >= 3 and np.isfinite(agreement[kept]).all():
         middle = float(np.median(agreement[kept]))
-        spread = max(MAD * float(np.median(np.abs(agreement[kept] - middle))), SPREAD)
-        kept &= agreement >= middle - outliers * spread
+        spread = max(MAD * float(np.median(np.abs(agreement[kept] - middle))), SPREAD * (1 - middle))
+        kept &= agreement >= middle - outliers * spread - 1e-6  # of equal frames none is out by rounding
     vector = fuse(vectors, weights=np.where(kept, share, 0))
     return Pooled(vector, kept, np.asarray(agreement, np.float32))
 
