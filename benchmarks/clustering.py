@@ -123,7 +123,7 @@ def made_up(
 def curve(kind: str = "edgeface-s", haze: float = HAZE) -> Calibration:
     """A calibration on strangers of another seed."""
     vectors, who = made_up(6000, kind=kind, mean=1.0, haze=haze, seed=99)
-    rates = (0.5, 0.1, 1e-2, 1e-3, FAR_MANY, FAR, 1e-5)
+    rates = (0.5, 0.1, 1e-2, 1e-3, FAR_MANY, FAR, 3e-5, 1e-5, 1e-6)
     scores = (vectors @ vectors.T)[np.triu_indices(len(who), 1)]
     values = np.sort(scores)[::-1]
     cut = tuple(float(values[int(rate * len(values))]) for rate in rates)
@@ -334,7 +334,7 @@ def scale(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     put(store, vectors, [f"f{row}" for row in range(len(who))])
     stored, used = time.perf_counter(), time.process_time()
-    report = cluster_store(store, calibration=table)
+    report = cluster_store(store, calibration=table, far=options.far, far_many=3 * options.far)
     took, used = time.perf_counter() - stored, time.process_time() - used
     found = groups(store)
     true = [int(who[int(face[1:])]) for face in found]
@@ -361,6 +361,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--faces", type=int, default=100_000, help="of scale")
+    parser.add_argument("--far", type=float, default=1e-5, help="of scale; means of many have three times as much")
     parser.add_argument("--some", type=int, default=5000, help="faces of the comparison of algorithms")
     parser.add_argument("--few", type=int, default=2000, help="faces of the parts that group many times")
     options = parser.parse_args()
