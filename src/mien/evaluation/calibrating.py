@@ -41,13 +41,15 @@ class CalibrationReport:
 
     @property
     def limits(self) -> str:
-        """One sentence on what the table does not carry."""
+        """What the table does not carry, in a sentence or two."""
         strata = self.calibration.strata
         lowest = max(s.rates[-1] for s in strata)
         smallest, poorest = (min(getattr(s, part)[0] for s in strata) for part in ("size", "quality"))
+        mixed = " Its rates are means over all ages: pairs of children reach a score more often than these."
         return (
             f"It says nothing of rates below {lowest:g}, of faces less than {smallest:g} pixels high or below "
             f"{poorest:g} in recognizability, of relatives, and of people who are not like these {self.people}."
+            + (mixed if [s.name for s in strata] == ["anyone"] else "")
         )
 
     def to_dict(self) -> dict[str, Any]:
