@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.core.errors import NotCalibrated, UsageError
+from mien.core.errors import UsageError
 from mien.gallery.linkage import Edges, Linkage, Times, nearest
-from mien.gallery.thresholds import NEVER, Thresholds
+from mien.gallery.thresholds import NEVER, Thresholds, rates_for
 from tests.gallery.crowds import calibration, crowd, samples_of, unit
 
 
@@ -133,9 +133,17 @@ def test_thresholds_follow_the_worst_stratum_of_each_pair() -> None:
     assert said.one[said.kinds[0], said.kinds[3]] == pytest.approx(0.52)
 
 
-def test_thresholds_refuse_what_the_calibration_does_not_carry() -> None:
-    with pytest.raises(NotCalibrated, match="lowest"):
-        Thresholds.of(samples_of(1), calibration(), far=1e-7)
+def test_a_rate_that_the_calibration_does_not_carry_is_the_lowest_that_it_does() -> None:
+    lowest = calibration().strata[0].rates[-1]
+    least, lower = (Thresholds.of(samples_of(1), calibration(), far=far, far_many=lowest) for far in (lowest, 1e-9))
+    assert least.one == lower.one == least.many
+
+
+def test_rates_follow_the_number_of_faces() -> None:
+    assert rates_for(100) == rates_for(0) == (1e-4, pytest.approx(3e-4))
+    assert rates_for(20_000) == (pytest.approx(1e-5), pytest.approx(3e-5))
+    assert rates_for(20_000, 1e-3) == (1e-3, pytest.approx(3e-3))
+    assert rates_for(20_000, 1e-3, 1e-2) == (1e-3, 1e-2)
     with pytest.raises(UsageError, match="far"):
         Thresholds.of(samples_of(1), calibration(), far=1e-2, far_many=1e-3)
 

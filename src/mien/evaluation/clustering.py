@@ -31,7 +31,7 @@ from mien.gallery.intake import Origin, describe, sightings
 from mien.gallery.linkage import nearest
 from mien.gallery.proposing import NEIGHBOURS, propose
 from mien.gallery.records import Sample
-from mien.gallery.thresholds import FAR, FAR_MANY, Thresholds
+from mien.gallery.thresholds import Thresholds, rates_for
 from mien.media.scan import PICTURE_SUFFIXES
 
 __all__ = ["ClusteringReport", "Measures", "evaluate_clustering", "evaluate_groups"]
@@ -226,8 +226,8 @@ def evaluate_clustering(
     folder: str | os.PathLike[str],
     *,
     strangers: str | os.PathLike[str] | None = None,
-    far: float = FAR,
-    far_many: float = FAR_MANY,
+    far: float | None = None,
+    far_many: float | None = None,
     ages: Range | None = None,
     engine: Engine | None = None,
 ) -> ClusteringReport:
@@ -239,8 +239,8 @@ def evaluate_clustering(
         One folder of pictures per person.
     strangers : path, optional
         A folder of pictures of people who are in no other one: one picture of each.
-    far, far_many : float
-        See `mien.gallery.thresholds.Thresholds.of`.
+    far, far_many : float, optional
+        See `mien.gallery.thresholds.rates_for`.
     ages : (low, high), optional
         How old all people are known to be; else it is estimated.
     engine : Engine, optional
@@ -283,6 +283,7 @@ def evaluate_clustering(
     if not samples:
         raise SourceError(f"{folder}: no face in any of {len(known) + len(others)} pictures.")
     vectors = np.stack(rows)
+    far, far_many = rates_for(len(samples), far, far_many)
     thresholds = Thresholds.of(samples, load_calibration(space, licenses=engine.licenses), far=far, far_many=far_many)
     proposal = propose(samples, vectors, nearest(vectors, NEIGHBOURS), thresholds)
     middle = [sum(sample.ages) / 2 if sample.ages else None for sample in samples]

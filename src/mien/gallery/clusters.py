@@ -31,7 +31,7 @@ from mien.gallery.linkage import Edges
 from mien.gallery.proposing import LEAST, NEIGHBOURS, Proposal, propose
 from mien.gallery.records import Change, Person, Sample, Where
 from mien.gallery.store import Store
-from mien.gallery.thresholds import FAR, FAR_MANY, Thresholds
+from mien.gallery.thresholds import Thresholds, rates_for
 
 __all__ = ["Clustering", "change_of", "cluster_store", "read"]
 
@@ -92,8 +92,8 @@ def cluster_store(
     store: Store,
     *,
     calibration: Calibration,
-    far: float = FAR,
-    far_many: float = FAR_MANY,
+    far: float | None = None,
+    far_many: float | None = None,
     ages: Range | None = None,
     again: bool = False,
     least: int = LEAST,
@@ -107,7 +107,7 @@ def cluster_store(
     calibration : Calibration
         Of the store's embedding space.
     far, far_many, ages
-        See `Thresholds.of`.
+        See `rates_for` and `Thresholds.of`.
     again : bool
         Look at all faces anew but those that a human confirmed, and those of people who have a name.
     least : int
@@ -123,9 +123,10 @@ def cluster_store(
     ------
     GalleryChanged
         If others keep changing the gallery meanwhile; nothing is written.
-    NotCalibrated
-        If the calibration does not carry a rate.
+    UsageError
+        If the rates are none.
     """
+    far, far_many = rates_for(store.counts().vectors, far, far_many)
     for left in reversed(range(TRIES)):
         generation = store.generation()
         samples, vectors, edges = read(store, again=again, neighbours=neighbours)

@@ -13,7 +13,6 @@ from mien.gallery.clusters import Clustering, cluster_store
 from mien.gallery.questions import Question
 from mien.gallery.review import Review
 from mien.gallery.sheet import people_sheet, questions_sheet
-from mien.gallery.thresholds import FAR, FAR_MANY
 from mien.media.sinks import write_text
 
 __all__ = ["Grouping"]
@@ -25,8 +24,8 @@ class Grouping(Base):
     def cluster(
         self,
         *,
-        far: float = FAR,
-        far_many: float = FAR_MANY,
+        far: float | None = None,
+        far_many: float | None = None,
         ages: Range | None = None,
         again: bool = False,
         least: int = 2,
@@ -39,8 +38,9 @@ class Grouping(Base):
 
         Parameters
         ----------
-        far, far_many : float
-            False accept rates at which two single faces, and the means of very many, are taken for one person.
+        far, far_many : float, optional
+            False accept rates at which two single faces, and the means of very many, are taken for one person. By
+            default the lower the more faces there are: 1e-4 in a library of up to 2,000, 1e-5 in one of 20,000.
         ages : (low, high), optional
             Of faces whose age is not known; else they may be of any age, and those of infants are confused most.
         again : bool
@@ -69,7 +69,7 @@ class Grouping(Base):
             least=least,
         )
 
-    def review(self, *, far: float = FAR, far_many: float = FAR_MANY, ages: Range | None = None) -> Review:
+    def review(self, *, far: float | None = None, far_many: float | None = None, ages: Range | None = None) -> Review:
         """Ask about the faces of which it is not sure whose they are, those first that an answer settles most about.
 
         Each answer joins or separates whole groups, and what became sure by it is labelled without asking.

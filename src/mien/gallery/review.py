@@ -27,7 +27,7 @@ from mien.gallery.proposing import LEAST, NEIGHBOURS, Proposal, link_up
 from mien.gallery.questions import Question, find_questions
 from mien.gallery.records import Change, Link, Person, Sample
 from mien.gallery.store import Store
-from mien.gallery.thresholds import FAR, FAR_MANY, Thresholds
+from mien.gallery.thresholds import Thresholds, rates_for
 
 __all__ = ["Answered", "Reply", "Review"]
 
@@ -63,14 +63,14 @@ class Review:
     calibration : Calibration
         Of the store's embedding space.
     far, far_many, ages
-        See `Thresholds.of`.
+        See `rates_for` and `Thresholds.of`.
     neighbours : int
         How many of each face are looked at.
 
     Raises
     ------
-    NotCalibrated
-        If the calibration does not carry a rate.
+    UsageError
+        If the rates are none.
     """
 
     def __init__(
@@ -78,13 +78,14 @@ class Review:
         store: Store,
         *,
         calibration: Calibration,
-        far: float = FAR,
-        far_many: float = FAR_MANY,
+        far: float | None = None,
+        far_many: float | None = None,
         ages: Range | None = None,
         neighbours: int = NEIGHBOURS,
     ) -> None:
         self._store, self._neighbours = store, neighbours
         self._calibration = calibration
+        far, far_many = rates_for(store.counts().vectors, far, far_many)
         self._rates: dict[str, Any] = {"far": far, "far_many": far_many, "ages": ages}
         self._skipped: set[tuple[int, int]] = set()
         self._load()

@@ -25,14 +25,25 @@ from mien.embeddings.calibration import Calibration, Range, Traits
 from mien.gallery.answers import traits_of_sample
 from mien.gallery.records import Sample
 
-__all__ = ["FAR", "FAR_MANY", "NEVER", "Thresholds"]
+__all__ = ["FAR", "FAR_MANY", "NEVER", "Thresholds", "rates_for"]
 
 FAR = 1e-4  # of a pair of single faces
 FAR_MANY = 3e-4  # of a single score that has the threshold of means of many
+FALSE_PAIRS = 0.2  # that a face may be expected to make in the whole library: in a large one, rates are lower
 LEAST_DOUBT = 0.01
 NEVER = 2.0  # above every cosine: faces so small that nothing is known of their strangers
 
 Floats = NDArray[np.float32]
+
+
+def rates_for(faces: int, far: float | None = None, far_many: float | None = None) -> tuple[float, float]:
+    """The rates to group so many faces at: those that are given, else lower ones the more faces there are.
+
+    Every face is compared with every other one, so that at one rate a library of ten times as many has ten times as
+    many false pairs to each face.
+    """
+    far = min(FAR, FALSE_PAIRS / max(faces, 1)) if far is None else far
+    return far, min(FAR_MANY / FAR * far, 0.5) if far_many is None else far_many
 
 
 @dataclass(frozen=True)
@@ -77,14 +88,13 @@ class Thresholds:
         samples : sequence of Sample
         calibration : Calibration
         far, far_many : float
-            False accept rates of two single faces, and of a score that means of many are held to.
+            False accept rates of two single faces, and of a score that means of many are held to. Where the table does
+            not carry a rate for a kind of pair, the lowest that it carries counts.
         ages : (low, high), optional
             Of faces whose age is not known; else such faces may be of any age, and those of infants are confused most.
 
         Raises
         ------
-        NotCalibrated
-            If the table does not carry a rate.
         UsageError
             If the rates are none, or `far` is above `far_many`.
         """
@@ -115,11 +125,13 @@ def _side(known: Range, place: Range) -> tuple[bool, bool]:
 
 def _table(calibration: Calibration, kinds: Sequence[Traits], far: float) -> Floats:
     table = np.full((len(kinds), len(kinds)), NEVER, np.float32)
+    lowest = {stratum.name: stratum.rates[-1] for stratum in calibration.strata}
     for row, one in enumerate(kinds):
         for column, other in enumerate(kinds[: row + 1]):
             try:
                 strata = calibration.strata_of(one, other)
             except NotCalibrated:  # both are smaller than any face that was measured
                 continue
-            table[row, column] = table[column, row] = min(calibration.threshold(far, strata)[0], math.nextafter(1, 0))
+            rate = max(far, *(lowest[name] for name in strata))
+            table[row, column] = table[column, row] = min(calibration.threshold(rate, strata)[0], math.nextafter(1, 0))
     return table

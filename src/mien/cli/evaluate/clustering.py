@@ -26,7 +26,15 @@ def clustering(
     strangers: Annotated[
         Path | None, typer.Option(help="A folder of pictures of others, each of a person of their own.")
     ] = None,
-    far: Annotated[float, typer.Option(help="False accepts per comparison of two single faces.", min=0, max=1)] = 1e-4,
+    far: Annotated[
+        float | None,
+        typer.Option(
+            help="False accepts per comparison of two single faces; by default the fewer the more faces there are.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     ages: Annotated[
         tuple[float, float] | None,
         typer.Option(help="Years between which all people are known to be, such as 18 120.", show_default=False),
@@ -37,11 +45,8 @@ def clustering(
 ) -> None:
     """Tell how well pictures are grouped by person: BCubed, pairs, purity, with intervals over people."""
     from mien.evaluation.clustering import evaluate_clustering
-    from mien.gallery.thresholds import FAR_MANY
 
-    report = evaluate_clustering(
-        folder, strangers=strangers, far=far, far_many=max(far, FAR_MANY), ages=ages, engine=engine
-    )
+    report = evaluate_clustering(folder, strangers=strangers, far=far, ages=ages, engine=engine)
     model = engine.choose("embedding").id
     if json or not sys.stdout.isatty():
         print_json({"folder": str(folder), "strangers": str(strangers or ""), "model": model, **report.to_dict()})

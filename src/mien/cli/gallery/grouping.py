@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 @takes_engine
 def cluster(
     place: Place,
-    far: Annotated[float, typer.Option(help="False accept rate of two single faces.", min=0, max=1)] = 1e-4,
+    far: Annotated[
+        float | None,
+        typer.Option(
+            help="False accept rate of two single faces; by default the lower the more faces there are.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     ages: Annotated[
         tuple[float, float] | None,
         typer.Option(help="Years between which people of unknown age are, such as 18 120.", show_default=False),
