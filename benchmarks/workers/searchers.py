@@ -79,7 +79,7 @@ class Mien(Searcher):
     """Ours; the setting is `effort`."""
 
     home = "mien"
-    settings: ClassVar[Sequence[float]] = (0.25, 0.5, 0.75, 1, 1.5, 2, 4)
+    settings: ClassVar[Sequence[float]] = (0.2, 0.4, 0.6, 0.8, 1, 1.5, 2.5)
 
     def build(self) -> None:
         from mien.gallery.index import Index

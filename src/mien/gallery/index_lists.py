@@ -29,7 +29,7 @@ WIDTH = 128  # numbers that are kept of a turned vector
 SAMPLE = 64  # vectors a centroid is learned from
 ROUNDS = 10
 LEAST = 8
-PROBES = 1.25  # lists to look into, times the square root of their number
+PROBES = 2.0  # lists to look into, times the square root of their number
 BLOCK = 8192  # rows that are turned at once
 QUERIES = 256  # that are searched at once
 
