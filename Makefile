@@ -4,7 +4,7 @@ BIN := .venv/bin
 OUT ?= out
 JOBS ?= auto
 
-.PHONY: help setup demo test test-fast test-all lint format bench docs clean
+.PHONY: help setup demo test test-fast test-all lint format bench bench-large docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -41,6 +41,9 @@ format: setup ## put the code in the project's form
 
 bench: setup ## speed and accuracy, side by side with the peers; prints ratios
 	$(BIN)/python -m benchmarks
+
+bench-large: setup ## a gallery of a million vectors, beside its peers; takes hours of both cores with all of them
+	$(BIN)/python -m benchmarks.gallery_index --large
 
 docs: setup ## the manual in docs/_build/html; a warning is an error
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
