@@ -42,7 +42,7 @@ format: setup ## put the code in the project's form
 bench: setup ## speed and accuracy, side by side with the peers; prints ratios
 	$(BIN)/python -m benchmarks
 
-bench-large: setup ## a gallery of a million vectors, beside its peers; takes hours of both cores with all of them
+bench-large: setup ## a gallery of a million vectors, beside its peers: an hour or two
 	$(BIN)/python -m benchmarks.gallery_index --large
 
 docs: setup ## the manual in docs/_build/html; a warning is an error
