@@ -52,7 +52,7 @@ class OperatingPoint:
     tar : float
         Part of the genuine pairs that is accepted.
     interval : (low, high)
-        95 % interval of `tar` over people.
+        95 % interval of `tar` over people, with the threshold drawn anew.
     accepted, false_accepts : int
         Genuine and impostor pairs accepted.
     """
@@ -213,8 +213,8 @@ def evaluate_scores(
     for _ in range(resamples):
         weights = pair_weights(ordered, draw.choice(people, len(people)))
         if weights[ordered.genuine].any() and weights[~ordered.genuine].any():
-            resampled.append(_measure(ordered, weights, thresholds))
-    (auc, eer, *tars) = _measure(ordered, np.ones(len(ordered)), thresholds)
+            resampled.append(_measure(ordered, weights, rates))
+    (auc, eer, *tars) = _measure(ordered, np.ones(len(ordered)), rates)
     ends = np.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0).T.tolist()
     intervals = [(low, high) for low, high in ends]
     points = tuple(
@@ -261,13 +261,13 @@ def widen(interval: Interval, rate: float, trials: int) -> Interval:
     return float(np.fmin(interval[0], low)), float(np.fmax(interval[1], high))
 
 
-def _measure(scores: Scores, weights: Doubles, thresholds: Sequence[float]) -> list[float]:
-    """AUC, EER and the TAR at each threshold of weighted pairs."""
-    found, genuine = curve(scores, weights=weights), scores.genuine
+def _measure(scores: Scores, weights: Doubles, rates: Sequence[float]) -> list[float]:
+    """AUC, EER and the TAR at each false accept rate of weighted pairs, at the threshold that *they* have there."""
+    found = curve(scores, weights=weights)
     auc = float(np.trapezoid(1 - found.fnmr, found.fmr))
     crossing = int(np.argmax(found.fmr >= found.fnmr))
     gap = found.fnmr - found.fmr  # falls from 1 to -1: the error rates are equal where it is 0
     part = gap[crossing - 1] / (gap[crossing - 1] - gap[crossing])
     eer = float(found.fmr[crossing - 1] + part * (found.fmr[crossing] - found.fmr[crossing - 1]))
-    accepted = [weights[genuine & (scores.values >= threshold)].sum() for threshold in thresholds]
-    return [auc, eer, *(float(part / weights[genuine].sum()) for part in accepted)]
+    places = [int(np.searchsorted(found.fmr, rate * (1 + 1e-9), side="right")) - 1 for rate in rates]
+    return [auc, eer, *(float(1 - found.fnmr[place]) for place in places)]
