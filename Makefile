@@ -26,8 +26,8 @@ test: setup ## all tests but the slow ones; fetches the weights they need, once
 test-fast: setup ## the tests that need neither weights nor the network nor a database (under a minute)
 	$(BIN)/pytest -n $(JOBS) -m 'not slow and not weights and not network and not server'
 
-test-all: setup ## everything
-	$(BIN)/pytest -n $(JOBS)
+test-all: setup ## everything, with more examples of each property
+	MIEN_EXAMPLES=thorough $(BIN)/pytest -n $(JOBS)
 
 lint: setup ## style, types and the order of the rooms
 	$(BIN)/ruff check

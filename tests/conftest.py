@@ -10,9 +10,10 @@ from hypothesis import settings
 
 from tests.shared import DATA, WEIGHTS
 
-# Machines differ and are shared: no property has to hold within a time.
-settings.register_profile("mien", deadline=None)
-settings.load_profile("mien")
+# Machines differ and are shared: no property has to hold within a time. `make test-all` tries more examples.
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.load_profile(os.environ.get("MIEN_EXAMPLES", "quick"))
 
 
 def pytest_configure() -> None:
