@@ -64,6 +64,7 @@ FULL = Sample(
     words={"event": "wedding", "age": 31.5, 'odd "key".$[0]': "it's", "": ""},
     crop=b"\x89PNG\r\n\x1a\n\0\xff" * 20,
 )
+LOOKED = ("0123456789abcdef", "fedcba9876543210")
 BEGINNING = Change(
     people=[
         Person(id="p1", name="Ada", note="consent: form 7", created=5.5),
@@ -81,6 +82,7 @@ BEGINNING = Change(
     links=[Link(11, 14, True), Link(11, 12, False)],
     meta={"salt": "s", "crops": "yes"},
     entries=[Entry(time=1.0, action="begin"), Entry(time=2.0, action="add", subjects=("x", "y"), details={"n": [1]})],
+    looked=LOOKED,
 )
 
 
@@ -98,4 +100,5 @@ def contents(store: Store, *, spaces: Sequence[str] = (SPACE,)) -> dict[str, Any
         "vectors": [store.vectors(ids, space=space).tolist().__repr__() for space in spaces],  # NaN equals NaN as text
         "links": store.links(),
         "entries": store.entries(),
+        "looked": sorted(store.looked([*LOOKED, "0" * 16])),
     }

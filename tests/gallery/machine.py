@@ -61,6 +61,7 @@ changes = st.builds(
     forget_samples=some(numbers, 2),
     forget_links=some(links, 1),
     meta=st.dictionaries(st.sampled_from(["m", "n"]), st.none() | st.sampled_from(["1", "2"]), max_size=1),
+    looked=some(st.sampled_from(["x", "y", "z"])),
     entries=st.lists(st.builds(Entry, time=st.floats(0, 10), action=st.sampled_from(["add", "go"])), max_size=1),
 )
 filters = st.builds(
@@ -85,6 +86,7 @@ class Model:
         self.links: dict[tuple[int, int], Link] = {}
         self.meta: dict[str, str] = {}
         self.entries: list[Entry] = []
+        self.looked: set[str] = set()
 
     def after(self, change: Change) -> Model | None:
         """The model after a change; None where the change is wrong."""
@@ -115,6 +117,7 @@ class Model:
         new.links |= {(one.first, one.second): one for one in change.links}
         new.meta = {key: value for key, value in {**self.meta, **change.meta}.items() if value is not None}
         new.entries = [*self.entries, *change.entries]
+        new.looked = self.looked | set(change.looked)
         return new if new.is_sound() else None
 
     def is_sound(self) -> bool:
@@ -154,7 +157,7 @@ class Model:
 
     def as_far_as_right(self, change: Change) -> Change:
         """As much of a change as can be written."""
-        right = Change(space=change.space, meta=change.meta, entries=change.entries)
+        right = Change(space=change.space, meta=change.meta, entries=change.entries, looked=change.looked)
         for name in ("people", "samples", "links", "forget_samples", "forget_people", "forget_links"):
             for one in getattr(change, name):
                 more: dict[str, Any] = {name: [*getattr(right, name), one]}
@@ -247,6 +250,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert store.links() == [model.links[key] for key in sorted(model.links)]
         assert dict(store.meta()) == model.meta
         assert store.entries() == model.entries[::-1]
+        assert store.looked(["x", "y", "z", "never"]) == model.looked
         assert store.counts() == Counts(len(model.people), len(model.samples), len(model.vectors))
         ids = sorted(model.samples)
         expected = [model.vectors.get(one, np.full(WIDTH, np.nan)) for one in ids]

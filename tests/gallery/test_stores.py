@@ -16,7 +16,7 @@ from mien.core.errors import GalleryChanged, MienError, ShapeMismatch, SourceErr
 from mien.gallery.limits import LIMITS
 from mien.gallery.records import Change, Counts, Entry, Link, Person, Sample, Where
 from mien.gallery.store import Store, open_store
-from tests.gallery.holding import BEGINNING, FULL, SPACE, TRICKS, WIDTH, contents, unit
+from tests.gallery.holding import BEGINNING, FULL, LOOKED, SPACE, TRICKS, WIDTH, contents, unit
 
 NAN = float("nan")
 
@@ -36,6 +36,7 @@ def test_an_empty_store_answers(store: Store) -> None:
     assert store.counts() == Counts(0, 0, 0)
     assert [store.people(), store.links(), store.entries(), list(store.samples())] == [[], [], [], []]
     assert dict(store.meta()) == {}
+    assert store.looked(LOOKED) == set()
     for count in (0, 2):
         ids, scores = store.search(unit(count), 3)
         assert ids.shape == scores.shape == (count, 3)
@@ -56,6 +57,7 @@ def test_every_field_comes_back(begun: Store) -> None:
     assert begun.entries() == list(BEGINNING.entries)[::-1]
     assert begun.entries(limit=1) == [BEGINNING.entries[1]]
     assert dict(begun.meta()) == BEGINNING.meta
+    assert begun.looked(LOOKED) == set(LOOKED)
     assert begun.counts() == Counts(3, 4, 4)
     assert (begun.space, begun.dimension, begun.generation()) == (SPACE, WIDTH, 1)
     assert np.allclose(begun.vectors([14, 11]), unit(4)[[3, 0]], atol=1e-3)
@@ -104,10 +106,11 @@ def test_names_may_be_anything(store: Store) -> None:
         )
         for number, name in enumerate(TRICKS, 1)
     ]
-    store.apply(Change(people=people, samples=samples, meta={name: name for name in TRICKS}))
+    store.apply(Change(people=people, samples=samples, meta={name: name for name in TRICKS}, looked=TRICKS))
     assert store.people() == people
     assert list(store.samples()) == samples
     assert dict(store.meta()) == {name: name for name in TRICKS}
+    assert store.looked(TRICKS) == set(TRICKS)
     for number, name in enumerate(TRICKS, 1):
         assert [one.id for one in store.people(names=[name])] == [f"p{number}"]
         for where in (
@@ -190,6 +193,16 @@ def test_links_are_replaced_and_taken_back(begun: Store) -> None:
 def test_settings_are_written_and_deleted(begun: Store) -> None:
     begun.apply(Change(meta={"salt": None, "crops": "no", "new": "", "never": None}))
     assert dict(begun.meta()) == {"crops": "no", "new": ""}
+
+
+def test_pictures_that_were_looked_at_are_remembered(begun: Store) -> None:
+    begun.apply(Change(looked=["a", LOOKED[0], "a"], forget_samples=[11, 12, 13, 14]))
+    assert begun.looked([]) == begun.looked(["A", "", "b"]) == set()
+    assert begun.looked(["b", "a", *LOOKED, "a"]) == {"a", *LOOKED}
+    begun.erase()
+    many = [f"{number:016x}" for number in range(1200)]
+    begun.apply(Change(looked=many[::2]))
+    assert begun.looked(many) == set(many[::2])
 
 
 def test_a_change_computed_from_an_older_state_is_refused(begun: Store) -> None:
@@ -276,6 +289,9 @@ WRONG: list[tuple[Change, type[MienError], str]] = [
     (Change(links=[Link(11, 12, True)], forget_links=[Link(11, 12, True)]), UsageError, "writes and forgets"),
     (Change(forget_samples="11"), UsageError, "list"),
     (Change(forget_people=["ada"]), UsageError, "no id of a person"),
+    (Change(looked="a"), UsageError, "pictures are a list"),
+    (Change(looked=["x" * 201]), UsageError, "200 characters"),
+    (Change(looked=[*LOOKED, cast("Any", 1)]), UsageError, "is a text"),
     (Change(meta={"a": LONG + "x"}), UsageError, "characters"),
     (Change(meta={"a": cast("Any", 1)}), UsageError, "is a text"),
     (Change(entries=[Entry(time=1.0, action="a", details={"a": {1, 2}})]), UsageError, "JSON"),
@@ -318,6 +334,8 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
     "person": lambda store: list(store.samples(Where(people="p1"))),
     "face": lambda store: list(store.samples(Where(faces="f-14"))),
     "picture": lambda store: store.search(unit(1), 1, where=Where(pictures="cd")),
+    "looked": lambda store: store.looked("cd"),
+    "nul": lambda store: store.looked(["\0"]),
     "id": lambda store: list(store.samples(Where(ids=cast("Any", ["11"])))),
     "quality": lambda store: list(store.samples(Where(quality=NAN))),
     "word": lambda store: list(store.samples(Where(words={"age": cast("Any", 31.0)}))),

@@ -22,13 +22,22 @@ from mien.gallery.values import (
     check_lengths,
     check_numbers,
     check_text,
+    check_texts,
     is_id,
     is_person,
     is_real,
     short,
 )
 
-__all__ = ["LIMITS", "Held", "check_change", "check_count", "check_queries", "check_space", "check_where"]
+__all__ = [
+    "LIMITS",
+    "Held",
+    "check_change",
+    "check_count",
+    "check_queries",
+    "check_space",
+    "check_where",
+]
 
 Floats = NDArray[np.float32]
 
@@ -80,6 +89,7 @@ def check_change(change: Change, held: Held, *, space: str | None, spaces: Mappi
         check_text("setting's name", key)
         if value is not None:
             check_text("setting", value)
+    check_texts("picture", change.looked)
     check_ids("person", change.forget_people, is_person)
     check_ids("sample", change.forget_samples, is_id)
     people = _once("person", [person.id for person in change.people])
@@ -101,12 +111,9 @@ def check_where(where: Where) -> None:
             raise UsageError(f"people is a list of ids, 'anybody' or 'nobody'; got {where.people[:100]!r}.")
     elif where.people is not None:
         check_ids("person", where.people, lambda value: isinstance(value, str))
-    for name, values in (("faces", where.faces), ("pictures", where.pictures)):
-        if isinstance(values, str):
-            raise UsageError(f"{name} is a list; got {values[:100]!r}.")
-        for value in values or ():
-            check_text("picture", value)
-    check_ids("sample", where.ids or (), lambda value: isinstance(value, int | np.integer))
+    check_texts("face", () if where.faces is None else where.faces)
+    check_texts("picture", () if where.pictures is None else where.pictures)
+    check_ids("sample", () if where.ids is None else where.ids, lambda value: isinstance(value, int | np.integer))
     if where.source is not None:
         check_text("source", where.source)
     check_numbers("quality", [where.quality])

@@ -33,6 +33,7 @@ from mien.gallery.postgres_records import Records
 from mien.gallery.postgres_tables import KINDS, TABLES
 from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
 from mien.gallery.store import SCHEMA
+from mien.gallery.values import check_texts
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -134,6 +135,12 @@ class PostgresStore:
         """The audit log, newest first."""
         with self._records() as records:
             return records.entries(limit)
+
+    def looked(self, pictures: Sequence[str]) -> set[str]:
+        """Those of these pictures that were looked at."""
+        check_texts("picture", pictures)
+        with self._records() as records:
+            return records.looked(pictures)
 
     def search(
         self, queries: Floats, k: int, *, where: Where = ANYTHING, exact: bool = False

@@ -16,13 +16,12 @@ from mien.gallery.postgres_tables import (
     KINDS,
     Kind,
     conditions,
-    number_of,
     person_of,
     sample_of,
     sample_row,
     text_of,
 )
-from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
+from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where, number_of
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -143,6 +142,11 @@ class Records:
         )
         return [Entry(time=row[0], action=row[1], subjects=tuple(row[2]), details=row[3]) for row in rows]
 
+    def looked(self, pictures: Sequence[str]) -> set[str]:
+        """As `Store.looked`."""
+        rows = self.connection.execute("SELECT picture FROM looked WHERE picture = ANY(%s::text[])", [list(pictures)])
+        return {picture for (picture,) in rows}
+
     def settings(self) -> Mapping[str, str]:
         """As `Store.meta`."""
         return dict(self.connection.execute("SELECT name, value FROM settings ORDER BY name").fetchall())
@@ -221,6 +225,10 @@ class Records:
             "entries",
             [(float(one.time), one.action, list(one.subjects), Json(dict(one.details))) for one in change.entries],
         )
+        if change.looked:
+            self.connection.execute(
+                "INSERT INTO looked SELECT DISTINCT unnest(%s::text[]) ON CONFLICT DO NOTHING", [list(change.looked)]
+            )
         used = max([0, *(row[0] for row in people), *(int(sample.id) for sample in change.samples)])
         self.connection.execute("UPDATE state SET generation = generation + 1, next = greatest(next, %s)", [used + 1])
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.embeddings.packing import Precision
-from mien.gallery.records import ANYBODY, Person, Sample, Where
+from mien.gallery.records import ANYBODY, Person, Sample, Where, number_of
 
 __all__ = [
     "COLUMNS",
@@ -23,7 +23,6 @@ __all__ = [
     "TABLES",
     "Kind",
     "conditions",
-    "number_of",
     "person_of",
     "sample_of",
     "sample_row",
@@ -97,6 +96,7 @@ CREATE INDEX links_second ON links (second);
 CREATE TABLE entries (
   number int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, time float8 NOT NULL, action text NOT NULL,
   subjects text[] NOT NULL, details json NOT NULL);
+CREATE TABLE looked (picture text PRIMARY KEY);
 ALTER TABLE people ALTER name SET STATISTICS 0, ALTER note SET STATISTICS 0;
 ALTER TABLE samples ALTER face SET STATISTICS 0, ALTER source SET STATISTICS 0, ALTER picture SET STATISTICS 0,
   ALTER box SET STATISTICS 0, ALTER words SET STATISTICS 0;
@@ -107,12 +107,6 @@ ALTER TABLE crops ALTER image SET STATISTICS 0;
 def text_of(vector: Floats) -> str:
     """A vector (D,) as pgvector writes it."""
     return "[" + ",".join(map(repr, vector.tolist())) + "]"
-
-
-def number_of(person: str) -> int:
-    """The number of a person's id; -1, which nobody has, for what is no id."""
-    digits = person[1:]
-    return int(digits) if person[:1] == "p" and digits.isascii() and digits.isdigit() and len(digits) <= 18 else -1
 
 
 def person_of(row: Sequence[Any]) -> Person:

@@ -41,13 +41,13 @@ from mien.gallery.qdrant_points import (
     is_empty,
     link_of,
     matching,
-    number_of,
     person_of,
     record_points,
     sample_of,
     sample_points,
 )
-from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
+from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where, number_of
+from mien.gallery.values import check_texts
 
 __all__ = ["QdrantStore"]
 
@@ -200,6 +200,18 @@ class QdrantStore:
         found = sorted(self._kind("entry", must=[since]), key=lambda one: -int(one["number"]))
         return [entry_of(one) for one in found]
 
+    def looked(self, pictures: Sequence[str]) -> set[str]:
+        """Those of these pictures that were looked at."""
+        check_texts("picture", pictures)
+        points = {identity("looked", picture): picture for picture in pictures}
+        ids = list(points)
+        found: set[str] = set()
+        for start in range(0, len(ids), PORTION):
+            part = ids[start : start + PORTION]
+            there = self._collections.ask("retrieve", RECORDS, ids=part, with_payload=False)
+            found |= {points[str(point.id)] for point in there}
+        return found
+
     def search(
         self, queries: Floats, k: int, *, where: Where = ANYTHING, exact: bool = False
     ) -> tuple[Ids, NDArray[np.float32]]:
@@ -315,7 +327,7 @@ def _plan(change: Change, state: State, space: str | None) -> tuple[list[Step], 
         vector = spaces[space][0]
     samples = sample_points(change.samples, change.vectors, state.precision)
     steps += portions("samples", samples, vector=vector, precision=state.precision)
-    steps += portions("records", record_points(change.people, change.links, change.meta))
+    steps += portions("records", record_points(change))
     steps += portions("records", entry_points(change.entries, state.logged))
     numbers = [number_of(one.id) for one in change.people] + [int(one.id) for one in change.samples]
     return steps, {

@@ -1,8 +1,8 @@
 """Records as Qdrant's points, and filters in its language.
 
-Samples are points with a named vector per embedding space. People, links, settings and the lines of the log are points
-without a vector in a collection of their own, told apart by their ``kind``. Ids of those are made of what they are
-(UUIDs of a name), so that writing one again overwrites it.
+Samples are points with a named vector per embedding space. People, links, settings, the lines of the log and pictures
+that were looked at are points without a vector in a collection of their own, told apart by their ``kind``. Ids of those
+are made of what they are (UUIDs of a name), so that writing one again overwrites it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.embeddings.packing import Precision, pack
-from mien.gallery.records import ANYBODY, Entry, Link, Person, Sample, Where
+from mien.gallery.records import ANYBODY, Change, Entry, Link, Person, Sample, Where, number_of
 
 if TYPE_CHECKING:
     from qdrant_client.http.models import Filter
@@ -31,7 +31,6 @@ __all__ = [
     "is_empty",
     "link_of",
     "matching",
-    "number_of",
     "person_of",
     "record_points",
     "sample_of",
@@ -52,27 +51,24 @@ def identity(kind: str, *key: object) -> str:
     return str(uuid.uuid5(_SPACE, "\0".join(map(str, (kind, *key)))))
 
 
-def number_of(person: str) -> int:
-    """The number of a person's id; -1, which nobody has, for what is no id."""
-    digits = person[1:]
-    return int(digits) if person[:1] == "p" and digits.isascii() and digits.isdigit() and len(digits) <= 18 else -1
-
-
-def record_points(people: Iterable[Person], links: Iterable[Link], settings: Mapping[str, str | None]) -> list[Point]:
-    """What is no sample, as points."""
+def record_points(change: Change) -> list[Point]:
+    """What a change writes that is neither a sample nor a line of the log, as points."""
     rows: list[tuple[tuple[object, ...], dict[str, Any]]] = [
         (
             ("person", number_of(one.id)),
             {"number": number_of(one.id), "name": one.name, "note": one.note, "created": float(one.created)},
         )
-        for one in people
+        for one in change.people
     ]
     rows += [
         (("link", int(one.first), int(one.second)),
          {"first": int(one.first), "second": int(one.second), "same": bool(one.same)})
-        for one in links
+        for one in change.links
     ]  # fmt: skip
-    rows += [(("setting", key), {"key": key, "value": value}) for key, value in settings.items() if value is not None]
+    rows += [
+        (("setting", key), {"key": key, "value": value}) for key, value in change.meta.items() if value is not None
+    ]
+    rows += [(("looked", picture), {}) for picture in dict.fromkeys(change.looked)]  # the id says it all
     return [{"id": identity(str(key[0]), *key[1:]), "payload": {"kind": key[0], **payload}} for key, payload in rows]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ANYBODY", "ANYTHING", "Change", "Counts", "Entry", "Link", "Person", "Sample", "Where", "Word"]
+__all__ = ["ANYBODY", "ANYTHING", "Change", "Counts", "Entry", "Link", "Person", "Sample", "Where", "Word", "number_of"]
 
 Floats = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -48,6 +48,12 @@ class Person:
 
     def __str__(self) -> str:
         return self.name or self.id
+
+
+def number_of(person: str) -> int:
+    """The number in a person's id, which tells who came first; -1, which nobody has, for what is no id."""
+    digits = person[1:]
+    return int(digits) if person[:1] == "p" and digits.isascii() and digits.isdigit() and len(digits) <= 18 else -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,11 +182,13 @@ class Change:
     people : sequence of Person
         To add or replace, by id.
     samples : sequence of Sample
-        To add or replace, by id. One that replaces another and has no crop leaves the crop that is stored.
+        To add or replace, by id. Since most are read without their crops, a crop of None keeps the one that is stored;
+        ``b""`` deletes it.
     vectors : (ids, (N, D) float32), optional
-        Embeddings of samples, of length 1, in the space `space` (by default the one in use).
+        Embeddings of samples, of length 1.
     space : str, optional
-        See `vectors`.
+        What they are of; by default the space in use. Those of another space are kept beside it, until `use_space`
+        chooses one: so all are embedded again while the gallery is in use.
     links : sequence of Link
         To add or replace, by the two samples.
     forget_people, forget_samples : sequence
@@ -192,6 +200,8 @@ class Change:
         Settings to write; None deletes.
     entries : sequence of Entry
         Lines for the audit log.
+    looked : sequence of str
+        Pictures that were looked at, also those without a face: what `Store.looked` is to know them by.
     """
 
     people: Sequence[Person] = ()
@@ -204,3 +214,4 @@ class Change:
     forget_links: Sequence[Link] = ()
     meta: Mapping[str, str | None] = field(default_factory=dict)
     entries: Sequence[Entry] = ()
+    looked: Sequence[str] = ()

@@ -34,6 +34,7 @@ from mien.gallery.sqlite_file import (
 from mien.gallery.sqlite_reading import PORTION, Reader
 from mien.gallery.sqlite_search import Searcher
 from mien.gallery.sqlite_writing import reserve, use_space, write
+from mien.gallery.values import check_texts
 
 __all__ = ["SqliteStore"]
 
@@ -184,6 +185,12 @@ class SqliteStore:
         with self._database.reading() as db:
             return Reader(db).entries(limit)
 
+    def looked(self, pictures: Sequence[str]) -> set[str]:
+        """Those of these pictures that were looked at."""
+        check_texts("picture", pictures)
+        with self._database.reading() as db:
+            return Reader(db).looked(pictures)
+
     def search(
         self, queries: Floats, k: int, *, where: Where = ANYTHING, exact: bool = False
     ) -> tuple[Ids, NDArray[np.float32]]:
@@ -207,8 +214,10 @@ class SqliteStore:
 
     def close(self) -> None:
         """Let go of files."""
-        self._searcher.close()
-        self._database.close()
+        try:
+            self._searcher.close()
+        finally:
+            self._database.close()
 
     def _erase_the_rest(self) -> None:
         """Do what an earlier process did not come to, unless another one is at it."""

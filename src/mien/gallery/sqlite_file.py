@@ -61,6 +61,7 @@ CREATE TABLE links (
 CREATE INDEX links_second ON links (second);
 CREATE TABLE entries (
   number INTEGER PRIMARY KEY, time REAL NOT NULL, action TEXT NOT NULL, subjects TEXT NOT NULL, details TEXT NOT NULL);
+CREATE TABLE looked (picture TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TRIGGER person_added AFTER INSERT ON people BEGIN UPDATE state SET people = people + 1; END;
 CREATE TRIGGER person_gone AFTER DELETE ON people BEGIN UPDATE state SET people = people - 1; END;
 CREATE TRIGGER sample_added AFTER INSERT ON samples BEGIN UPDATE state SET samples = samples + 1; END;

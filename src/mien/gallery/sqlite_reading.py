@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mien.core.errors import GalleryError, ShapeMismatch
 from mien.embeddings.packing import Precision, unpack
-from mien.gallery.records import ANYBODY, ANYTHING, Entry, Link, Person, Sample, Where
+from mien.gallery.records import ANYBODY, ANYTHING, Entry, Link, Person, Sample, Where, number_of
 
-__all__ = ["PORTION", "Reader", "State", "dumped", "number_of", "unpacked"]
+__all__ = ["PORTION", "Reader", "State", "conditions", "dumped", "unpacked"]
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -121,6 +121,11 @@ class Reader:
             for time, action, subjects, details in rows
         ]
 
+    def looked(self, pictures: Sequence[str]) -> set[str]:
+        """As `Store.looked`."""
+        rows = self._db.execute("SELECT picture FROM json_each(?) JOIN looked ON picture = value", [_list(pictures)])
+        return {picture for (picture,) in rows}
+
     def settings(self) -> Mapping[str, str]:
         """As `Store.meta`."""
         return dict(self._db.execute("SELECT name, value FROM settings ORDER BY name").fetchall())
@@ -147,12 +152,6 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, TypeError) as error:
         raise GalleryError(f"the gallery is torn ({error}); restore a backup of it.") from error
-
-
-def number_of(person: str) -> int:
-    """The number of a person's id; -1, which nobody has, for what is no id."""
-    digits = person[1:]
-    return int(digits) if person[:1] == "p" and digits.isascii() and digits.isdigit() and len(digits) <= 18 else -1
 
 
 def conditions(where: Where) -> tuple[list[str], list[Any]]:

@@ -13,8 +13,8 @@ import numpy as np
 from mien.core.errors import GalleryChanged
 from mien.embeddings.packing import pack
 from mien.gallery.limits import check_change, check_space
-from mien.gallery.records import Change, Sample
-from mien.gallery.sqlite_reading import Reader, dumped, number_of
+from mien.gallery.records import Change, Sample, number_of
+from mien.gallery.sqlite_reading import Reader, dumped
 
 __all__ = ["reserve", "use_space", "write"]
 
@@ -77,6 +77,7 @@ def write(db: sqlite3.Connection, change: Change, expect: int | None) -> None:
         [(float(one.time), one.action, json.dumps(list(one.subjects)), json.dumps(dict(one.details)))
          for one in change.entries],
     )  # fmt: skip
+    db.executemany("INSERT OR IGNORE INTO looked VALUES (?)", [(picture,) for picture in change.looked])
     used = max([0, *(row[0] for row in people), *(int(sample.id) for sample in change.samples)])
     db.execute("UPDATE state SET generation = ?, next = max(next, ?)", [generation, used + 1])
     if forgotten or samples or any(sample.crop == b"" for sample in change.samples):

@@ -35,7 +35,10 @@ class Store(Protocol):
 
     @property
     def space(self) -> str | None:
-        """The embedding space in use; None while there are no vectors."""
+        """The embedding space in use: that of the first vectors, or the one that was chosen; None before.
+
+        It stays when the last vector goes.
+        """
         ...
 
     @property
@@ -60,8 +63,9 @@ class Store(Protocol):
         ------
         GalleryChanged
             If the generation is another meanwhile; nothing is written.
-        EmbeddingSpaceMismatch, ShapeMismatch
-            If vectors are not of the space in use, or not of its dimension.
+        UsageError, UnknownPerson, ShapeMismatch
+            If something in it is too large, no number, contradicts itself, or names what is not there; if vectors are
+            not of length 1, or not of their space's dimension. `mien.gallery.limits` has the list.
         """
         ...
 
@@ -95,6 +99,10 @@ class Store(Protocol):
 
     def entries(self, *, limit: int | None = None) -> list[Entry]:
         """The audit log, newest first."""
+        ...
+
+    def looked(self, pictures: Sequence[str]) -> set[str]:
+        """Those of these pictures that were looked at, as `Change.looked` has them."""
         ...
 
     def search(
@@ -135,7 +143,7 @@ class Store(Protocol):
         Raises
         ------
         UsageError
-            If this kind of store has tools of its own for that.
+            If the target is there already, or this kind of store has tools of its own for that.
         """
         ...
 

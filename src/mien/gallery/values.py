@@ -19,6 +19,7 @@ __all__ = [
     "check_lengths",
     "check_numbers",
     "check_text",
+    "check_texts",
     "is_id",
     "is_person",
     "is_real",
@@ -89,6 +90,14 @@ def check_text(field: str, value: object) -> None:
         raise UsageError(f"a {field} has a character that cannot be stored: {short(value)}.")
 
 
+def check_texts(field: str, values: Iterable[object]) -> None:
+    """Refuse what is no list of texts, or has one that cannot be stored."""
+    if isinstance(values, str):
+        raise UsageError(f"{field}s are a list; got {short(values)}.")
+    for value in values:
+        check_text(field, value)
+
+
 def check_numbers(field: str, values: Iterable[float | None]) -> None:
     """Refuse what is neither None nor a finite number."""
     for value in values:
@@ -120,7 +129,7 @@ def is_person(value: object) -> bool:
 
 def is_id(value: object) -> bool:
     """Whether it is a positive number of at most 62 bits."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 < value < LARGEST
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(0 < value < LARGEST)
 
 
 def is_real(value: object) -> bool:
