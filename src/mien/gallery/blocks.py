@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.gallery.records import Link, Person, Sample
+from mien.gallery.records import Link, Person, Sample, number_of
 
-__all__ = ["Blocks", "Conflict", "find_blocks", "number_of"]
+__all__ = ["Blocks", "Conflict", "find_blocks"]
 
 Floats = NDArray[np.float32]
 
@@ -143,11 +143,6 @@ def find_blocks(
     blocks.people = {forest.find(row): person for row, person in whose.items() if forest.find(row) == row}
     blocks.merged = {goes: _last(blocks.merged, stays) for goes, stays in blocks.merged.items()}
     return blocks
-
-
-def number_of(person: str) -> int:
-    """The number in a person's id, which tells who came first."""
-    return int(person.removeprefix("p"))
 
 
 def _last(merged: Mapping[str, str], person: str) -> str:

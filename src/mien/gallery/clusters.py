@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from mien.core.errors import GalleryChanged
 from mien.embeddings.calibration import Calibration, Range
 from mien.gallery import audit
-from mien.gallery.blocks import Conflict, number_of
+from mien.gallery.blocks import Conflict
 from mien.gallery.history import SALT
 from mien.gallery.linkage import Edges
 from mien.gallery.proposing import LEAST, NEIGHBOURS, Proposal, propose
-from mien.gallery.records import Change, Person, Sample, Where
+from mien.gallery.records import Change, Person, Sample, Where, number_of
 from mien.gallery.store import Store
 from mien.gallery.thresholds import Thresholds, rates_for
 

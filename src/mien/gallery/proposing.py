@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
-from mien.gallery.blocks import Blocks, Conflict, find_blocks, number_of
+from mien.gallery.blocks import Blocks, Conflict, find_blocks
 from mien.gallery.linkage import Edges, Linkage, Times
-from mien.gallery.records import Link, Person, Sample
+from mien.gallery.records import Link, Person, Sample, number_of
 from mien.gallery.thresholds import Thresholds
 
 __all__ = ["LEAST", "NEIGHBOURS", "Proposal", "link_up", "propose", "times_of"]

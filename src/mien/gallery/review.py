@@ -20,12 +20,11 @@ import numpy as np
 from mien.core.errors import GalleryChanged, UnknownPerson, UsageError
 from mien.embeddings.calibration import Calibration, Range
 from mien.gallery import audit
-from mien.gallery.blocks import number_of
 from mien.gallery.clusters import change_of, read
 from mien.gallery.history import SALT, take_back, with_history
 from mien.gallery.proposing import LEAST, NEIGHBOURS, Proposal, link_up
 from mien.gallery.questions import Question, find_questions
-from mien.gallery.records import Change, Link, Person, Sample
+from mien.gallery.records import Change, Link, Person, Sample, number_of
 from mien.gallery.store import Store
 from mien.gallery.thresholds import Thresholds, rates_for
 
