@@ -32,7 +32,7 @@ from benchmarks.identities import KINDS, Identities
 from benchmarks.people import pictures
 from mien.embeddings.calibration import Calibration, Stratum, load_calibration
 from mien.engine import Engine
-from mien.evaluation.clustering import ClusteringReport, evaluate_groups
+from mien.evaluation.clustering import ClusteringReport, measure_groups
 from mien.gallery.clusters import cluster_store
 from mien.gallery.intake import Origin, describe, sightings
 from mien.gallery.linkage import Linkage, nearest
@@ -94,7 +94,7 @@ def real(options: argparse.Namespace) -> None:
         print(f"{model}: {len(samples)} faces of {len(set(people))} people")
         calibration = load_calibration(f"{model}/1")
         proposal = propose(samples, vectors, nearest(vectors, 32), Thresholds.of(samples, calibration))
-        report = evaluate_groups(proposal.labels.tolist(), people, strata=strata)
+        report = measure_groups(proposal.labels.tolist(), people, strata=strata)
         show("mien", report)
         for name, measures in report.strata.items():
             p, r = measures.values["bcubed_precision"], measures.values["bcubed_recall"]
@@ -102,7 +102,7 @@ def real(options: argparse.Namespace) -> None:
         adult = calibration.threshold(FAR, ["adult"])[0]
         flat = Thresholds.constant(len(samples), adult)
         found = propose(samples, vectors, nearest(vectors, 32), flat)
-        report = evaluate_groups(found.labels.tolist(), people, strata=strata)
+        report = measure_groups(found.labels.tolist(), people, strata=strata)
         show("one threshold for all, the adults'", report)
         p = report.strata["under 8"].values["bcubed_precision"]
         print(f"    under 8      {report.strata['under 8'].faces:4} faces  BCubed P {p:.4f}")
@@ -193,7 +193,7 @@ def algorithms(options: argparse.Namespace) -> None:
         table = curve(haze=haze)
         one, many = (table.threshold(rate)[0] for rate in (FAR, FAR_MANY))
         print(f"{len(who)} made-up faces of {who.max() + 1} people, noise x {haze:g}: thresholds {one:.3f}, {many:.3f}")
-        show("mien", evaluate_groups(linkage(vectors, one, many).tolist(), who.tolist(), resamples=50))
+        show("mien", measure_groups(linkage(vectors, one, many).tolist(), who.tolist(), resamples=50))
         others: dict[str, Callable[[Floats, float], Rows]] = {
             "average linkage, one threshold": linkage,
             "Chinese whispers": chinese_whispers,
@@ -203,7 +203,7 @@ def algorithms(options: argparse.Namespace) -> None:
         }
         for name, algorithm in others.items():
             reports = {
-                cut: evaluate_groups(algorithm(vectors, cut).tolist(), who.tolist(), resamples=20)
+                cut: measure_groups(algorithm(vectors, cut).tolist(), who.tolist(), resamples=20)
                 for cut in (one, *(np.arange(0.4, 0.85, 0.1).tolist()))
             }
             best = max(reports, key=lambda cut: reports[cut].everything.values["bcubed_f"])
@@ -246,10 +246,10 @@ def order(options: argparse.Namespace) -> None:
             moved += sum(now[face] != person for face, person in before.items() if person != face)
             before = now
         true = [int(who[int(face[1:])]) for face in before]
-        show(name, evaluate_groups(list(before.values()), true, resamples=20), f" {moved} faces of others moved")
+        show(name, measure_groups(list(before.values()), true, resamples=20), f" {moved} faces of others moved")
         if portions > 1:
             cluster_store(store, calibration=table, again=True)
-            show("  and looked at again", evaluate_groups(list(groups(store).values()), true, resamples=20))
+            show("  and looked at again", measure_groups(list(groups(store).values()), true, resamples=20))
         store.close()
 
 
@@ -275,7 +275,7 @@ def growing(_: argparse.Namespace) -> None:
                 for row, age in enumerate(ages.tolist())
             ]
             found = propose(samples, vectors, nearest(vectors, 32), Thresholds.of(samples, table))
-            show(name, evaluate_groups(found.labels.tolist(), who.tolist(), resamples=50))
+            show(name, measure_groups(found.labels.tolist(), who.tolist(), resamples=50))
 
 
 def likeness(_: argparse.Namespace) -> None:
@@ -296,7 +296,7 @@ def likeness(_: argparse.Namespace) -> None:
         samples = [Sample(id=row + 1) for row in range(len(who))]
         found = propose(samples, vectors, nearest(vectors, 32), Thresholds.of(samples, table)).labels
         joined = np.mean([len(set(found[who == a]) & set(found[who == a + 300])) > 0 for a in range(300)])
-        report = evaluate_groups(found.tolist(), who.tolist(), resamples=50)
+        report = measure_groups(found.tolist(), who.tolist(), resamples=50)
         show(f"cosine {cosine:g} between two people", report, f" {joined:.0%} of 300 couples joined")
 
 
@@ -314,7 +314,7 @@ def review(options: argparse.Namespace) -> None:
         for number in range(101):
             if number in {0, 10, 50, 100}:
                 found = [one.person or one.face for one in store.samples()]
-                report = evaluate_groups(found, list(person.values()), resamples=20)
+                report = measure_groups(found, list(person.values()), resamples=20)
                 show(f"{number:3} answers {name}", report, f" {yes} yes, {unasked} faces labelled unasked")
             questions = queue.questions(1 if name == "by gain" else None)
             question = questions[0 if name == "by gain" else int(draw.integers(len(questions)))]
@@ -340,9 +340,7 @@ def scale(options: argparse.Namespace) -> None:
     true = [int(who[int(face[1:])]) for face in found]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{len(who):,} faces of {who.max() + 1:,} people: stored in {(stored - start) / 60:.1f} min; {report}")
-    show(
-        "mien", evaluate_groups(list(found.values()), true, resamples=20), f" {took / 60:.1f} min, peak {peak:.1f} GiB"
-    )
+    show("mien", measure_groups(list(found.values()), true, resamples=20), f" {took / 60:.1f} min, peak {peak:.1f} GiB")
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {

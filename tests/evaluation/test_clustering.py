@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.core.errors import ShapeMismatch, SourceError, UsageError
-from mien.evaluation.clustering import evaluate_clustering, evaluate_groups
+from mien.evaluation.clustering import evaluate_clustering, measure_groups
 
 labels = st.integers(1, 12).flatmap(
     lambda count: st.tuples(*[st.lists(st.integers(0, 3), min_size=count, max_size=count)] * 2)
@@ -23,7 +23,7 @@ labels = st.integers(1, 12).flatmap(
 def test_measures_are_what_they_say(both: tuple[list[int], list[int]]) -> None:
     groups, people = both
     rows = range(len(groups))
-    found = evaluate_groups(groups, people, resamples=2).everything.values
+    found = measure_groups(groups, people, resamples=2).everything.values
     precision, recall = 0.0, 0.0
     for a in rows:
         group = [b for b in rows if groups[b] == groups[a]]
@@ -46,17 +46,19 @@ def test_measures_are_what_they_say(both: tuple[list[int], list[int]]) -> None:
 
 def test_nmi_against_the_reference() -> None:
     groups, people = [0, 0, 1, 1, 2, 2, 2, 3], [0, 0, 0, 1, 1, 1, 1, 2]
-    found = evaluate_groups(groups, people).everything.values["nmi"]
+    found = measure_groups(groups, people).everything.values["nmi"]
     assert found == pytest.approx(0.6980018100523221)  # sklearn.metrics.normalized_mutual_info_score, 1.9
 
 
 def test_a_perfect_grouping_and_its_strata() -> None:
     people = ["ada", "ada", "eve", "eve", "rex"]
-    report = evaluate_groups(
+    report = measure_groups(
         [7, 7, 3, 3, 1], people, strata={"e": [False, False, True, True, False], "none": [False] * 5}
     )
     assert report.everything.values["bcubed_f"] == pytest.approx(1)
-    assert report.everything.intervals["bcubed_f"] == pytest.approx((1, 1))
+    low, high = report.everything.intervals["bcubed_f"]
+    assert high == 1
+    assert low < 0.7, "five faces prove little"
     assert (report.everything.faces, report.everything.people, report.everything.groups) == (5, 3, 3)
     assert list(report.strata) == ["e"]
     assert report.strata["e"].faces == 2
@@ -64,16 +66,16 @@ def test_a_perfect_grouping_and_its_strata() -> None:
 
 
 def test_a_face_of_a_stratum_is_held_against_all() -> None:
-    report = evaluate_groups([0, 0, 0, 0], ["ada", "ada", "ada", "eve"], strata={"eve": [False, False, False, True]})
+    report = measure_groups([0, 0, 0, 0], ["ada", "ada", "ada", "eve"], strata={"eve": [False, False, False, True]})
     assert report.strata["eve"].values["bcubed_precision"] == pytest.approx(0.25)
     assert report.strata["eve"].values["purity"] == 0
 
 
 def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(ShapeMismatch):
-        evaluate_groups([1], [1, 2])
+        measure_groups([1], [1, 2])
     with pytest.raises(UsageError, match="no faces"):
-        evaluate_groups([], [])
+        measure_groups([], [])
     with pytest.raises(SourceError, match="no pictures"):
         evaluate_clustering(tmp_path)
 

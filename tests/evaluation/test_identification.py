@@ -51,6 +51,16 @@ def test_misses_at_a_rate_of_false_hits_by_hand() -> None:
     assert tiny.reason == "1000 probes of strangers cannot show a rate of 0.0005: 2000 are needed."
 
 
+def test_the_rate_of_false_hits_has_an_interval_over_strangers() -> None:
+    # A hundred pictures of ten strangers, one of whom is like somebody in the gallery.
+    who = np.repeat(np.arange(10), 10)
+    found = Searches(5, np.arange(4), np.ones(4), np.ones(4, int), who, np.where(who == 0, 0.9, 0.1))
+    (point,) = open_set(found, (0.1,))
+    assert point.false == 10
+    assert point.realised[0] == 0
+    assert point.realised[1] >= 0.3
+
+
 @given(
     st.lists(st.sampled_from([0.1, 0.2, 0.3, REJECTED]), min_size=1, max_size=10),
     st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=1, max_size=10),

@@ -253,6 +253,13 @@ def test_a_matcher_that_is_too_slow_is_not_measured(folder: Path) -> None:
     assert "REJECTED" in outcome.report.to_text()
 
 
+def test_what_is_none_is_refused_before_anything_is_embedded() -> None:
+    with pytest.raises(UsageError, match="rates"):
+        Asked(rates=(0.1, 2.0))
+    with pytest.raises(UsageError, match="sizes"):
+        Asked(sizes=(2,))
+
+
 def test_templates_of_a_folder(folder: Path) -> None:
     found = run_verification(folder / "even", Asked(rates=(0.5,), template_size=2), engine=ENGINE).report.to_dict()
     assert (found["pictures"], found["genuine"], found["impostor"], found["auc"]) == (12, 3, 12, 1)

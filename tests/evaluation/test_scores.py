@@ -141,6 +141,13 @@ def test_rates_by_group_at_one_threshold() -> None:
     assert json.loads(json.dumps(found.to_dict()))["rows"][0]["people"] == 20
 
 
+def test_a_rate_that_the_pairs_cannot_show_is_told() -> None:
+    scores = scores_of([0.9, 0.8], [0.1, 0.2])
+    found = evaluate_groups(scores, ["a"] * 4, ["a"] * 4, far=0.01)
+    assert found.rows[0].fmr == 0
+    assert found.warnings[0].startswith("2 pairs of two people cannot show a FAR of 0.01")
+
+
 def test_a_group_without_pairs_has_no_rate() -> None:
     scores = scores_of([0.9, 0.8], [0.1, 0.2])
     found = evaluate_groups(scores, ["a", "a", "a", "b"], ["a", "a", "a", "a"], far=0.5)

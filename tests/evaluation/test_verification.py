@@ -71,6 +71,16 @@ def test_intervals_hold_the_value_and_shrink_with_more_people() -> None:
     assert widths[1] < widths[0]
 
 
+def test_intervals_know_that_the_threshold_was_chosen_on_the_same_pairs() -> None:
+    # All high scores of two people are of one couple: without it the threshold is far lower, and everybody accepted.
+    first, second = np.triu_indices(24, 1)
+    people = np.repeat(np.arange(12), 2)
+    genuine, couple = people[first] == people[second], (people[first] == 0) & (people[second] == 1)
+    scores = np.where(genuine, 0.5 + 0.02 * people[first], np.where(couple, 0.6, 0.1))
+    point = evaluate_scores(scores, people[first], people[second], rates=[0.01]).points[0]
+    assert (point.accepted, point.interval[1]) == (6, 1.0)
+
+
 def test_all_accepted_is_not_taken_for_certainty() -> None:
     found = evaluate_scores([0.9, 0.9, 0.1], [0, 1, 0], [0, 1, 1], rates=[0.5])
     assert found.points[0].tar == 1

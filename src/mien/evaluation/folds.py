@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
-from mien.evaluation.intervals import Interval, bootstrap, wilson
+from mien.evaluation.intervals import Interval, bootstrap, widen
 from mien.evaluation.scores import Scores
 
 __all__ = ["FoldReport", "best_threshold", "evaluate_folds"]
@@ -67,15 +67,13 @@ def evaluate_folds(scores: Scores) -> FoldReport:
         accuracies.append(float(((scores.values >= threshold) == scores.genuine)[inside].mean()))
         thresholds.append(threshold)
     mean, std = float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
-    low, high = bootstrap(lambda part: float(np.mean(part)), accuracies)
-    least, most = wilson(mean * len(scores), len(scores))
     return FoldReport(
         folds=len(names),
         pairs=len(scores),
         accuracy=mean,
         std=std,
         error=std / len(names) ** 0.5,
-        interval=(min(low, least), max(high, most)),
+        interval=widen(bootstrap(lambda part: float(np.mean(part)), accuracies), mean, len(scores)),
         accuracies=tuple(accuracies),
         thresholds=tuple(thresholds),
     )

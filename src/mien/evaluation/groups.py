@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.evaluation.intervals import Interval
+from mien.evaluation.intervals import ENDS, Interval, widen
 from mien.evaluation.scores import Scores, threshold_at
-from mien.evaluation.verification import COVERAGE, pair_weights, widen
+from mien.evaluation.verification import pair_weights
 
 __all__ = ["ENOUGH", "GroupReport", "GroupRow", "evaluate_groups"]
 
@@ -119,7 +118,11 @@ def evaluate_groups(
     rows = tuple(_row(name, scores.where(kept), threshold, resamples, seed) for name, kept in inside.items())
     few = [f"{row.name} ({row.people})" for row in rows if row.people < ENOUGH]
     empty = [row.name for row in rows if not row.genuine or not row.impostor]
+    strangers = int((~scores.genuine).sum())
     warnings = [
+        f"{strangers} pairs of two people cannot show a FAR of {far:g}: the threshold is above all of them."
+        if far * strangers < 1 - 1e-9
+        else "",
         f"under {ENOUGH} people, which ranks nobody: {', '.join(few)}." if few else "",
         f"no pairs of one person, or of two: {', '.join(empty)}." if empty else "",
     ]
@@ -131,9 +134,16 @@ def _row(name: str, scores: Scores, threshold: float, resamples: int, seed: int)
     genuine, accepted = scores.genuine, scores.values >= threshold
     draw = np.random.default_rng(seed)
     people = scores.people
-    draws = [pair_weights(scores, draw.choice(people, len(people))) for _ in range(resamples if len(people) else 0)]
-    fnmr, fnmr_interval = _rate(genuine, ~accepted, draws)
-    fmr, fmr_interval = _rate(~genuine, accepted, draws)
+    kinds = ((genuine, genuine & ~accepted), (~genuine, ~genuine & accepted))
+    drawn: tuple[list[float], list[float]] = ([], [])
+    for _ in range(resamples if len(people) else 0):
+        weights = pair_weights(scores, draw.choice(people, len(people)))
+        for into, (of, errors) in zip(drawn, kinds, strict=True):
+            if total := float(weights[of].sum()):
+                into.append(float(weights[errors].sum()) / total)
+    (fnmr, fnmr_interval), (fmr, fmr_interval) = (
+        _rate(int(of.sum()), int(errors.sum()), found) for (of, errors), found in zip(kinds, drawn, strict=True)
+    )
     return GroupRow(
         name=name,
         people=len(people),
@@ -146,13 +156,10 @@ def _row(name: str, scores: Scores, threshold: float, resamples: int, seed: int)
     )
 
 
-def _rate(
-    of: NDArray[np.bool_], errors: NDArray[np.bool_], draws: Sequence[NDArray[np.float64]]
-) -> tuple[float, Interval]:
+def _rate(pairs: int, errors: int, drawn: Sequence[float]) -> tuple[float, Interval]:
     """The part of some pairs that are errors, and its interval over people."""
-    if not of.any():
+    if not pairs:
         return float("nan"), (0.0, 1.0)
-    rate = float(errors[of].mean())
-    found = [float(weights[of & errors].sum() / weights[of].sum()) for weights in draws if weights[of].any()]
-    low, high = np.quantile(found, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]).tolist() if found else (rate, rate)
-    return rate, widen((low, high), rate, int(of.sum()))
+    rate = errors / pairs
+    low, high = np.quantile(drawn, ENDS).tolist() if drawn else (rate, rate)
+    return rate, widen((low, high), rate, pairs)

@@ -17,7 +17,8 @@ from mien.embeddings.pooling import pool
 from mien.engine import Engine
 from mien.evaluation.embedding import Alter, embed_pictures, masked_pictures
 from mien.evaluation.galleries import How, search
-from mien.evaluation.searches import FpirPoint, RankPoint, Searches, match_ranks, open_set
+from mien.evaluation.scores import check_rates
+from mien.evaluation.searches import FPIR, FpirPoint, RankPoint, Searches, check_ranks, match_ranks, open_set
 from mien.gallery.store import Store
 from mien.media.scan import PICTURE_SUFFIXES, find_pictures
 
@@ -227,6 +228,8 @@ def run_identification(
     engine: Engine | None = None,
 ) -> tuple[IdentificationReport, Searches]:
     """The same, with what was found for each probe; see `evaluate_identification`."""
+    check_ranks(ranks)
+    check_rates(rates, FPIR)
     sides = [np.flatnonzero(mask).tolist() for mask in (parts.enrolled, ~parts.enrolled)]
     if not all(sides):
         raise UsageError("pictures to enrol and pictures to search with are both needed.")

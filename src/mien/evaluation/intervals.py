@@ -14,10 +14,13 @@ import numpy as np
 
 from mien.core.errors import UsageError
 
-__all__ = ["Interval", "bootstrap", "wilson"]
+__all__ = ["COVERAGE", "ENDS", "Interval", "bootstrap", "widen", "wilson"]
 
 Interval: TypeAlias = tuple[float, float]
 T = TypeVar("T")
+
+COVERAGE = 0.95  #: of the intervals that are printed
+ENDS = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)  #: the quantiles at their ends
 
 
 def bootstrap(
@@ -32,7 +35,7 @@ def bootstrap(
 
     Efron's bootstrap (*Bootstrap methods: another look at the jackknife*, 1979) over clusters. Where the statistic
     cannot vary (every part agrees, or there is one part), the interval is a point: say the count beside it, and for a
-    rate take `wilson` as well.
+    rate `widen` it.
 
     Parameters
     ----------
@@ -96,6 +99,24 @@ def wilson(successes: float, trials: float, *, level: float = 0.95) -> Interval:
     middle, half = rate + z2 / 2, (rate * (1 - rate) * z2 + z2**2 / 4) ** 0.5
     # At 0 and at 1 the end is the rate itself, which rounding would miss by a hair.
     return min(max((middle - half) / (1 + z2), 0.0), rate), max(min((middle + half) / (1 + z2), 1.0), rate)
+
+
+def widen(interval: Interval, rate: float, trials: int) -> Interval:
+    """A 95 % interval of a mean of values in [0, 1], or `wilson`'s at the ends where that one is wider.
+
+    For a bootstrap has nothing to vary where all values agree, and would promise certainty.
+
+    Parameters
+    ----------
+    interval : (low, high)
+        Of the bootstrap; NaN where it gives none.
+    rate : float
+        The mean.
+    trials : int
+        How many values it is of: independent ones would scatter at least as much as Wilson's interval allows for.
+    """
+    low, high = wilson(rate * trials, trials, level=COVERAGE)
+    return float(np.fmin(interval[0], low)), float(np.fmax(interval[1], high))
 
 
 def _check(level: float) -> None:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.evaluation.galleries import fill
-from mien.evaluation.intervals import Interval, bootstrap
-from mien.evaluation.verification import widen
+from mien.evaluation.intervals import Interval, bootstrap, widen
 from mien.gallery.records import Change
 from mien.gallery.store import Store
 

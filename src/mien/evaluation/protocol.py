@@ -24,8 +24,8 @@ from mien.evaluation.noise import evaluate_noise
 from mien.evaluation.pairs import Pairs, read_pairs
 from mien.evaluation.plots import Panel, det, histogram, roc, sizes
 from mien.evaluation.report import Report, Table
-from mien.evaluation.resolution import evaluate_sizes
-from mien.evaluation.scores import Scores
+from mien.evaluation.resolution import check_sizes, evaluate_sizes
+from mien.evaluation.scores import Scores, check_rates
 from mien.evaluation.tables import group_table, noise_table, size_table, time_table, verification_tables
 from mien.evaluation.template_pairs import template_scores, templates_of
 from mien.evaluation.timed import evaluate_time
@@ -65,6 +65,11 @@ class Asked:
         Further rows with altered crops, by their names.
     budgets : sequence of float
         Milliseconds a picture; where one is not held, nothing else is measured.
+
+    Raises
+    ------
+    UsageError
+        If a rate or a size is none.
     """
 
     pictures: str | os.PathLike[str] | None = None
@@ -77,6 +82,11 @@ class Asked:
     masked: bool = False
     alterations: Mapping[str, Alter] = field(default_factory=dict)
     budgets: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        check_rates(self.rates)
+        if self.sizes:
+            check_sizes(self.sizes)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from mien.evaluation.identification import IdentificationReport, evaluate_vector
 from mien.evaluation.noise import NoiseReport, evaluate_noise
 from mien.evaluation.pairs import Pairs
 from mien.evaluation.resolution import shrunk
-from mien.evaluation.scores import Scores
+from mien.evaluation.scores import Scores, check_rates
 from mien.evaluation.verification import VerificationReport, evaluate_pairs
 
 __all__ = ["RapidReport", "evaluate_rapid"]
@@ -103,6 +103,7 @@ def evaluate_rapid(
     UsageError
         If there are not two people with three pictures, or no picture is in a group.
     """
+    check_rates((far,))
     pairs = Pairs.of_folder(folder)
     crops = crops_of(pairs.pictures, engine=engine)
     vectors = embed_crops(crops, engine=engine)

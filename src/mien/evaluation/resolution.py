@@ -16,7 +16,7 @@ from mien.evaluation.embedding import CROP, crops_of, embed_crops
 from mien.evaluation.pairs import Pairs
 from mien.evaluation.verification import VerificationReport, evaluate_pairs
 
-__all__ = ["SIZES", "SizePoint", "evaluate_sizes", "shrunk"]
+__all__ = ["SIZES", "SizePoint", "check_sizes", "evaluate_sizes", "shrunk"]
 
 SIZES = (16, 24, 32, 48, 64, 112)
 
@@ -65,8 +65,7 @@ def evaluate_sizes(
     NoFace
         If no picture has a face.
     """
-    if not sizes or any(not 4 <= size <= CROP for size in sizes):
-        raise UsageError(f"sizes are sides of 4 to {CROP} pixels; got {list(sizes)}.")
+    check_sizes(sizes)
     crops = crops_of(pairs.pictures, aligned=pairs.aligned, engine=engine)
     clear = embed_crops(crops, engine=engine) if one_side else None
     points = []
@@ -75,6 +74,12 @@ def evaluate_sizes(
         report = evaluate_pairs(pairs, small if clear is None else clear, seconds=small, rates=rates)
         points.append(SizePoint(size, report))
     return tuple(points)
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    """Refuse what is no size, UsageError."""
+    if not sizes or any(not 4 <= size <= CROP for size in sizes):
+        raise UsageError(f"sizes are sides of 4 to {CROP} pixels; got {list(sizes)}.")
 
 
 def shrunk(crop: Image, size: int) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.datasets.readers.pairs import Pairs
 
-__all__ = ["REJECTED", "Curve", "Scores", "cosines", "curve", "threshold_at"]
+__all__ = ["REJECTED", "Curve", "Scores", "check_rates", "cosines", "curve", "threshold_at"]
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -144,6 +145,12 @@ def curve(scores: Scores, *, weights: Doubles | None = None) -> Curve:
     return Curve(
         np.concatenate([[np.inf], values[ends]]), np.concatenate([[0.0], false]), np.concatenate([[1.0], 1 - accepted])
     )
+
+
+def check_rates(rates: Sequence[float], name: str = "false accept rates") -> None:
+    """Refuse what is no rate, UsageError: before pictures are embedded, which takes long."""
+    if any(not 0 < rate < 1 for rate in rates):
+        raise UsageError(f"{name} are between 0 and 1; got {list(rates)}.")
 
 
 def threshold_at(impostors: Doubles, rate: float) -> float:

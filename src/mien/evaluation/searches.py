@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.evaluation.intervals import Interval, wilson
-from mien.evaluation.scores import REJECTED, threshold_at
-from mien.evaluation.verification import COVERAGE, widen
+from mien.evaluation.intervals import ENDS, Interval, widen
+from mien.evaluation.scores import REJECTED, check_rates, threshold_at
 
-__all__ = ["FpirPoint", "RankPoint", "Searches", "match_ranks", "open_set"]
+__all__ = ["FPIR", "FpirPoint", "RankPoint", "Searches", "check_ranks", "match_ranks", "open_set"]
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.intp]
+
+FPIR = "false positive identification rates"  # in messages
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,12 @@ class FpirPoint:
     reason: str = ""
 
 
+def check_ranks(ranks: Sequence[int]) -> None:
+    """Refuse what is no rank, UsageError."""
+    if any(rank < 1 for rank in ranks):
+        raise UsageError(f"ranks count from 1; got {list(ranks)}.")
+
+
 def match_ranks(
     searches: Searches, ranks: Sequence[int] = (1, 5, 10, 20), *, resamples: int = 200, seed: int = 0
 ) -> tuple[RankPoint, ...]:
@@ -132,8 +139,7 @@ def match_ranks(
     UsageError
         If a rank is none, or there are no mated probes.
     """
-    if any(rank < 1 for rank in ranks):
-        raise UsageError(f"ranks count from 1; got {list(ranks)}.")
+    check_ranks(ranks)
     if not len(searches.mated):
         raise UsageError("there is no probe of anybody in the gallery.")
     wanted = [rank for rank in ranks if rank <= searches.gallery]
@@ -144,7 +150,7 @@ def match_ranks(
     points = []
     for rank, hit in zip(wanted, hits, strict=True):
         rate = float(hit.mean())
-        low, high = np.quantile([float(hit[rows].mean()) for rows in draws], _ENDS).tolist()
+        low, high = np.quantile([float(hit[rows].mean()) for rows in draws], ENDS).tolist()
         points.append(RankPoint(rank, rate, widen((low, high), rate, len(hit)), int(hit.sum())))
     return tuple(points)
 
@@ -159,8 +165,7 @@ def open_set(
     UsageError
         If a rate is none, or there are no mated probes.
     """
-    if any(not 0 < rate < 1 for rate in rates):
-        raise UsageError(f"false positive identification rates are between 0 and 1; got {list(rates)}.")
+    check_rates(rates, FPIR)
     if not len(searches.mated):
         raise UsageError("there is no probe of anybody in the gallery.")
     draw = np.random.default_rng(seed)
@@ -178,19 +183,17 @@ def _open_point(searches: Searches, rate: float, draws: Sequence[tuple[Indices, 
     found = [
         float((searches.mates[mated] < threshold_at(searches.tops[others], rate)).mean()) for mated, others in draws
     ]
-    low, high = np.quantile(found, _ENDS).tolist()
-    false = int((searches.tops >= threshold).sum())
+    low, high = np.quantile(found, ENDS).tolist()
+    hits = searches.tops >= threshold
+    least, most = np.quantile([float(hits[others].mean()) for _, others in draws], ENDS).tolist()
     return FpirPoint(
         fpir=rate,
         threshold=threshold,
         fnir=fnir,
         interval=widen((low, high), fnir, len(searches.mated)),
-        false=false,
-        realised=wilson(false, strangers),
+        false=int(hits.sum()),
+        realised=widen((least, most), float(hits.mean()), strangers),
     )
-
-
-_ENDS = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)
 
 
 def _drawn(people: Indices, draw: np.random.Generator) -> Indices:

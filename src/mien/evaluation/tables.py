@@ -43,7 +43,7 @@ def verification_tables(report: VerificationReport, *, title: str = "Verificatio
         rows.append((f"TAR at FAR {point.far:g}", number(point.tar), span(point.interval), count))
     pairs = f"{report.genuine} pairs of one person, {report.impostor} of two"
     note = f"{counts}{report.pictures} pictures ({report.without_face} without a face), {pairs}; intervals over {over}."
-    few = [f"{point.far:g}" for point in report.points if point.far * report.impostor < 1]
+    few = [f"{point.far:g}" for point in report.points if point.far * report.impostor < 1 - 1e-9]
     above = f"So few pairs cannot show a FAR of {', '.join(few)}: the threshold is above all pairs of two people."
     notes = (note, above) if few else (note,)
     tables = [Table(title, ("measure", "value", INTERVAL, "counts"), tuple(rows), notes)]

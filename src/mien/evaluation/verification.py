@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.core.errors import UsageError
 from mien.engine import Engine
 from mien.evaluation.embedding import Alter, embed_pictures
 from mien.evaluation.folds import FoldReport, evaluate_folds
-from mien.evaluation.intervals import Interval, wilson
+from mien.evaluation.intervals import ENDS, Interval, widen
 from mien.evaluation.pairs import Pairs, read_pairs
-from mien.evaluation.scores import REJECTED, Scores, curve, threshold_at
+from mien.evaluation.scores import REJECTED, Scores, check_rates, curve, threshold_at
 
 __all__ = [
     "REJECTED",
@@ -31,12 +30,9 @@ __all__ = [
     "evaluate_pairs",
     "evaluate_scores",
     "evaluate_verification",
-    "widen",
 ]
 
 Doubles = NDArray[np.float64]
-
-COVERAGE = 0.95  # of the intervals
 
 
 @dataclass(frozen=True)
@@ -137,6 +133,7 @@ def evaluate_verification(
     UsageError
         If there are no genuine or no impostor pairs.
     """
+    check_rates(rates)
     pairs = source if isinstance(source, Pairs) else read_pairs(source, pictures=pictures)
     vectors = embed_pictures(pairs.pictures, alter=alter, aligned=pairs.aligned, engine=engine)
     return evaluate_pairs(pairs, vectors, rates=rates)
@@ -201,8 +198,7 @@ def evaluate_scores(
     """
     parts = None if folds is None else np.asarray(folds, np.intp)
     found = Scores(np.asarray(scores, np.float64), np.asarray(first, np.intp), np.asarray(second, np.intp), parts)
-    if any(not 0 < rate < 1 for rate in rates):
-        raise UsageError(f"false accept rates are between 0 and 1; got {list(rates)}.")
+    check_rates(rates)
     curve(found)  # refuses pairs of one kind only
     genuine, people = found.genuine, found.people
     thresholds = [threshold_at(found.values[~genuine], rate) for rate in rates]
@@ -215,7 +211,7 @@ def evaluate_scores(
         if weights[ordered.genuine].any() and weights[~ordered.genuine].any():
             resampled.append(_measure(ordered, weights, rates))
     (auc, eer, *tars) = _measure(ordered, np.ones(len(ordered)), rates)
-    ends = np.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0).T.tolist()
+    ends = np.quantile(resampled, ENDS, axis=0).T.tolist()
     intervals = [(low, high) for low, high in ends]
     points = tuple(
         OperatingPoint(
@@ -253,12 +249,6 @@ def pair_weights(scores: Scores, drawn: NDArray[np.intp]) -> Doubles:
     """
     count = np.bincount(drawn, minlength=int(scores.people[-1]) + 1).astype(np.float64)
     return np.where(scores.genuine, count[scores.first], count[scores.first] * count[scores.second])
-
-
-def widen(interval: Interval, rate: float, trials: int) -> Interval:
-    """The interval, or Wilson's for a rate of independent trials at the ends where that one is wider."""
-    low, high = wilson(rate * trials, trials, level=COVERAGE)
-    return float(np.fmin(interval[0], low)), float(np.fmax(interval[1], high))
 
 
 def _measure(scores: Scores, weights: Doubles, rates: Sequence[float]) -> list[float]:
