@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mien.core.columns import Vectors
 from mien.core.errors import (
     EmbeddingSpaceMismatch,
     NoFace,
+    NotCalibrated,
     ShapeMismatch,
     SourceError,
     UnknownPerson,
@@ -114,6 +116,65 @@ def test_a_face_is_one_face_wherever_its_file_is(ada_and_bob: Gallery, tmp_path:
         ada_and_bob.enroll("bob", moved)
 
 
+def test_a_face_is_kept_once(gallery: Gallery, tmp_path: Path) -> None:
+    path = painted.save(tmp_path, "a.png", (ADA, 0))
+    gallery.add(path, want={"pose"})
+    (nobodys,) = gallery.faces()
+    done = gallery.enroll("ada", [path, path.read_bytes(), path], words={"event": "fair"})
+    (face,) = gallery.faces()
+    assert [sample.id for sample in done.samples] == [face.id] == [nobodys.id]
+    assert (face.person, face.confirmed, face.created) == (gallery["ada"].id, True, nobodys.created)
+    assert face.words == {**nobodys.words, "event": "fair"}
+    assert gallery.enroll("ada", path).samples[0].id == face.id
+    assert gallery.store.counts().samples == 1
+
+
+@pytest.mark.parametrize("kind", [iter, set, tuple])
+def test_pictures_may_come_one_by_one(gallery: Gallery, tmp_path: Path, kind: type) -> None:
+    paths = [painted.save(tmp_path, f"a{n}.png", (ADA, n)) for n in range(3)]
+    assert len(gallery.enroll("ada", kind(paths)).samples) == 3
+    with pytest.raises(NoFace, match="no picture was given"):
+        gallery.enroll("ada", iter(()))
+
+
+def test_enrolling_somebody_who_was_deleted_meanwhile_brings_nobody_back(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = gallery.enroll("ada", painted.picture((ADA, 0))).person
+    embed = gallery._usable
+
+    def meanwhile(*arguments: Any) -> Any:
+        if "ada" in gallery:
+            gallery.delete("ada")
+        return embed(*arguments)
+
+    monkeypatch.setattr(gallery, "_usable", meanwhile)
+    for who in ("ada", ada):
+        with pytest.raises(UnknownPerson):
+            gallery.enroll(who, painted.picture((ADA, 1)))
+    assert gallery.store.counts() == replace(gallery.store.counts(), people=0, samples=0, vectors=0)
+
+
+def test_what_others_change_meanwhile_is_kept(ada_and_bob: Gallery) -> None:
+    gallery, apply = ada_and_bob, ada_and_bob.store.apply
+    others: list[Callable[[], object]] = [
+        lambda: gallery.annotate("ada", "form 8"),
+        lambda: gallery.delete_faces(gallery.faces("bob")[0]),
+    ]
+
+    def meanwhile(change: Change, *, expect: int | None = None) -> None:
+        gallery.store.apply = apply  # type: ignore[method-assign]
+        others.pop(0)()
+        gallery.store.apply = meanwhile if others else apply  # type: ignore[method-assign]
+        apply(change, expect=expect)
+
+    gallery.store.apply = meanwhile  # type: ignore[method-assign]
+    gallery.rename("ada", "Ada")
+    assert (gallery["Ada"].note, len(gallery.faces("bob"))) == ("form 8", 1)
+    assert gallery.merge("Ada", "bob").note == "form 8"
+    assert len(gallery.faces()) == 4  # the face that was deleted did not come back
+
+
 def test_plain_vectors_of_any_encoder() -> None:
     with Gallery(":memory:") as gallery:
         x = np.random.default_rng(0).normal(size=(3, 16))
@@ -133,7 +194,17 @@ def test_plain_vectors_of_any_encoder() -> None:
             gallery.enroll("max", vectors=x, space="clip/1")
         with pytest.raises(EmbeddingSpaceMismatch, match="reembed"):
             gallery.enroll("max", painted.picture((ADA, 0)))
-        for bad in (x[:, :15], [[np.nan] * 16], np.zeros(16), [["a"] * 16], np.zeros((1, 1, 16)), np.full(16, np.inf)):
+        with pytest.raises(NoFace, match="no vector was given"):
+            gallery.enroll("max", vectors=x[:0])
+        for bad in (
+            5.0,
+            x[:, :15],
+            [[np.nan] * 16],
+            np.zeros(16),
+            [["a"] * 16],
+            np.zeros((1, 1, 16)),
+            np.full(16, np.inf),
+        ):
             with pytest.raises((ShapeMismatch, UsageError)):
                 gallery.enroll("max", vectors=bad)
         assert [person.name for person in gallery.people()] == ["rex", "tom", "kit"]
@@ -145,6 +216,15 @@ def test_somebody_who_is_there_already_is_told_of(ada_and_bob: Gallery) -> None:
     with pytest.raises(UsageError, match="looks like 'ada'"):
         ada_and_bob.enroll("alice", painted.picture((ADA, 8)), duplicates="refuse")
     assert ada_and_bob.enroll("alice", painted.picture((ADA, 8)), duplicates="allow").warnings == ()
+
+
+def test_duplicates_cannot_be_refused_where_nothing_tells_them() -> None:
+    with Gallery(":memory:") as gallery:
+        gallery.enroll("rex", vectors=np.eye(4)[0], space="pets/1")
+        gallery.enroll("tom", vectors=np.eye(4)[0])
+        with pytest.raises(NotCalibrated, match="whether 'kit' is here already cannot be told"):
+            gallery.enroll("kit", vectors=np.eye(4)[0], duplicates="refuse")
+        assert "kit" not in gallery
 
 
 def test_a_picture_that_does_not_look_like_the_others_is_told_of(gallery: Gallery) -> None:
@@ -204,7 +284,7 @@ def test_a_library_is_added_once_and_found_again_after_it_moved(gallery: Gallery
 
 
 def test_pictures_are_written_as_they_come(gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.gallery.enrolling.AT_ONCE", 2)
+    monkeypatch.setattr("mien.gallery.adding.AT_ONCE", 2)
     for n in range(5):
         painted.save(tmp_path, f"{n}.png", (n, 0))
 
@@ -352,6 +432,63 @@ def test_names_merging_splitting_and_moving(ada_and_bob: Gallery) -> None:
     assert gallery.annotate("bob", "asked").note == "asked"
     with pytest.raises(UnknownPerson, match="no face here has the id"):
         gallery.move([10**9], "Ada")
+
+
+def test_the_last_word_about_two_faces_counts(ada_and_bob: Gallery) -> None:
+    gallery = ada_and_bob
+    gallery.enroll("bob", vectors=painted.vector(BOB, 7), space=painted.SPACE)
+    gallery.link(gallery.faces("ada")[0], gallery.faces("bob")[0], same=False)
+    gallery.split("ada", gallery.faces("ada")[-1], name="x")
+    gallery.merge("ada", "x")
+    assert len(gallery.store.links()) == 1  # that of ada and bob: only the split is taken back
+    gallery.split("ada", gallery.faces("ada")[-1:], name="x")
+    gallery.move(gallery.faces("x")[0].id, "ada")
+    gallery.move(gallery.faces("bob")[-1], "ada")
+    assert len(gallery.store.links()) == 1
+    gallery.move(gallery.faces("bob"), "ada")
+    assert gallery.store.links() == []
+    assert len(gallery.move([gallery.faces("ada")[0]] * 2, "bob")) == 1
+    for wrong in (gallery.delete_faces, lambda faces: gallery.move(faces, "ada")):
+        for faces in ("12", None, 1.5, ["x"]):
+            with pytest.raises(UsageError):
+                wrong(faces)
+    assert gallery.delete_faces([]) == 0
+
+
+def test_people_are_named_by_name_id_or_person(ada_and_bob: Gallery) -> None:
+    gallery = ada_and_bob
+    ada = gallery["ada"]
+    assert ada in gallery
+    assert list(gallery) == gallery.people()
+    assert 5 not in gallery
+    for who in ("ada", ada.id, ada):
+        assert len(gallery.faces(where=Where(people=[who]))) == 3  # type: ignore[list-item]
+    assert gallery.faces("ada", where=Where(source="nowhere")) == []
+    assert {hit.who for hit in gallery.search(painted.vector(9, 9), where=Where(people=["bob"]))[0].hits} == {"bob"}
+    with pytest.raises(UnknownPerson, match="nobody here is called 'carl'"):
+        gallery.faces(where=Where(people=["carl"]))
+    for wrong in (5, None, b"ada", ["ada"]):
+        for verb in (gallery.person, gallery.template, gallery.delete, lambda who: gallery.enroll(who, "a.png")):
+            with pytest.raises(UsageError, match="got"):
+                verb(wrong)
+        with pytest.raises(UsageError):
+            gallery.rename("ada", wrong)
+    with pytest.raises(UsageError, match="where is a Where"):
+        gallery.faces(where="ada")
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("postgresql://u:pa@ss@host/db?x=1", "postgresql://host/db"),
+        ("postgresql://host/db?user=u&password=pa@ss", "postgresql://..."),
+        ("postgresql://u:pa?ss@host/db", "postgresql://..."),
+        ("people.mien", "people.mien"),
+    ],
+)
+def test_its_name_holds_no_password(gallery: Gallery, place: str, name: str) -> None:
+    gallery._place = place
+    assert gallery.name == name
 
 
 def test_a_merge_keeps_the_only_name(ada_and_bob: Gallery, tmp_path: Path) -> None:

@@ -7,21 +7,29 @@ import functools
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.columns import Vectors
-from mien.core.errors import EmbeddingSpaceMismatch, NotCalibrated, ShapeMismatch, UnknownPerson, UsageError
+from mien.core.errors import (
+    EmbeddingSpaceMismatch,
+    GalleryChanged,
+    NotCalibrated,
+    ShapeMismatch,
+    UnknownPerson,
+    UsageError,
+)
 from mien.embeddings.calibration import Calibration, load_calibration
 from mien.embeddings.packing import Precision
 from mien.engine import Engine, default_engine
 from mien.gallery import audit
-from mien.gallery.records import Change, Entry, Person, Sample, Where
+from mien.gallery.records import ANYTHING, Change, Entry, Person, Sample, Where
 from mien.gallery.store import Store, open_store
 
 __all__ = ["Base", "Who", "check_name"]
@@ -29,7 +37,11 @@ __all__ = ["Base", "Who", "check_name"]
 Floats = NDArray[np.float32]
 Who = str | Person  #: a person, or the name or id of one
 
-PERSON_ID = re.compile(r"p\d+")
+T = TypeVar("T")
+
+PERSON_ID = re.compile(r"p[0-9]+")
+HINTED = 10_000  # people of a gallery among whom names like a wrong one are looked for: it takes a second for 100,000
+TRIES = 10  # of a change that others keep coming before
 SALT, CROPS, CALIBRATION = "salt", "crops", "calibration"  # settings in the store
 
 _parse = functools.lru_cache(maxsize=4)(Calibration.from_toml)
@@ -41,8 +53,10 @@ def check_name(name: str) -> None:
     Raises
     ------
     UsageError
-        If it is.
+        If it is, or is no text.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"a name is a text; got {type(name).__name__}.")
     if not name.strip() or PERSON_ID.fullmatch(name):
         raise UsageError(f"a name has letters, and is not p and a number, which ids are; got {name[:100]!r}.")
 
@@ -68,11 +82,16 @@ class Base:
         self._place = os.fspath(place)
         self._engine = engine
         self.store: Store = open_store(place, create=create, precision=precision)
-        meta = self.store.meta()
-        if SALT not in meta:
-            self.store.apply(Change(meta={SALT: audit.new_salt(), CROPS: "yes" if crops else "no"}))
-        elif crops is not None and meta[CROPS] != ("yes" if crops else "no"):
-            self.store.apply(Change(meta={CROPS: "yes" if crops else "no"}))
+        with ExitStack() as stack:
+            stack.callback(self.store.close)
+            generation, meta = self.store.generation(), self.store.meta()
+            keep = {CROPS: "yes" if crops else "no"}
+            if SALT not in meta:
+                with suppress(GalleryChanged):  # somebody else began it at this moment, and has given it a salt
+                    self.store.apply(Change(meta={SALT: audit.new_salt(), **keep}), expect=generation)
+            elif crops is not None and meta[CROPS] != keep[CROPS]:
+                self.store.apply(Change(meta=keep))
+            stack.pop_all()
 
     # -- the basics --------------------------------------------------------------------------------------------------
 
@@ -80,7 +99,11 @@ class Base:
     def name(self) -> str:
         """Where it is, for messages: without what a URL may hold of passwords."""
         scheme, separator, rest = self._place.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}".partition("?")[0] if separator else scheme
+        if not separator:
+            return scheme
+        where, _, options = rest.partition("?")
+        # An @ behind a question mark: the one or the other is of a password, so that nothing can be told.
+        return f"{scheme}://{'...' if '@' in options else where.rpartition('@')[2]}"
 
     @property
     def engine(self) -> Engine:
@@ -101,10 +124,14 @@ class Base:
         """The number of people."""
         return self.store.counts().people
 
-    def __contains__(self, who: object) -> bool:
-        return isinstance(who, str) and self._find(who) is not None
+    def __iter__(self) -> Iterator[Person]:
+        return iter(self.store.people())
 
-    def __getitem__(self, who: str) -> Person:
+    def __contains__(self, who: object) -> bool:
+        key = who.id if isinstance(who, Person) else who
+        return isinstance(key, str) and self._find(key) is not None
+
+    def __getitem__(self, who: Who) -> Person:
         return self.person(who)
 
     def __repr__(self) -> str:
@@ -132,17 +159,22 @@ class Base:
         ------
         UnknownPerson
             If there is nobody of that name or id.
+        UsageError
+            If it is neither a text nor a Person.
         """
         key = who.id if isinstance(who, Person) else who
         found = self._find(key)
         if found is None:
-            names = [person.name for person in self.store.people() if person.name]
+            few = len(self) <= HINTED
+            names = [person.name for person in self.store.people() if person.name] if few else []
             like = difflib.get_close_matches(key[:100], names, n=3)
             hint = f"; there is {', '.join(map(repr, like))}" if like else ""
             raise UnknownPerson(f"nobody here is called {key[:100]!r}{hint}.")
         return found
 
     def _find(self, key: str) -> Person | None:
+        if not isinstance(key, str):
+            raise UsageError(f"people are named by a name, an id or a Person; got {type(key).__name__}.")
         by_id = PERSON_ID.fullmatch(key) is not None
         people = self.store.people([key]) if by_id else self.store.people(names=[key])
         return people[0] if people else None
@@ -153,12 +185,13 @@ class Base:
         return Person(id=f"p{self.store.reserve(1)}", name=name, note=note, created=time.time())
 
     def faces(self, who: Who | None = None, *, where: Where | None = None, crops: bool = False) -> list[Sample]:
-        """The faces of somebody, or those of which something holds, or all.
+        """The faces of somebody, or those of which something holds, or of which both does, or all.
 
         Parameters
         ----------
         who : str or Person, optional
         where : Where, optional
+            Its ``people`` may be names here, too.
         crops : bool
             Read their crops too, where they are kept.
 
@@ -167,9 +200,10 @@ class Base:
         UnknownPerson
             If there is nobody of that name or id.
         """
+        chosen = self._where(ANYTHING if where is None else where)
         if who is not None:
-            where = Where(people=[self.person(who).id])
-        return list(self.store.samples(where or Where(), crops=crops))
+            chosen = replace(chosen, people=[self.person(who).id])
+        return list(self.store.samples(chosen, crops=crops))
 
     def vectors(self, samples: Iterable[Sample]) -> Vectors:
         """The embeddings of faces, in their order."""
@@ -177,6 +211,51 @@ class Base:
         if not ids:
             return Vectors(np.zeros((0, self.store.dimension or 0), np.float32), space=self.space or "")
         return Vectors(self.store.vectors(ids), space=self.space or "")
+
+    def _where(self, where: Where) -> Where:
+        """A filter in which people may be named as everywhere here, as a store knows them: by their ids.
+
+        Raises
+        ------
+        UnknownPerson
+            If there is nobody of a name.
+        UsageError
+            If it is no filter.
+        """
+        if not isinstance(where, Where):
+            raise UsageError(f"where is a Where, such as Where(people=['ada']); got {type(where).__name__}.")
+        if where.people is None or isinstance(where.people, str):
+            return where
+        keys = [one.id if isinstance(one, Person) else one for one in where.people]
+        ids = [key if isinstance(key, str) and PERSON_ID.fullmatch(key) else self.person(key).id for key in keys]
+        return replace(where, people=ids)
+
+    # -- what is written ---------------------------------------------------------------------------------------------
+
+    def _settle(self, make: Callable[[], tuple[Change, T]]) -> T:
+        """Write what `make` computes from the gallery as it is; once more where others changed it meanwhile.
+
+        Parameters
+        ----------
+        make : callable
+            Reads what it needs, and returns the change and what the verb returns.
+
+        Raises
+        ------
+        GalleryChanged
+            If others came before every time; nothing is written.
+        """
+        for left in reversed(range(TRIES)):
+            generation = self.store.generation()
+            change, result = make()
+            try:
+                self.store.apply(change, expect=generation)
+            except GalleryChanged:
+                if not left:
+                    raise
+                continue
+            return result
+        raise AssertionError("unreachable")
 
     # -- what goes in ------------------------------------------------------------------------------------------------
 
@@ -196,7 +275,8 @@ class Base:
             values, space = np.atleast_2d(vectors.values), vectors.space
         else:
             try:
-                values = np.atleast_2d(np.asarray(vectors, np.float32))
+                values = np.asarray(vectors, np.float64)  # whose lengths neither overflow nor vanish
+                values = values[None] if values.ndim == 1 else values
             except (TypeError, ValueError) as error:
                 raise ShapeMismatch("vectors are an array of numbers, (N, D) or (D,).") from error
             space = space or self.space

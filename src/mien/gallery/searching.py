@@ -61,7 +61,8 @@ class Searching(Base):
         threshold : float, optional
             A cosine of your own to accept from; `fpir` then plays no part.
         where : Where
-            Search only these faces. The threshold stays that of the whole gallery, which errs to the safe side.
+            Search only these faces; its ``people`` may be names here, too. The threshold stays that of the whole
+            gallery, which errs to the safe side.
         exact : bool
             Compare with every face; else a large gallery's index may miss a few.
         expand : bool
@@ -83,15 +84,18 @@ class Searching(Base):
         ------
         EmbeddingSpaceMismatch, ShapeMismatch
             If the probe's vectors do not fit the gallery's.
+        UnknownPerson
+            If `where` names somebody who is not there.
         UsageError
             If an option is out of range.
         """
-        if not isinstance(k, int) or k < 1:
+        if not isinstance(k, int | np.integer) or k < 1:
             raise UsageError(f"k is a whole number of 1 or more, not {k!r}.")
-        if not isinstance(fpir, int | float) or not 0 < fpir < 1:
+        if not isinstance(fpir, int | float | np.floating) or not 0 < fpir < 1:
             raise UsageError(f"fpir is a rate between 0 and 1, such as 1e-2; got {fpir!r}.")
-        if threshold is not None and not -1 <= threshold <= 1:
+        if threshold is not None and not (isinstance(threshold, int | float | np.floating) and -1 <= threshold <= 1):
             raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
+        where = self._where(where)
         seen = self._look(probe, space)
         if rerank and (seen.faces is None or seen.faces.image is None):
             raise UsageError("re-ranking looks at the probe's picture again: search with a picture.")
@@ -146,8 +150,7 @@ class Searching(Base):
         if isinstance(probe, np.ndarray) and probe.ndim <= 2 and probe.dtype.kind == "f":
             probe = self._unit(probe, space)
         if isinstance(probe, Vectors):
-            given = self._unit(probe, space)
-            return _Looked(None, given.values, [None] * len(given), [ANY] * len(given), [""] * len(given))
+            return self._given(probe, space)
         if isinstance(probe, Face):
             probe = probe.faces[[probe.row]]
         if not isinstance(probe, Faces):
@@ -163,6 +166,16 @@ class Searching(Base):
             [traits_of(face) for face in probe],
             [why or "" for why in reasons],
         )
+
+    def _given(self, probe: Vectors, space: str | None) -> _Looked:
+        """Vectors of a caller, of which some may have abstained."""
+        rows = replace(probe, values=probe.values[None], single=False) if probe.single else probe
+        lost = rows.abstained
+        given = self._unit(rows[~lost], space)
+        values = np.full((len(rows), given.values.shape[1]), np.nan, np.float32)
+        values[~lost] = given.values
+        reasons = [why or "" for why in rows.reasons_for(lost, "no reason was given")]
+        return _Looked(None, values, [None] * len(rows), [ANY] * len(rows), reasons)
 
     def _expanded(self, vectors: Floats, hits: Sequence[Sequence[Hit]]) -> Floats:
         """Probes, moved towards the faces of those who were recognised."""
