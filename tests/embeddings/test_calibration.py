@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.errors import CardError, NotCalibrated, ShapeMismatch, UsageError
-from mien.embeddings.calibration import Calibration, Stratum, Traits, load_calibration
+from mien.embeddings.calibration import Calibration, Genuine, Stratum, Traits, load_calibration
 from mien.embeddings.fitting import KINDS, fit_stratum
 from mien.models.catalogue import Catalogue
 
@@ -131,6 +131,9 @@ def test_round_trip_through_toml() -> None:
     assert again.date == BY_AGE.date
     assert again.data_terms == "free"
     assert Calibration.from_toml(again.to_toml(), "x.toml") == again
+    large = table(stratum('my "own" kind', pairs=12_345_678, genuine=Genuine(2_000_001, 1_234_567, 0.6, 0.1)))
+    assert Calibration.from_toml(large.to_toml(), "x.toml").strata[0].genuine == large.strata[0].genuine
+    assert Calibration.from_toml(large.to_toml(), "x.toml").strata[0].name == 'my "own" kind'
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,13 @@ def test_round_trip_through_toml() -> None:
         table().to_toml() + "\n[extra]\nx = 1",
         table().to_toml().replace("scores = [0, ", "scores = [0.9, "),
         table().to_toml().replace("rates = [0.5, ", "rates = [0.5, 0.6, "),
+        table().to_toml().replace("rates = [0.5, ", "rates = [5.0, "),
+        table().to_toml().replace("scores = [0, ", "scores = [nan, "),
+        table().to_toml().replace("pairs = 10000", "pairs = 0"),
+        table().to_toml().replace("2026-11-20", "'yesterday'"),
+        table().to_toml().replace('name = "test"', "name = 5"),
+        table().to_toml().partition("[[strata]]")[0] + "strata = []",
+        table().to_toml() + "[[strata]]" + table().to_toml().partition("[[strata]]")[2],
     ],
 )
 def test_a_malformed_table_names_its_file(text: str) -> None:
@@ -212,7 +222,7 @@ def strangers(count: int, seed: int, dimensions: int = 64) -> tuple[np.ndarray, 
     vectors = np.random.default_rng(seed).normal(size=(count, dimensions))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     first, second = np.triu_indices(count, 1)
-    return (vectors[first] * vectors[second]).sum(axis=1), first, second
+    return (vectors @ vectors.T)[first, second], first, second
 
 
 def fit(count: int, seed: int) -> Stratum:

@@ -133,6 +133,14 @@ def test_a_rate_that_is_none(engine: Engine, far: float) -> None:
 def test_what_is_no_examiner(engine: Engine) -> None:
     with pytest.raises(mien.UsageError, match="callables"):
         check(picture(250), picture(250), extra={"live": 0.5}, engine=engine)  # type: ignore[dict-item]
+    with pytest.raises(mien.UsageError, match="callables"):
+        check(picture(250), picture(250), extra=[says], engine=engine)
+
+
+def test_options_are_looked_at_before_any_picture() -> None:
+    for wrong in ({"far": 2.0}, {"threshold": 3.0}, {"ages": (40, 20)}):
+        with pytest.raises(mien.UsageError):
+            check("nothing.jpg", "nothing.jpg", **wrong)
 
 
 def test_a_file_that_is_not_there() -> None:

@@ -150,8 +150,16 @@ def test_without_calibration_there_is_a_score_and_a_reason() -> None:
 def test_a_threshold_of_ones_own_says_what_rate_it_has() -> None:
     answer = verify(faces(1.0), faces(0.45), threshold=0.45 - 1e-6)
     assert answer.same is True
-    assert answer.far == pytest.approx(BY_AGE.far(0.45), rel=1e-3)
+    assert answer.far == pytest.approx(BY_AGE.far(0.45, ["child"]), rel=1e-3)
+    assert answer.strata == ("adult", "mixed", "minor", "child"), "two clear faces of unknown ages"
     assert verify(faces(1.0), faces(0.45), threshold=0.46).same is False
+    adults = verify(faces(1.0), faces(0.45), threshold=0.3, ages=ADULT)
+    assert adults.strata == ("adult",)
+    assert adults.far == BY_AGE.far(0.3, ["adult"])
+    assert adults.score_far == BY_AGE.far(adults.score or 0, ["adult"])
+    tiny = verify(faces(1.0, height=20), faces(0.9, height=20), threshold=0.3)
+    assert tiny.same is True
+    assert tiny.far is None, "the table knows nothing of such faces"
 
 
 def test_a_rate_that_the_table_does_not_carry() -> None:
@@ -167,9 +175,22 @@ def test_vectors_of_two_spaces() -> None:
 
 
 def test_wrong_options() -> None:
-    for wrong in ({"far": 0.0}, {"far": 1.0}, {"ages": (40, 20)}, {"which": "best"}):
+    for wrong in (
+        {"far": 0.0},
+        {"far": 1.0},
+        {"far": "1e-3"},
+        {"threshold": "0.4"},
+        {"threshold": math.nan},
+        {"ages": (40, 20)},
+        {"ages": 18},
+        {"ages": ("18", "120")},
+        {"ages": (math.nan, 120)},
+        {"which": "best"},
+    ):
         with pytest.raises(UsageError):
             verify(faces(1.0), faces(1.0), **wrong)
+    answer = verify(faces(1.0), faces(1.0), far=np.float32(0.05), ages=np.array([18, 120]))
+    assert json.dumps(answer.to_dict())
     with pytest.raises(FieldNotComputed, match="embedding"):
         verify(Faces.from_boxes([[0, 0, 9, 9]]), faces(1.0))
 
@@ -350,6 +371,19 @@ def test_an_answer_that_an_older_version_wrote_is_read() -> None:
     assert Verification.from_dict(written).recognizability == (None, None)
 
 
+@pytest.mark.parametrize("change", [{"boxes": None}, {"boxes": [None]}, {"strata": 1}, {"colour": "green"}])
+def test_what_is_no_answer_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="no verification"):
+        Verification.from_dict(verify(faces(1.0), faces(0.45), far=FAR).to_dict() | change)
+
+
+@pytest.mark.usefixtures("_by_quality")
+def test_the_reason_asks_for_nothing_that_is_known() -> None:
+    answer = verify(faces(1.0), seen(0.15, 0.3), far=FAR, ages=ADULT)
+    assert answer.same is None
+    assert "ages=" not in answer.reason
+
+
 def test_the_likelihood_ratio_is_told_where_the_table_has_it() -> None:
     assert verify(faces(1.0), faces(0.45), far=FAR, ages=ADULT).likelihood_ratio is None
     adult = replace(BY_AGE.strata[0], genuine=Genuine(10, 500, 0.6, 0.1))
@@ -358,4 +392,5 @@ def test_the_likelihood_ratio_is_told_where_the_table_has_it() -> None:
     answer = verify(faces(1.0), faces(0.45), far=FAR, ages=ADULT)
     assert answer.likelihood_ratio is not None
     assert answer.likelihood_ratio > 100
+    assert verify(faces(1.0), faces(0.45), threshold=0.3, ages=ADULT).likelihood_ratio == answer.likelihood_ratio
     assert verify(faces(1.0), faces(0.05), far=FAR, ages=ADULT).likelihood_ratio == pytest.approx(1 / 11, rel=1e-3)

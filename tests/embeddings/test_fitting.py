@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,17 @@ def test_too_few_people_and_arrays_that_do_not_fit() -> None:
         table(directions(40), np.arange(40), [Traits()] * 39)
 
 
+def test_a_person_of_many_pictures_needs_little_memory() -> None:
+    vectors = directions(900, dimensions=512)
+    tracemalloc.start()
+    found = fit_genuine(vectors, np.repeat([0, 1, 2], 300))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found is not None
+    assert found.pairs == 3 * 300 * 299 // 2
+    assert peak < 32e6, "not the pairs' vectors, which are 92 MB of each person"
+
+
 def test_pairs_of_one_person() -> None:
     vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.6, 0.8], [0.6, 0.8], [1, 0]])
     found = fit_genuine(vectors, ["a", "a", "b", "b", "b", "c"])
@@ -155,6 +167,14 @@ def test_a_ratio_rises_with_the_score_and_ends_where_the_counts_do(one: float, o
     assert high is not None
     assert 1 / 11 <= low * 1.001 <= high * 1.002
     assert high <= 2000
+
+
+def test_a_ratio_of_curves_that_are_too_steep_for_an_exponential() -> None:
+    steep = Stratum(
+        "steep", ((0, 150), (0, 150)), (0, 1e5), 5, 10_000, (0.1, 0.01), (0.1, 0.1001), genuine=Genuine(9, 90, 0.9, 0.1)
+    )
+    assert steep.likelihood_ratio(1.0) == 1000
+    assert steep.likelihood_ratio(-1.0) == 0.1
 
 
 def test_a_ratio_by_hand() -> None:

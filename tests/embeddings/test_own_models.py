@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.core.columns import Vectors
-from mien.core.errors import EmbeddingSpaceMismatch
+from mien.core.errors import EmbeddingSpaceMismatch, ModelError
 from mien.core.faces import Faces
 from mien.embeddings.calibration import calibration_file
 from mien.embeddings.comparison import similarity, verify
@@ -20,16 +20,20 @@ from mien.engine import Engine
 from mien.models.catalogue import add_card
 
 
-def embedder(path: Path) -> Path:
-    """An ONNX network like ArcFace's: 112 pixels to 12 numbers, the mean colours of four quarters."""
+def embedder(path: Path, outputs: tuple[str, ...] = ("vector",)) -> Path:
+    """An ONNX network like ArcFace's: 112 pixels to 12 numbers, the mean colours of four quarters.
+
+    `outputs` are what it gives: the vector, its map of colours ("pooled"), one number of the face ("mean").
+    """
     onnx: Any = pytest.importorskip("onnx")
     pool = onnx.helper.make_node("AveragePool", ["picture"], ["pooled"], kernel_shape=[56, 56], strides=[56, 56])
     flat = onnx.helper.make_node("Flatten", ["pooled"], ["vector"])
+    mean = onnx.helper.make_node("ReduceMean", ["vector"], ["mean"], axes=[1], keepdims=0)
+    shapes = {"picture": ["N", 3, 112, 112], "vector": ["N", 12], "pooled": ["N", 3, 2, 2], "mean": ["N"]}
     ends = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("picture", ["N", 3, 112, 112]), ("vector", ["N", 12]))
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shapes[name]) for name in ("picture", *outputs)
     ]
-    graph = onnx.helper.make_graph([pool, flat], "embedder", ends[:1], ends[1:])
+    graph = onnx.helper.make_graph([pool, flat, mean], "embedder", ends[:1], ends[1:])
     opset = [onnx.helper.make_opsetid("", 13)]
     path.write_bytes(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
     return path
@@ -63,6 +67,17 @@ def test_an_onnx_file_by_card_has_a_space_of_its_own(tmp_path: Path) -> None:
     parent = Vectors(faces.embedding.values, space="arcface-mbf/1")
     with pytest.raises(EmbeddingSpaceMismatch, match="my/1"):
         similarity(faces[0], parent)
+
+
+@pytest.mark.parametrize("outputs", [("pooled",), ("mean",), ("vector", "pooled")])
+def test_a_network_that_gives_no_vectors(tmp_path: Path, outputs: tuple[str, ...]) -> None:
+    add_card(embedder(tmp_path / "my.onnx", outputs), like="arcface-mbf", id="my")
+    crops = np.zeros((2, 112, 112, 3), np.uint8)
+    with (
+        Engine(threads=1, models={"embedding": "my"}, cache=tmp_path / "cache") as engine,
+        pytest.raises(ModelError, match="one vector for each picture: of 2 pictures 'my' makes"),
+    ):
+        engine.analyze(crops, aligned=True, want={"embedding"})
 
 
 def pets(vectors: Any) -> Faces:

@@ -59,6 +59,14 @@ def test_batches_of_none_and_vectors_without_direction() -> None:
         made.of(np.zeros((2, 3)))
 
 
+def test_pictures_without_direction_do_not_count() -> None:
+    clear, poor, _ = spoiled(800)
+    lost = np.vstack([poor, np.full(DIMENSION, np.nan), np.zeros(DIMENSION)])
+    assert fit_recognizability(
+        lost, np.vstack([clear, clear[:2]]), 0.6, space="x/1", data="made up", data_terms="free"
+    ).to_toml() == (curve().to_toml())
+
+
 def test_what_cannot_be_fitted() -> None:
     clear, poor, _ = spoiled(200)
     with pytest.raises(UsageError, match="50 pictures"):

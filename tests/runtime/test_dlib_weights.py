@@ -112,6 +112,7 @@ def test_no_byte_makes_anything_but_weights_or_an_error(tmp_path: Path, place: i
         (text("relu_"), text("htan_"), "unknown kind 'htan_'"),
         (view(2, 3, 2, 2), view(2, 3, 2, 3), "not as large as it is"),
         (struct.pack("<f", 7), struct.pack("<f", float("nan")), "no numbers"),
+        (number(123, 0), number(123, 1101), "a number that is none"),
     ],
 )
 def test_another_network_is_refused(tmp_path: Path, old: bytes, new: bytes, why: str) -> None:
@@ -128,6 +129,17 @@ def test_what_is_no_such_file(tmp_path: Path) -> None:
     library()
     with pytest.raises(ModelError, match="the network needs float32"):
         dlib_resnet.build(read_dlib(write(tmp_path, network())))
+
+
+def test_a_number_beyond_every_double_that_nobody_needs(tmp_path: Path) -> None:
+    large = network().replace(number(123, 0), number(123, 1100), 1)
+    assert list(read_dlib(write(tmp_path, large))) == list(read_dlib(write(tmp_path, network())))
+
+
+def test_factors_that_are_not_those_of_the_filters(tmp_path: Path) -> None:
+    tensors = read_dlib(write(tmp_path, network()))
+    with pytest.raises(ModelError, match="layer 0 of the weights has 2 filters"):
+        dlib_resnet.build(tensors | {"affine.0.scale": np.ones(3, np.float32)})
 
 
 @pytest.mark.weights

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import json
 import math
 import tomllib
@@ -118,10 +119,13 @@ class Stratum:
     def __post_init__(self) -> None:
         if len(self.rates) != len(self.scores) or len(self.rates) < 2:
             raise CardError(f"stratum {self.name!r}: one score for each of at least two rates is needed.")
-        if any(low >= high for high, low in zip(self.rates, self.rates[1:], strict=False)):
-            raise CardError(f"stratum {self.name!r}: the rates must fall.")
-        if any(high <= low for low, high in zip(self.scores, self.scores[1:], strict=False)):
+        # Written so that NaN passes none of these.
+        if not all(1 > high > low > 0 for high, low in itertools.pairwise(self.rates)):
+            raise CardError(f"stratum {self.name!r}: the rates must fall, and lie between 0 and 1.")
+        if not all(-math.inf < low < high < math.inf for low, high in itertools.pairwise(self.scores)):
             raise CardError(f"stratum {self.name!r}: the scores must rise.")
+        if self.people < 1 or self.pairs < 1:
+            raise CardError(f"stratum {self.name!r}: a curve is of one pair of people or more.")
 
     @property
     def counted_down_to(self) -> float:
@@ -164,8 +168,9 @@ class Stratum:
         # Ten people cannot show that one pair in a hundred of theirs scores so low, nor 1,000 pairs of strangers that
         # one in a million scores so high: the ratio ends where the counts do.
         lowest, highest = 1 / (self.genuine.people + 1), 1 / self.counted_down_to
-        ratio = math.exp(float(np.interp(score, grid, logarithms)))
-        return float(f"{min(max(ratio, lowest), highest):.4g}")
+        logarithm = float(np.interp(score, grid, logarithms))  # which may be too large for exp
+        ratio = math.exp(min(max(logarithm, math.log(lowest)), math.log(highest)))
+        return float(f"{ratio:.4g}")
 
     @cached_property
     def _ratios(self) -> tuple[Doubles, Doubles]:
@@ -216,6 +221,14 @@ class Calibration:
     data: str
     data_terms: str
     strata: tuple[Stratum, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.date, dt.date) or not all(
+            isinstance(text, str) for text in (self.name, self.space, self.data, self.data_terms)
+        ):
+            raise CardError("name, space, data and data_terms are texts, and date is a date.")
+        if not self.strata or len(self._by_name) != len(self.strata):
+            raise CardError("a table has one stratum or more, each with a name of its own.")
 
     @cached_property
     def _by_name(self) -> dict[str, Stratum]:
@@ -348,13 +361,13 @@ class Calibration:
         lines = [*(f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in top.items())]
         lines.append(f"date = {self.date.isoformat()}")
         for s in self.strata:
-            lines += ["", "[[strata]]", f'name = "{s.name}"']
+            lines += ["", "[[strata]]", f"name = {json.dumps(s.name, ensure_ascii=False)}"]
             lines.append(f"ages = [{_list(s.ages[0])}, {_list(s.ages[1])}]")
             lines += [f"size = {_list(s.size)}", f"quality = {_list(s.quality)}"]
             lines += [f"people = {s.people}", f"pairs = {s.pairs}"]
             lines += [f"rates = {_list(s.rates)}", f"scores = {_list(s.scores)}"]
             if s.genuine:
-                own = ", ".join(f"{key} = {value:g}" for key, value in asdict(s.genuine).items())
+                own = ", ".join(f"{key} = {value}" for key, value in asdict(s.genuine).items())
                 lines.append(f"genuine = {{ {own} }}")
         return "\n".join(lines) + "\n"
 

@@ -29,7 +29,7 @@ from mien.core.fields import all_fields
 from mien.core.image import Image, ImageSource, load_image
 from mien.embeddings.calibration import Range
 from mien.embeddings.checks import Check, Evidence, Ghost, Shown, Verdict
-from mien.embeddings.comparison import Verification, verify
+from mien.embeddings.comparison import Verification, check_options, verify
 from mien.embeddings.selfies import Selfie, selfie_of_clip
 from mien.engine import Engine, default_engine
 from mien.media.video import VIDEO_SUFFIXES, Video
@@ -148,7 +148,8 @@ def check(
     >>> record = check("card.jpg", "selfie.jpg", far=1e-4, ages=(18, 120))  # doctest: +SKIP
     >>> record.verdict, record.match.score, record.to_dict()  # doctest: +SKIP
     """
-    if any(not callable(examine) for examine in (extra or {}).values()):
+    check_options(far, threshold, ages)
+    if not isinstance(extra, Mapping | None) or any(not callable(examine) for examine in (extra or {}).values()):
         raise UsageError("extra= is a mapping of names to callables that take Exhibits and give Evidence.")
     engine, begun, started = engine or default_engine(), time.perf_counter(), dt.datetime.now(dt.UTC)
     fields, warnings = _fields(engine)
@@ -174,7 +175,11 @@ def check(
         ghosts=ghosts,
         evidence=evidence,
         warnings=(*warnings, *_warnings(shown, taken, ghosts), *match.notes),
-        settings={"far": far, "threshold": threshold, "ages": None if ages is None else list(ages)},
+        settings={
+            "far": float(far),
+            "threshold": None if threshold is None else float(threshold),
+            "ages": None if ages is None else [float(year) for year in ages],
+        },
         models=_models(engine, {**person.faces.models, **portrait.models}),
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - begun, 3),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,7 +17,7 @@ from mien.core.image import ImageSource
 from mien.embeddings.calibration import ANY, Calibration, Range, Traits, load_calibration
 from mien.engine import Engine, default_engine
 
-__all__ = ["MIN_QUALITY", "Verification", "Which", "similarity", "traits_of", "verify"]
+__all__ = ["MIN_QUALITY", "Verification", "Which", "check_options", "similarity", "traits_of", "verify"]
 
 Which = Literal["largest", "only"]
 Box = tuple[float, float, float, float]
@@ -94,10 +96,19 @@ class Verification:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verification:
-        """Read what `to_dict` wrote."""
-        one, two = (tuple(box) if box else None for box in values["boxes"])
-        tuples = {name: tuple(values[name]) for name in ("strata", "notes", "recognizability") if name in values}
-        return cls(**{**values, **tuples, "boxes": (one, two)})
+        """Read what `to_dict` wrote; parts that an older version did not have are as they are by default.
+
+        Raises
+        ------
+        UsageError
+            If it is no such record.
+        """
+        try:
+            one, two = (tuple(box) if box else None for box in values["boxes"])
+            tuples = {name: tuple(values[name]) for name in ("strata", "notes", "recognizability") if name in values}
+            return cls(**{**values, **tuples, "boxes": (one, two)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"this is no verification as to_dict writes it: {error!r}.") from error
 
 
 def similarity(x: Vectors | Face | Faces, y: Vectors | Face | Faces) -> Any:
@@ -151,7 +162,8 @@ def verify(
     far : float
         False accept rate.
     threshold : float, optional
-        A score of your own to accept from; `far` and the calibration then play no part in the answer.
+        A score of your own to accept from; `far` and the calibration then play no part in the answer. Its `far` is what
+        the table says of the threshold, in the worst of the strata.
     ages : (low, high), optional
         Years between which both people are known to be, such as ``(18, 120)``.
     min_quality : float
@@ -184,16 +196,12 @@ def verify(
     >>> answer = verify("passport.jpg", "selfie.jpg", far=1e-4, ages=(18, 120))  # doctest: +SKIP
     >>> answer.same, answer.score, answer.reason  # doctest: +SKIP
     """
-    if not isinstance(far, int | float) or not 0 < far < 1:
-        raise UsageError(f"far is a rate between 0 and 1, such as 1e-3; got {far!r}.")
-    if threshold is not None and not -1 <= threshold <= 1:
-        raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
+    check_options(far, threshold, ages)
     if which not in get_args(Which):
         raise UsageError(f"which is one of {', '.join(get_args(Which))}; got {which!r}.")
-    if not isinstance(min_quality, int | float) or not 0 <= min_quality <= 1:
+    if not _is_number(min_quality) or not 0 <= min_quality <= 1:
         raise UsageError(f"min_quality is a number between 0 and 1; got {min_quality!r}.")
-    if ages is not None and not (len(ages) == 2 and ages[0] <= ages[1]):
-        raise UsageError(f"ages is (low, high) in years; got {ages!r}.")
+    ages = None if ages is None else (float(ages[0]), float(ages[1]))
     engine = engine or default_engine()
     sides = [_Side.of(source, name, which, engine) for source, name in ((a, "first"), (b, "second"))]
     known: dict[str, Any] = {
@@ -215,28 +223,48 @@ def verify(
         calibration = load_calibration(one.face.embedding.space, licenses=engine.licenses)
     except NotCalibrated as error:
         refusal = str(error)
+    traits = traits_of(one.face, ages), traits_of(two.face, ages)
     if threshold is not None:
-        return _against(threshold, calibration, **known)
+        return _against(float(threshold), calibration, *traits, **known)
     if calibration is None:
         return Verification(same=None, reason=refusal, **known)
-    return _answer(calibration, far, traits_of(one.face, ages), traits_of(two.face, ages), **known)
+    return _answer(calibration, float(far), *traits, **known)
 
 
-def _against(threshold: float, calibration: Calibration | None, *, score: float, **known: Any) -> Verification:
-    """The answer at a threshold that the caller chose."""
+def check_options(far: float, threshold: float | None, ages: Range | None) -> None:
+    """Raise UsageError for options of `verify` that are out of range."""
+    if not _is_number(far) or not 0 < far < 1:
+        raise UsageError(f"far is a rate between 0 and 1, such as 1e-3; got {far!r}.")
+    if threshold is not None and not (_is_number(threshold) and -1 <= threshold <= 1):
+        raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
+    if ages is None:
+        return
+    years: Any = list(ages) if np.iterable(ages) else []
+    if len(years) != 2 or not all(map(_is_number, years)) or not years[0] <= years[1]:
+        raise UsageError(f"ages is (low, high) in years; got {ages!r}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
+
+
+def _against(
+    threshold: float, calibration: Calibration | None, one: Traits, two: Traits, *, score: float, **known: Any
+) -> Verification:
+    """The answer at a threshold that the caller chose, with what the table says of it."""
     same = score >= threshold
+    known |= {"score": score, "threshold": threshold}
+    if calibration is not None:
+        known |= {"calibration": calibration.name}
+        # Faces of a kind that the table does not have: nothing is known of their strangers.
+        with contextlib.suppress(NotCalibrated):
+            strata = calibration.strata_of(one, two)
+            known |= {"strata": strata, "far": calibration.far(threshold, strata)}
+            known |= {"score_far": calibration.far(score, strata)}
+            known |= {"likelihood_ratio": calibration.likelihood_ratio(score, strata)}
     relation = "reaches" if same else "is below"
-    return Verification(
-        same=same,
-        reason=f"the score {score:.3f} {relation} the threshold {threshold:.3f} that was given.",
-        score=score,
-        threshold=threshold,
-        far=calibration.far(threshold) if calibration else None,
-        score_far=calibration.far(score) if calibration else None,
-        likelihood_ratio=calibration.likelihood_ratio(score) if calibration else None,
-        calibration=calibration.name if calibration else None,
-        **known,
-    )
+    reason = f"the score {score:.3f} {relation} the threshold {threshold:.3f} that was given."
+    return Verification(same=same, reason=reason, **known)
 
 
 def _answer(
@@ -260,17 +288,19 @@ def _answer(
     if enough:
         reason = (
             f"the score {score:.3f} is enough for pairs of the kind {', '.join(enough)}, but the faces may also be of "
-            f"a kind that needs {threshold:.3f}: {_remedy(one, two)}."
+            f"a kind that needs {threshold:.3f}: {_remedy(calibration, strata, one, two)}."
         )
         return Verification(same=None, reason=reason, **known)
     return Verification(same=False, reason=f"the score {score:.3f} is below {min(needed.values()):.3f}.", **known)
 
 
-def _remedy(one: Traits, two: Traits) -> str:
+def _remedy(calibration: Calibration, strata: Sequence[str], one: Traits, two: Traits) -> str:
     """What to tell of two faces so that fewer strata remain."""
-    ages = "say how old the people are with ages="
-    unknown = ANY.quality in (one.quality, two.quality)
-    return f"{ages}, and compute the field recognizability of both" if unknown else ages
+    remedies = {
+        "say how old the people are with ages=": len({s.ages for s in calibration.strata if s.name in strata}) > 1,
+        "compute the field recognizability of both": ANY.quality in (one.quality, two.quality),
+    }
+    return ", and ".join(remedy for remedy, helps in remedies.items() if helps)
 
 
 @dataclass(frozen=True)

@@ -134,9 +134,8 @@ def fit_genuine(vectors: ArrayLike, people: ArrayLike) -> Genuine | None:
     for person in np.unique(who):
         own = values[who == person]
         own = own[np.isfinite(own).all(axis=1)]
-        i, j = np.triu_indices(len(own), 1)
-        if len(i):
-            scores.append((own[i] * own[j]).sum(axis=1).astype(np.float64))
+        if len(own) > 1:
+            scores.append((own @ own.T)[np.triu_indices(len(own), 1)].astype(np.float64))
     if len(scores) < 2:
         return None
     joined, weights = np.concatenate(scores), np.concatenate([np.full(len(part), 1 / len(part)) for part in scores])

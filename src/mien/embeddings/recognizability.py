@@ -164,7 +164,8 @@ def fit_recognizability(
     Parameters
     ----------
     spoiled, originals : (N, D) array-like
-        Vectors, as the network gives them, of spoiled pictures and of their unspoiled originals.
+        Vectors, as the network gives them, of spoiled pictures and of their unspoiled originals. Pairs of which one has
+        no direction (NaN, or zero) do not count.
     threshold : float
         The cosine from which on two pictures count as of one person.
     space, data, data_terms : str
@@ -180,6 +181,8 @@ def fit_recognizability(
     poor, clear = np.asarray(spoiled, np.float64), np.asarray(originals, np.float64)
     if poor.ndim != 2 or poor.shape != clear.shape:
         raise ShapeMismatch(f"spoiled pictures {poor.shape} and originals {clear.shape} are both (N, D).")
+    usable = np.isfinite(np.hstack([poor, clear])).all(axis=1) & poor.any(axis=1) & clear.any(axis=1)
+    poor, clear = poor[usable], clear[usable]
     poor_unit, clear_unit = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (poor, clear))
     scores = (poor_unit * clear_unit).sum(axis=1)
     known = scores >= threshold

@@ -18,6 +18,7 @@ from mien.media.video import Video
 __all__ = ["Selfie", "selfie_of_clip"]
 
 FRAMES = 5  # that are averaged
+PEOPLE = 8  # of whom pictures are kept: those who were seen most so far
 STRETCH = 0.5  # seconds of which one frame may be used: frames beside each other tell nothing new
 
 
@@ -72,10 +73,12 @@ def selfie_of_clip(engine: Engine, source: str | os.PathLike[str] | Video, field
             if len(heap) > FRAMES:  # pictures of no more frames than needed are kept
                 heapq.heappop(heap)
             area[person] = area.get(person, 0.0) + float(seen.faces.areas[0])
+            if len(best) > PEOPLE:  # a crowd's pictures would fill the memory
+                del best[min(best, key=lambda one: area[one])]
             size = seen.faces.image_size
     if not best:
         return Selfie(Faces.empty(image_size=size).with_columns(_nothing()), (), 0)
-    chosen = [seen for _, _, seen in sorted(best[max(area, key=lambda person: area[person])], reverse=True)]
+    chosen = [seen for _, _, seen in sorted(best[max(best, key=lambda person: area[person])], reverse=True)]
     weights = np.array([seen.quality for seen in chosen])
     vectors = np.concatenate([seen.faces.embedding.values for seen in chosen])
     template = (weights[:, None] * vectors).sum(axis=0)
@@ -89,7 +92,7 @@ def selfie_of_clip(engine: Engine, source: str | os.PathLike[str] | Video, field
         for seen, weight in zip(chosen, weights / weights.sum(), strict=True)
     ]
     faces = replace(faces, columns={**faces.columns, "embedding": mean})
-    return Selfie(faces, tuple(seen.faces[0] for seen in chosen), len(best), tuple(used))
+    return Selfie(faces, tuple(seen.faces[0] for seen in chosen), len(area), tuple(used))
 
 
 def _nothing() -> dict[str, Vectors]:

@@ -170,7 +170,7 @@ def _traits(faces: Sequence[Faces], ages: Range | None, *, aligned: bool) -> lis
 
 def _face(picture: Path | bytes, aligned: bool, engine: Engine) -> Faces:
     want = {"embedding", "recognizability", *(["age"] if engine.catalogue.giving("age") else [])}
-    faces = engine.analyze(picture, aligned=aligned, want=want).top(1)
+    faces = engine.analyze(picture, aligned=aligned, want=want).top(1).with_image(None)  # thousands are held
     return faces if len(faces) and not faces[0].embedding.abstained else faces[:0]
 
 

@@ -64,11 +64,11 @@ class _Stream:
         value = int.from_bytes(self.raw(length), "little")
         return -value if control & 0x80 else value
 
-    def floating(self) -> float:
-        digits, exponent = self.integer(), self.integer()
+    def floating(self) -> None:
+        """Skip one: all that are in such a file are settings of the training, or stand in the card."""
+        _, exponent = self.integer(), self.integer()
         if abs(exponent) > 1100:  # beyond every double
             raise _Misfit("it holds a number that is none")
-        return math.ldexp(float(digits), exponent)
 
     def text(self) -> str:
         length = self.integer()

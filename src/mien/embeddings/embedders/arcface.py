@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.core.alignment import usable_alignment
 from mien.core.columns import Column, Flag, Points, Vectors
-from mien.core.errors import CardError
+from mien.core.errors import CardError, ModelError
 from mien.core.geometry import TEMPLATES, similarity
 from mien.core.warping import warp_batch
 from mien.embeddings.recognizability import load_recognizability
@@ -75,6 +75,11 @@ class ArcFace:
         -------
         mapping
             ``embedding``: Vectors (N, D) in the card's space. ``recognizability``: Flag (N,).
+
+        Raises
+        ------
+        ModelError
+            If the network gives anything but one vector for each picture.
         """
         points, found = self._measured(batch)
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
@@ -138,9 +143,18 @@ class ArcFace:
         return points, warp_batch(batch.images, batch.owner[aligned], maps, self._size)
 
     def _embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (vectors,) = self._session.run(crops)
+        vectors = self._run(crops)
         if self._flip:
-            (mirrored,) = self._session.run(np.ascontiguousarray(crops[:, :, ::-1]))
-            vectors = (vectors + mirrored) / 2
-        result: NDArray[np.float32] = vectors
-        return result
+            vectors = (vectors + self._run(np.ascontiguousarray(crops[:, :, ::-1]))) / np.float32(2)
+        return vectors
+
+    def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        outputs = self._session.run(crops)
+        if len(outputs) != 1 or outputs[0].ndim != 2 or len(outputs[0]) != len(crops):
+            shapes = " and ".join(str(output.shape) for output in outputs)
+            raise ModelError(
+                f"an embedder gives one vector for each picture: of {len(crops)} pictures "
+                f"{self._bundle.card.id!r} makes {shapes}."
+            )
+        vectors: NDArray[np.float32] = outputs[0]
+        return vectors

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.errors import ModelError
 from mien.runtime.graphs.drawing import Drawing, Node
 
 __all__ = ["VERSION", "build"]
@@ -36,6 +37,11 @@ def build(tensors: Mapping[str, NDArray[Any]]) -> Any:
     """Draw the network: a face (N, 3, 150, 150) to ``vector`` (N, 128), whose length is not fixed.
 
     `tensors` are those of `mien.runtime.dlib_weights`.
+
+    Raises
+    ------
+    ModelError
+        If they are of another network.
     """
     net = Drawing(_folded(tensors))
     x = net.relu(net.conv(net.input("face", 3, 150, 150), "0", 32, kernel=7, stride=2, bias=True, padded=False))
@@ -68,7 +74,8 @@ def _folded(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
             break  # `Drawing.model` refuses what is left
         scale, shift = (left.pop(f"affine.{number}.{part}").astype(np.float64) for part in ("scale", "shift"))
         weight, bias = (left.pop(f"con.{number}.{part}") for part in ("weight", "bias"))
-        if scale.shape == bias.shape:
-            weight, bias = weight * scale[:, None, None, None], bias * scale + shift
+        if not weight.shape[:1] == scale.shape == shift.shape == bias.shape:
+            raise ModelError(f"layer {number} of the weights has {len(weight)} filters, and not as many factors.")
+        weight, bias = weight * scale[:, None, None, None], bias * scale + shift
         folded[f"{number}.weight"], folded[f"{number}.bias"] = weight.astype(np.float32), bias.astype(np.float32)
     return folded | left
