@@ -14,7 +14,7 @@ from typing import Any
 
 from mien.gallery.records import Entry
 
-__all__ = ["entry", "new_salt", "subject"]
+__all__ = ["entry", "new_salt", "picture", "subject"]
 
 
 def new_salt() -> str:
@@ -25,6 +25,20 @@ def new_salt() -> str:
 def subject(salt: str, key: str) -> str:
     """The salted hash that stands for a person's id or a face's name: 16 hexadecimal digits."""
     return hashlib.blake2b(key.encode(), key=bytes.fromhex(salt), digest_size=8).hexdigest()
+
+
+def picture(salt: str, content: str) -> str:
+    """The salted hash by which a gallery remembers that it looked at a picture, or at the film that a frame is of.
+
+    Who has the gallery and a picture can tell whether it was looked at; the gallery alone tells nobody which ones were.
+
+    Parameters
+    ----------
+    salt : str
+    content : str
+        As `Sample.picture` has it.
+    """
+    return subject(salt, f"picture:{content.partition('#')[0]}")
 
 
 def entry(salt: str, action: str, keys: Iterable[str] = (), **details: Any) -> Entry:

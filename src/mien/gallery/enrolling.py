@@ -1,12 +1,12 @@
-"""Putting faces into a gallery: people by name, and whole libraries of photos."""
+"""Putting people into a gallery, by name."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
@@ -14,23 +14,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.columns import Vectors
-from mien.core.errors import MienError, NoFace, UsageError
+from mien.core.errors import MienError, NoFace, NotCalibrated, UnknownPerson, UsageError
 from mien.core.faces import Face, Faces
 from mien.core.image import ImageSource
-from mien.engine.scanning import Item
 from mien.gallery.answers import Bars, nearest_people, traits_of_sample
-from mien.gallery.base import Base, Who
-from mien.gallery.intake import Origin, Sighting, describe, face_names, hash_file, helpful, sightings
+from mien.gallery.base import PERSON_ID, Base, Who
+from mien.gallery.intake import Origin, Sighting, describe, face_names, sightings
 from mien.gallery.records import ANYBODY, Change, Person, Sample, Where, Word
-from mien.media.scan import Nothing, find_pictures
 
-__all__ = ["Added", "Enrolling", "Enrolment", "Refusal"]
+__all__ = ["LEAST_QUALITY", "Enrolling", "Enrolment", "Refusal"]
 
 Floats = NDArray[np.float32]
 Duplicates = Literal["warn", "refuse", "allow"]
 
 LEAST_QUALITY = 0.2  # recognizability below which no calibration holds, and what a detector took for a face may be none
-AT_ONCE = 64  # pictures of a library that are written together
 DUPLICATE_FPIR = 1e-2  # somebody who is enrolled is compared with the others at this rate
 ODD_ONE = 0.1  # a picture whose similarity to the others of the person is below this part of theirs is told of
 
@@ -80,41 +77,13 @@ class Enrolment:
         }
 
 
-@dataclass
-class Added:
-    """What `Gallery.add` did, so far.
-
-    Parameters
-    ----------
-    pictures, faces : int
-        Pictures that were read, and new faces in them.
-    known : int
-        Pictures whose faces the gallery had already.
-    poor : int
-        Faces that were not taken: below the least quality, or without an embedding.
-    failures : list of Refusal
-        Pictures that could not be read.
-    """
-
-    pictures: int = 0
-    faces: int = 0
-    known: int = 0
-    poor: int = 0
-    failures: list[Refusal] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
-        failures = [{"source": one.source, "reason": one.reason} for one in self.failures]
-        return {**vars(self), "failures": failures}
-
-
 class Enrolling(Base):
     """The verbs that put faces in."""
 
     def enroll(
         self,
         name: Who,
-        pictures: ImageSource | Faces | Face | Sequence[ImageSource | Faces | Face] | None = None,
+        pictures: ImageSource | Faces | Face | Iterable[ImageSource | Faces | Face] | None = None,
         *,
         vectors: Vectors | ArrayLike | None = None,
         space: str | None = None,
@@ -127,13 +96,14 @@ class Enrolling(Base):
         """Add pictures of somebody; a name that is not there yet makes a new person.
 
         All of it is written at once. A picture that cannot be used is refused with its reason; if none can be, nothing
-        is written.
+        is written. A face that is given twice, or that the gallery has already and that is nobody's or this person's,
+        is kept once.
 
         Parameters
         ----------
         name : str or Person
             A name, or the id of somebody who is there already.
-        pictures : picture, Faces, Face, or sequence of them
+        pictures : picture, Faces, Face, or iterable of them
             Each is to show one face.
         vectors : (N, D) or (D,) array, or Vectors
             Embeddings of your own instead, by any encoder.
@@ -160,8 +130,14 @@ class Enrolling(Base):
             If no picture could be used; the message says why not, of each.
         EmbeddingSpaceMismatch, ShapeMismatch
             If vectors do not fit the gallery.
+        UnknownPerson
+            If `name` is an id that nobody has.
+        NotCalibrated
+            If duplicates are to be refused, and nothing tells them.
         UsageError
             If an argument is wrong, or a duplicate was refused.
+        GalleryChanged
+            If others keep changing the gallery meanwhile; nothing is written.
         """
         if (pictures is None) == (vectors is None):
             raise UsageError("enroll pictures, or vectors: one of the two.")
@@ -169,7 +145,10 @@ class Enrolling(Base):
             told = f"got {duplicates!r} and {which!r}"
             raise UsageError(f"duplicates is warn, refuse or allow, and which is largest or only; {told}.")
         key = name.id if isinstance(name, Person) else name
-        person = self._find(key) or self._new_person(key, note=note)
+        known = self._find(key)
+        if known is None and PERSON_ID.fullmatch(key):
+            raise UnknownPerson(f"nobody here has the id {key[:100]!r}; ids are given, not chosen.")
+        person = known or self._new_person(key, note=note)
         refused: list[Refusal] = []
         if vectors is not None:
             given = self._unit(vectors, space)
@@ -185,32 +164,54 @@ class Enrolling(Base):
             ]
             space = self.engine.choose("embedding").space
         if not seen:
-            why = " ".join(map(str, refused)).rstrip(".") or "no picture was given"
+            given_none = f"no {'vector' if pictures is None else 'picture'} was given"
+            why = " ".join(map(str, refused)).rstrip(".") or given_none
             raise NoFace(f"nothing to enroll {str(person)!r} by: {why}.")
+        seen = list({one.sample.face or place: one for place, one in enumerate(seen)}.values())
         warnings = self._doubts(person, seen, duplicates)
         first = self.store.reserve(len(seen))
-        samples = [
-            replace(
-                one.sample,
-                id=first + place,
-                face=one.sample.face or f"v{first + place}",
-                person=person.id,
-                confirmed=True,
-                words={**one.sample.words, **words},
-            )
-            for place, one in enumerate(seen)
-        ]
-        entry = self._log("enroll", [person.id, *(sample.face for sample in samples)], faces=len(samples))
-        self.store.apply(
-            Change(
-                people=[person],
+
+        def change() -> tuple[Change, tuple[Person, tuple[Sample, ...]]]:
+            there = self._find(key)
+            if there is None and known is not None:
+                raise UnknownPerson(f"{str(known)!r} was deleted or renamed meanwhile.")
+            owner = there or person
+            samples = self._enrolled(seen, first, owner, words)
+            entry = self._log("enroll", [owner.id, *(sample.face for sample in samples)], faces=len(samples))
+            return Change(
+                people=[] if there else [owner],
                 samples=samples,
                 vectors=([sample.id for sample in samples], np.stack([one.vector for one in seen])),
                 space=space,
                 entries=[entry],
+            ), (owner, tuple(samples))
+
+        owner, samples = self._settle(change)
+        return Enrolment(owner, samples, tuple(refused), tuple(warnings))
+
+    def _enrolled(
+        self, seen: Sequence[Sighting], first: int, person: Person, words: Mapping[str, Word]
+    ) -> list[Sample]:
+        """The samples to write: a face that is kept already stays the sample that it is."""
+        numbers = [one.sample.id for one in seen if one.sample.id]
+        kept = {sample.id: sample for sample in self.store.samples(Where(ids=numbers))} if numbers else {}
+        samples = []
+        for place, one in enumerate(seen):
+            old = kept.get(one.sample.id)
+            if old is not None and old.person not in (None, person.id):
+                raise UsageError(f"the face {old.face} was given to somebody else meanwhile.")
+            samples.append(
+                replace(
+                    one.sample,
+                    id=old.id if old else first + place,
+                    face=one.sample.face or f"v{secrets.token_hex(8)}",
+                    person=person.id,
+                    confirmed=True,
+                    created=old.created if old else one.sample.created,
+                    words={**(old.words if old else {}), **one.sample.words, **words},
+                )
             )
-        )
-        return Enrolment(person, tuple(samples), tuple(refused), tuple(warnings))
+        return samples
 
     def _usable(
         self,
@@ -261,8 +262,8 @@ class Enrolling(Base):
         return face_names(found, list(self.store.samples(Where(pictures=[origin.picture]))))
 
     def _owner(self, sample: int) -> Person | None:
-        (known,) = self.store.samples(Where(ids=[sample]))
-        return self.store.people([known.person])[0] if known.person else None
+        owners = [one.person for one in self.store.samples(Where(ids=[sample])) if one.person]
+        return next(iter(self.store.people(owners)), None)
 
     def _doubts(self, person: Person, seen: Sequence[Sighting], duplicates: Duplicates) -> list[str]:
         """Who else looks the same, and which pictures do not look like the others."""
@@ -279,152 +280,21 @@ class Enrolling(Base):
         bars = Bars(self._calibration(), DUPLICATE_FPIR, self.store.counts().vectors)
         traits = [traits_of_sample(one.sample) for one in seen]
         others = nearest_people(self.store, vectors, traits, 2, bars, where=Where(people=ANYBODY))
-        like = {
-            hit.person.id: hit
-            for hits in others
-            for hit in hits
-            if hit.person is not None and hit.person.id != person.id and hit.passes
-        }
-        for hit in like.values():
-            told = f"{str(person)!r} looks like {str(hit.person)!r}, who is here already ({hit.score:.2f})."
+        near = [hit for hits in others for hit in hits if hit.person is not None and hit.person.id != person.id]
+        untold = next((hit.bar.reason for hit in near if hit.bar.threshold is None), None)
+        if duplicates == "refuse" and untold is not None:
+            raise NotCalibrated(f"whether {str(person)!r} is here already cannot be told: {untold}.")
+        for hit in {hit.who: hit for hit in near if hit.passes}.values():
+            told = f"{str(person)!r} looks like {hit.who!r}, who is here already ({hit.score:.2f})."
             if duplicates == "refuse":
                 raise UsageError(told)
             warnings.append(told)
         return warnings
 
-    # -- libraries ---------------------------------------------------------------------------------------------------
-
-    def add(
-        self,
-        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-        *,
-        want: Iterable[str] = (),
-        min_quality: float = LEAST_QUALITY,
-        min_size: float = 0.0,
-        progress: Callable[[Added], None] = lambda _: None,
-    ) -> Added:
-        """Add all faces of many pictures, which belong to nobody yet; `cluster` then groups them.
-
-        Pictures that the gallery knows, by their content, are passed over: calling this again adds what is new, and
-        learns where files were moved to. What was added outlives a crash, 64 pictures at a time.
-
-        Parameters
-        ----------
-        source : path, folder, glob pattern, or iterable of them
-        want : iterable of str
-            Fields to keep with each face, to search by: ``{"pose"}`` is kept as the words ``pose.yaw`` and so on.
-        min_quality, min_size : float
-            The least recognizability in [0, 1], and the least height in pixels.
-        progress : callable
-            Told how far it is, after each picture.
-
-        Raises
-        ------
-        EmbeddingSpaceMismatch
-            If the engine's vectors are of another space.
-        UnknownField, ModelError, DeviceUnavailable
-            At once, before the first picture.
-        """
-        self._check_engine()
-        words = frozenset(want)
-        fields = helpful(self.engine, words | ({"alignment"} if self.keeps_crops else set()))
-        done = Added()
-        batch: list[Sighting] = []
-        origins = _Origins()
-        items = self.engine.scan(
-            self._new_pictures(source, origins, done, progress),
-            want=fields,
-            keep_images=self.keeps_crops,
-            min_size=min_size,
-        )
-        for item in items:
-            batch += self._seen(item, origins, words, min_quality, done)
-            done.pictures += 1
-            if done.pictures % AT_ONCE == 0:
-                self._write(batch, done)
-                batch = []
-            progress(done)
-        self._write(batch, done)
-        return done
-
-    def _new_pictures(
-        self,
-        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-        origins: _Origins,
-        done: Added,
-        progress: Callable[[Added], None],
-    ) -> Iterator[str]:
-        for path in find_pictures(source):
-            if isinstance(path, Nothing):
-                done.failures.append(Refusal(path.source, str(path.error)))
-                continue
-            try:
-                known = list(self.store.samples(Where(pictures=[origins.hash_of(path)])))
-            except MienError as error:
-                done.failures.append(Refusal(str(path), str(error)))
-                continue
-            if not known:
-                yield str(path)
-                continue
-            moved = [replace(sample, source=str(path)) for sample in known if not Path(sample.source).exists()]
-            if moved:
-                self.store.apply(Change(samples=moved))
-            done.known += 1
-            progress(done)
-
-    def _seen(
-        self, item: Item, origins: _Origins, words: frozenset[str], min_quality: float, done: Added
-    ) -> list[Sighting]:
-        if item.faces is None:
-            reason = item.failure.message if item.failure else "no result."
-            done.failures.append(Refusal(item.source, reason))
-            return []
-        if not len(item.faces):
-            return []
-        origin = origins.of(item)
-        found = sightings(item.faces, origin, crops=self.keeps_crops, words=words)
-        good = [
-            one
-            for one in found
-            if one.reason is None and (one.sample.quality is None or one.sample.quality >= min_quality)
-        ]
-        done.poor += len(found) - len(good)
-        return face_names(good, [])
-
-    def _write(self, seen: Sequence[Sighting], done: Added) -> None:
-        if not seen:
-            return
-        first = self.store.reserve(len(seen))
-        samples = [replace(one.sample, id=first + place) for place, one in enumerate(seen)]
-        vectors = ([sample.id for sample in samples], np.stack([one.vector for one in seen]))
-        space = self.engine.choose("embedding").space
-        entry = self._log("add", (), faces=len(samples))
-        self.store.apply(Change(samples=samples, vectors=vectors, space=space, entries=[entry]))
-        done.faces += len(samples)
-
-
-class _Origins:
-    """Hashes of the pictures that are on their way through the engine, so that each file is read for it once."""
-
-    def __init__(self) -> None:
-        self._hashes: dict[str, str] = {}
-        self._films: dict[str, str] = {}
-
-    def hash_of(self, path: os.PathLike[str]) -> str:
-        value = self._hashes[str(path)] = hash_file(path)
-        return value
-
-    def of(self, item: Item) -> Origin:
-        if item.frame is not None:  # a film is one file with many pictures
-            value = self._films.setdefault(item.source, self._hashes.get(item.source, ""))
-            return Origin(f"{item.source}#{item.frame}", f"{value}#{item.frame}")
-        origin, _ = Origin.of(item.source)
-        self._hashes.pop(item.source, None)
-        return origin
-
 
 def _each(pictures: Any) -> list[ImageSource | Faces | Face]:
-    if isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes | bytearray | memoryview | Faces):
+    several = isinstance(pictures, Sequence | Set | Iterator) and not hasattr(pictures, "read")  # which a file has
+    if several and not isinstance(pictures, str | bytes | bytearray | memoryview | Faces):
         return list(pictures)
     return [cast("ImageSource | Faces | Face", pictures)]
 

@@ -69,18 +69,19 @@ class Origin:
         """
         if isinstance(source, str | os.PathLike):
             path = os.fspath(source)
-            return cls._of_bytes(path, hash_file(path), path), source
+            return cls.read(path, hash_file(path), path), source
         if isinstance(source, bytes | bytearray | memoryview):
             data = bytes(source)
-            return cls._of_bytes("", hashlib.sha256(data).hexdigest(), data), data
+            return cls.read("", hashlib.sha256(data).hexdigest(), data), data
         if hasattr(source, "read"):
             data = cast("BinaryIO", source).read()
-            return cls._of_bytes("", hashlib.sha256(data).hexdigest(), data), data
+            return cls.read("", hashlib.sha256(data).hexdigest(), data), data
         image = load_image(source)
         return cls("", hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()), image
 
     @classmethod
-    def _of_bytes(cls, source: str, picture: str, data: str | bytes) -> Origin:
+    def read(cls, source: str, picture: str, data: str | bytes) -> Origin:
+        """Read what a file, or its bytes, say of the picture."""
         file = data if isinstance(data, str) else io.BytesIO(data)
         return cls(source, picture, taken_at(data), bool(provenance(file).synthetic))
 
@@ -241,8 +242,9 @@ def face_names(found: Sequence[Sighting], known: Sequence[Sample]) -> list[Sight
             free.discard(match)
             sample = replace(sample, id=places[match].id, face=places[match].face)
         else:
-            number = next(n for n in range(len(taken) + 1) if f"{sample.picture[:16]}-{n}" not in taken)
-            sample = replace(sample, face=f"{sample.picture[:16]}-{number}")
+            picture = sample.picture[:16] + sample.picture[64:]  # a frame has its number behind the hash of its film
+            number = next(n for n in range(len(taken) + 1) if f"{picture}-{n}" not in taken)
+            sample = replace(sample, face=f"{picture}-{number}")
             taken.add(sample.face)
         named.append(replace(sighting, sample=sample))
     return named

@@ -6,6 +6,7 @@ import numpy as np
 
 from mien.core.columns import Vectors
 from mien.embeddings.templates import fuse
+from mien.gallery.adding import Adding
 from mien.gallery.base import Who
 from mien.gallery.correcting import Correcting
 from mien.gallery.enrolling import Enrolling
@@ -19,7 +20,7 @@ from mien.gallery.transfer import Transfer
 __all__ = ["Gallery"]
 
 
-class Gallery(Enrolling, Searching, Grouping, Correcting, Tagging, Keeping, Transfer):
+class Gallery(Enrolling, Adding, Searching, Grouping, Correcting, Tagging, Keeping, Transfer):
     """People and their faces.
 
     Parameters

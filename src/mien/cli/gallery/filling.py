@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mien.engine import Engine
-    from mien.gallery.enrolling import Added
+    from mien.gallery.adding import Added
 
 Crops = Annotated[
     bool | None, typer.Option("--crops/--no-crops", help="Keep aligned crops of new faces.", show_default=False)
@@ -70,6 +70,7 @@ def add(
     want: Annotated[str, typer.Option(help="Fields to keep with each face, to search by.")] = "",
     min_quality: Quality = 0.2,
     min_size: Annotated[float, typer.Option(help="The least height of a face in pixels.", min=0)] = 0.0,
+    again: Annotated[bool, typer.Option("--again", help="Look once more at photos that no face was kept of.")] = False,
     crops: Crops = None,
     json: Json = False,
     *,
@@ -85,7 +86,12 @@ def add(
 
     with open_gallery(place, engine, create=True, crops=crops) as gallery, progress_bar("pictures") as advance:
         done = gallery.add(
-            source, want=parse_want(want, engine), min_quality=min_quality, min_size=min_size, progress=show
+            source,
+            want=parse_want(want, engine),
+            min_quality=min_quality,
+            min_size=min_size,
+            again=again,
+            progress=show,
         )
     for failure in done.failures:
         print(f"mien: {failure}", file=sys.stderr)
