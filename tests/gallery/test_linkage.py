@@ -148,6 +148,11 @@ def test_rates_follow_the_number_of_faces() -> None:
         Thresholds.of(samples_of(1), calibration(), far=1e-2, far_many=1e-3)
 
 
+def test_thresholds_refuse_years_that_are_none() -> None:
+    with pytest.raises(UsageError, match=r"ages is \(low, high\) in years"):
+        Thresholds.of(samples_of(1), calibration(), ages=(50, 10))
+
+
 def test_faces_smaller_than_any_that_were_measured_are_not_compared() -> None:
     from mien.embeddings.calibration import load_calibration
 

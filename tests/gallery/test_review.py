@@ -256,8 +256,14 @@ def test_a_sheet_escapes_names_and_fetches_nothing() -> None:
     assert page.count("data:image/jpeg;base64,") == 3
     assert "http" not in page
     assert page.index("&lt;script&gt;") < page.index("Nobody yet")
-    questions = Review(store, calibration=calibration()).questions(None)
-    assert questions_sheet(store, questions).count("class=q") == len(questions)
+
+
+def test_a_sheet_of_questions_says_how_to_answer_each(hazy: tuple[Store, dict[int, int]]) -> None:
+    questions = Review(hazy[0], calibration=calibration()).questions(None)
+    page = questions_sheet(hazy[0], questions)
+    assert page.count("class=q") == len(questions) > 0
+    for question in questions:
+        assert f"{question.key[0]},{question.key[1]}=yes" in page
 
 
 def test_a_sheet_cuts_faces_out_of_pictures_that_are_still_there(tmp_path: Any) -> None:

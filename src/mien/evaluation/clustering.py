@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, SourceError, UsageError
 from mien.embeddings.calibration import Range, load_calibration
+from mien.embeddings.comparison import check_options
 from mien.engine import Engine, default_engine
 from mien.evaluation.intervals import ENDS, Interval, widen
 from mien.gallery.intake import Origin, describe, sightings
 from mien.gallery.linkage import nearest
 from mien.gallery.proposing import NEIGHBOURS, propose
 from mien.gallery.records import Sample
-from mien.gallery.thresholds import Thresholds, rates_for
+from mien.gallery.thresholds import FAR, Thresholds, rates_for
 from mien.media.scan import PICTURE_SUFFIXES
 
 __all__ = ["ClusteringReport", "Measures", "evaluate_clustering", "measure_groups"]
@@ -260,9 +261,12 @@ def evaluate_clustering(
     ------
     SourceError
         If there are no pictures.
+    UsageError
+        If `far` is no rate, or `ages` are no years.
     NotCalibrated
         If there is no calibration of the embedding space.
     """
+    check_options(FAR if far is None else far, None, ages)
     engine = engine or default_engine()
     known = sorted(file for file in Path(folder).glob("*/*") if _is_picture(file))
     others = sorted(file for file in Path(strangers).rglob("*") if _is_picture(file)) if strangers is not None else []

@@ -91,7 +91,7 @@ def questions_sheet(store: Store, questions: Sequence[Question], *, title: str =
     Returns
     -------
     str
-        An HTML page.
+        An HTML page; each question has the two numbers that ``mien gallery review --answer`` takes.
     """
     sections = []
     for number, question in enumerate(questions, start=1):
@@ -99,9 +99,7 @@ def questions_sheet(store: Store, questions: Sequence[Question], *, title: str =
         sides += [(one.sample, one.person) for one in question.candidates] or [(question.second, question.people[1])]
         shown = "".join(f"<div>{_side(store, sample, person, question.first)}</div>" for sample, person in sides)
         asks = "Whose face is the first?" if question.kind == "whose" else "Are they one person?"
-        about = (
-            f"{question.faces[0]} and {question.faces[1]} faces; score {question.score:.3f}; worth {question.gain:.1f}"
-        )
+        about = f"Worth {question.gain:.1f} faces; to answer: {question.key[0]},{question.key[1]}=yes, no or a person."
         sections.append(
             f"<div class=q><h2>{number}. {asks}</h2><p class=n>{escape(question.why)} {about}</p>{shown}</div>"
         )

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import NotCalibrated, UsageError
 from mien.embeddings.calibration import Calibration, Range, Traits
+from mien.embeddings.comparison import check_options
 from mien.gallery.answers import traits_of_sample
 from mien.gallery.records import Sample
 
@@ -43,7 +44,7 @@ def rates_for(faces: int, far: float | None = None, far_many: float | None = Non
     many false pairs to each face.
     """
     far = min(FAR, FALSE_PAIRS / max(faces, 1)) if far is None else far
-    return far, min(FAR_MANY / FAR * far, 0.5) if far_many is None else far_many
+    return far, min(FAR_MANY / FAR * far, max(far, 0.5)) if far_many is None else far_many
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ class Thresholds:
         Raises
         ------
         UsageError
-            If the rates are none, or `far` is above `far_many`.
+            If the rates are none, `far` is above `far_many`, or `ages` are no years.
         """
+        check_options(far, None, ages)
         if not 0 < far <= far_many < 1:
             raise UsageError(f"rates are 0 < far <= far_many < 1; got {far!r} and {far_many!r}.")
         number: dict[tuple[object, ...], int] = {}
