@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 import mien
 from mien import assets
+from mien.core.columns import Column, Scalar, Tracks, Vectors
+from mien.core.faces import Faces
 from mien.embeddings.checking import Exhibits, _judge, check, examine_field
 from mien.embeddings.checks import CHECK_SCHEMA, Check, Evidence, Ghost
 from mien.embeddings.comparison import Verification
-from mien.engine import Engine
+from mien.embeddings.selfies import FRAMES, PEOPLE, selfie_of_clip
+from mien.engine import Engine, Item
 from tests.cards import HEIGHT, WIDTH, Photo, photograph, printed
 from tests.cli.test_commands import Run, run  # noqa: F401 - a fixture
 from tests.engine import fakes
@@ -235,3 +242,41 @@ def test_what_a_person_should_look_at() -> None:
     record = check(photo, assets.GROUP)
     assert any("pixels high" in text for text in record.warnings)
     assert any("people in the selfie" in text for text in record.warnings)
+
+
+# --- the selfie's clip ------------------------------------------------------------------------------------------------
+
+
+class Film:
+    """An engine whose every clip shows passers-by, one a second, and one person in all of it, larger and larger."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        self.pictures: list[weakref.ref[np.ndarray]] = []
+        self.kept = 0  # pictures at a time, at most
+
+    @contextlib.contextmanager
+    def track(self, source: object, **_: object) -> Iterator[Iterator[Item]]:
+        yield map(self.item, range(self.seconds))
+
+    def item(self, now: int) -> Item:
+        self.kept = max(self.kept, sum(picture() is not None for picture in self.pictures))
+        boxes = [[0, 0, 20 + 2 * now, 20 + 2 * now], [100, 0, 130, 30]]
+        columns: dict[str, Column] = {
+            "embedding": Vectors(np.eye(2, dtype=np.float32), space="x/1"),
+            "recognizability": Scalar(np.array([0.5, 0.9], np.float32)),
+            "track": Tracks(np.array([[1, 1], [2 + now, 1]])),
+        }
+        picture_ = np.zeros((200, 200, 3), np.uint8)
+        self.pictures.append(weakref.ref(picture_))
+        faces = Faces.from_boxes(boxes).with_columns(columns).with_image(picture_)
+        return Item(source="film.mp4", faces=faces, frame=now, time=float(now))
+
+
+def test_of_a_crowd_few_pictures_are_kept_and_who_is_seen_most_is_found() -> None:
+    film = Film(60)
+    found = selfie_of_clip(cast("Engine", film), "film.mp4", frozenset({"embedding"}))
+    assert found.people == 61
+    assert found.faces.embedding.values.tolist() == [[1, 0]], "the one who is always there"
+    assert len(found.frames) == FRAMES
+    assert FRAMES <= film.kept <= PEOPLE + 1 + FRAMES + 2

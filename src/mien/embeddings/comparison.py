@@ -44,7 +44,8 @@ class Verification:
     far : float or None
         The false accept rate that the threshold holds: how often two strangers reach it. None: not known.
     score_far : float or None
-        The rate at which two strangers reach this very score; the table's lowest rate means "at most this".
+        The rate at which two strangers reach this very score; the table's lowest rate means "at most this", and 1 that
+        the score is below those that it has.
     extrapolated : bool
         Whether the rate is lower than could be counted, and comes from the fitted tail.
     calibration : str or None
