@@ -232,8 +232,13 @@ def test_a_process_that_dies_before_it_erases(tmp_path: Path) -> None:
 def test_a_copy_has_nothing_of_who_was_deleted(tmp_path: Path) -> None:
     store = open_store(tmp_path / "g")
     add(store, [1, 2])
+    store.search(vectors([1]), 1)  # so that there is an index
     forget(store, [1])
     store.backup(tmp_path / "copy")
     assert search_files(tmp_path / "copy", [1]) == set()
     assert any("name" in what for what in search_files(tmp_path / "copy", [2]))
+    store.erase()
+    store.backup(tmp_path / "another")
+    assert search_files(tmp_path / "another", [1]) == set()
+    assert (tmp_path / "another" / "index").exists()
     store.close()

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from mien.gallery import sqlite_file
 from mien.gallery.index import Index
 from mien.gallery.records import Change, Counts, Sample, Where
 from mien.gallery.sqlite import SqliteStore
+from mien.gallery.sqlite_search import _Turns
 from mien.gallery.store import open_store
 from tests.gallery.holding import BEGINNING, SPACE, contents, unit
 
@@ -228,6 +230,55 @@ def test_two_processes_write_while_one_reads(tmp_path: Path) -> None:
     assert store.meta()["count"] == "51"
     assert store.counts().samples == store.generation() == 51
     store.close()
+
+
+def test_it_can_be_opened_in_the_moment_in_which_another_one_writes(
+    folder: str, begun: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = sqlite_file._noted
+
+    def write_before(file: Path) -> int:
+        begun.apply(Change(meta={"a": "b"}))
+        return noted(file)
+
+    monkeypatch.setattr(sqlite_file, "_noted", write_before)
+    again = open_store(folder)
+    assert again.generation() == begun.generation() == 2
+    again.close()
+
+
+def test_who_changes_the_index_is_let_before_who_looks_later() -> None:
+    turns, done = _Turns(), list[str]()
+
+    def change() -> None:
+        with turns.changing():
+            done.append("changed")
+
+    def look() -> None:
+        with turns.looking():
+            done.append("looked")
+
+    changer, looker = threading.Thread(target=change), threading.Thread(target=look)
+    with turns.looking():
+        changer.start()
+        while not turns._waiting:
+            time.sleep(0.001)
+        looker.start()
+        looker.join(0.1)
+    changer.join()
+    looker.join()
+    assert done == ["changed", "looked"]
+
+
+def test_a_folder_that_cannot_be_locked(folder: str, begun: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    (Path(folder) / ".lock").unlink()
+    (Path(folder) / ".lock").mkdir()
+    with pytest.raises(StorageError, match="cannot be written"):
+        begun.erase()
+    with pytest.raises(StorageError, match="cannot be written"):
+        begun.backup(f"{folder}-copy")
+    assert begun.search(unit(4), 1)[0].ravel().tolist() == [11, 12, 13, 14]
+    assert "kept in memory only" in caplog.text
 
 
 def test_threads_search_erase_and_copy(begun: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

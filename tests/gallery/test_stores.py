@@ -362,6 +362,7 @@ def test_questions_without_sense_are_refused(begun: Store) -> None:
 FILTERS: list[tuple[Where, list[int]]] = [
     (Where(), [11, 12, 13, 14]),
     (Where(ids=[14, 11, 14, 99, -1]), [11, 14]),
+    (Where(ids=cast("Any", np.array([14, 11]))), [11, 14]),
     (Where(ids=[]), []),
     (Where(faces=["f-14", "nothing"]), [14]),
     (Where(faces=[""]), [12, 13]),

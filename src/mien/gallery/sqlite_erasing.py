@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.core.errors import StorageError, UsageError
+from mien.gallery.index import Index
 from mien.gallery.sqlite_file import INDEX, NAME, Database, connect, explained, locked, sync
+from mien.gallery.sqlite_reading import Reader
 from mien.gallery.sqlite_search import Searcher
 
 __all__ = ["backup", "erase"]
@@ -61,7 +63,7 @@ def backup(database: Database, folder: Path | None, target: Path) -> None:
     """Copy a gallery to a new folder, which appears whole; others read and write meanwhile.
 
     The copy is as of one moment. It is written anew rather than copied byte by byte, so that it has nothing of what was
-    deleted. The index goes with it: it may lag behind, but need not be built again.
+    deleted. The index goes with it, so that it need not be built again, unless it has somebody who is not in the copy.
 
     Raises
     ------
@@ -105,4 +107,16 @@ def _copy(database: Database, folder: Path | None, new: Path) -> None:
         with contextlib.closing(connect(copy, database.patience)) as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("UPDATE state SET unerased = 0")
+            if not _is_of(new / INDEX, db):
+                shutil.rmtree(new / INDEX, ignore_errors=True)
     sync(*new.rglob("*"), new)
+
+
+def _is_of(index: Path, db: sqlite3.Connection) -> bool:
+    """Whether an index has vectors of what is in the database, and of nothing that was deleted since it was saved."""
+    state = Reader(db).state()
+    found = Index.open(index, space=state.space or "", dimension=state.dimension or 0)
+    if found is None:
+        return False
+    (gone,) = db.execute("SELECT EXISTS (SELECT 1 FROM removed WHERE generation > ?)", [found.generation]).fetchone()
+    return found.generation <= state.generation and not gone

@@ -108,17 +108,23 @@ def locked(folder: Path, patience: float) -> Iterator[None]:
     Raises
     ------
     StorageError
-        If another process does so for longer than `patience` seconds.
+        If another process does so for longer than `patience` seconds, or the folder cannot be written.
     """
     from filelock import FileLock, Timeout
 
+    lock = FileLock(folder / LOCK, timeout=patience, mode=0o600)
     try:
-        with FileLock(folder / LOCK, timeout=patience, mode=0o600):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise StorageError(
             f"{folder} is being rewritten by another process; try again when it has finished."
         ) from error
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sync(*paths: Path) -> None:
@@ -232,7 +238,7 @@ def check(database: Database) -> None:
 
     SQLite itself does not notice a log (``-wal``) that was lost or cut, with the changes in it. So each change also
     leaves its generation in a small file beside the database, after the change is on the disk: a database that is
-    behind that file has lost something.
+    behind that file has lost something. The file is read first, since others may write meanwhile.
 
     Raises
     ------
@@ -248,11 +254,11 @@ def check(database: Database) -> None:
         raise GalleryError(f"{database.place} was written by a newer version of mien ({version} > {SCHEMA}): update.")
     while version < SCHEMA:
         version = _migrate(database)
+    written = _noted(database.file.with_name(WRITTEN)) if database.file is not None else 0
     with database.reading() as db:
         (generation,) = db.execute("SELECT max(generation) FROM state").fetchone()
     if generation is None:
         raise GalleryError(f"{database.place} is torn (its state is missing); restore a backup of it.")
-    written = _noted(database.file.with_name(WRITTEN)) if database.file is not None else generation
     if written > generation:
         raise GalleryError(
             f"{database.place} has lost its last {written - generation} changes, since {NAME}-wal is missing or torn; "

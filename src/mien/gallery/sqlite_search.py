@@ -9,7 +9,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from mien.gallery.index import Index
 from mien.gallery.limits import check_queries
 from mien.gallery.records import ANYTHING, Where
 from mien.gallery.sqlite_file import Database, locked
-from mien.gallery.sqlite_reading import Reader, State, unpacked
+from mien.gallery.sqlite_reading import Reader, State, conditions, unpacked
 
 __all__ = ["Searcher"]
 
@@ -106,14 +105,14 @@ class Searcher:
     def _question(self, where: Where) -> tuple[State, Ids | None]:
         with self._database.reading() as db:
             reader = Reader(db)
-            return reader.state(), reader.ids(where) if where != ANYTHING else None
+            return reader.state(), reader.ids(where) if conditions(where)[0] else None
 
     def _bring_up(self, state: State) -> None:
         """Have an index that reflects at least this state."""
         if not self._fits(state):
             with self._making:
                 if not self._fits(state):
-                    self._open_or_build(state)
+                    self._open_or_build()
         index = self._index
         if index is not None and index.generation < state.generation:
             with self._turns.changing():
@@ -148,30 +147,35 @@ class Searcher:
             self._index, self._kept = saved, kept
         return True
 
-    def _open_or_build(self, state: State) -> None:
+    def _open_or_build(self) -> None:
         """Use the index in the folder, or make one, which other processes can use too where that may be.
 
         Here as everywhere, the lock of the folder is taken before a turn, so that no two wait for each other.
         """
-        assert state.space is not None  # noqa: S101
-        assert state.dimension is not None  # noqa: S101
-        make = partial(Index.build, space=state.space, dimension=state.dimension, generation=state.generation)
-        make = partial(make, threads=os.cpu_count() or 1)
         index, kept = None, -1
         if self._folder is not None:
             try:
                 with locked(self._folder.parent, BUILDING):  # another process may be building it
+                    state, _ = self._question(ANYTHING)  # which that one is not ahead of
                     with self._turns.changing():
                         if self._take_over(state):
                             return
                     log.info("building the index of %s", self._database.place)
-                    index, kept = make(self._folder, self._rows(state, 0)), state.generation
+                    index, kept = self._made(self._folder, state), state.generation
             except StorageError as error:
                 log.warning("the index of %s is kept in memory only: %s", self._database.place, error)
         if index is None:
-            index = make(None, self._rows(state, 0))
+            state, _ = self._question(ANYTHING)
+            index = self._made(None, state)
         with self._turns.changing():
             self._index, self._kept = index, kept
+
+    def _made(self, folder: Path | None, state: State) -> Index:
+        rows, threads = self._rows(state, 0), os.cpu_count() or 1
+        return Index.build(
+            folder, rows, space=state.space or "", dimension=state.dimension or 0, generation=state.generation,
+            threads=threads,
+        )  # fmt: skip
 
     def _distrust(self) -> None:
         """Drop an index that found what nobody deleted and what yet is not there."""
@@ -229,7 +233,11 @@ class Searcher:
         return scores
 
     def _keep(self) -> None:
-        """Save the index now and then. Of several processes one does, and the others take over what it saved."""
+        """Save the index now and then. Of several processes one does, and the others take over what it saved.
+
+        Mostly that takes milliseconds; it takes longer, as does the search that it is part of, when the index has grown
+        so much that its lists are made anew.
+        """
         index, folder = self._index, self._folder
         if folder is None or index is None or not index.worth_saving or time.monotonic() < self._retry:
             return
@@ -239,7 +247,7 @@ class Searcher:
                     state = Reader(db).state()
                 self._take_over(state)
                 if self._index is not None and self._index.worth_saving:
-                    self._index.save(self._index.generation)
+                    self._index.save(self._index.generation, threads=os.cpu_count() or 1)
                     self._kept = self._index.generation
         except StorageError as error:
             self._retry = time.monotonic() + PAUSE
@@ -247,15 +255,19 @@ class Searcher:
 
 
 class _Turns:
-    """Many threads may look at the index, or one may change it."""
+    """Many threads may look at the index, or one may change it; who wants to change it is let before who comes later.
+
+    Else threads that search all the time would leave no moment to change it in.
+    """
 
     def __init__(self) -> None:
         self._free = threading.Condition()
-        self._looking = 0
+        self._looking = self._waiting = 0
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:
         with self._free:
+            self._free.wait_for(lambda: not self._waiting)
             self._looking += 1
         try:
             yield
@@ -267,7 +279,12 @@ class _Turns:
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         with self._free:
-            self._free.wait_for(lambda: not self._looking)
+            self._waiting += 1
+            try:
+                self._free.wait_for(lambda: not self._looking)
+            finally:
+                self._waiting -= 1
+                self._free.notify_all()
             yield
 
 
