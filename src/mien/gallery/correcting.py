@@ -184,7 +184,8 @@ class Correcting(Base):
         """Delete people with all their faces, and what is left of them in files; return the number of faces.
 
         When it returns, neither their names nor their vectors nor their crops are in any file of the gallery. Pictures
-        that were enrolled are not the gallery's and stay; so do copies that you made with `backup` and `export`.
+        that were enrolled are not the gallery's and stay; so do copies that you made with `backup` and `export`. `add`
+        passes these pictures over from now on, unless it is told to look again.
 
         Raises
         ------
