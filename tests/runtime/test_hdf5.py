@@ -11,7 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.core.errors import ModelError, UnsafeFile
+from mien.runtime.graphs import facenet
 from mien.runtime.hdf5 import read_keras
+from mien.runtime.openvino import library
 from mien.runtime.weights import read_weights
 from tests.shared import open_bundle
 
@@ -88,6 +90,26 @@ def test_filters_bombs_and_other_numbers(tmp_path: Path) -> None:
         file.create_dataset("model_weights/a/kernel:0", data=np.zeros(3))
     with pytest.raises(ModelError, match="no file of Keras's weights"):
         read_keras(doubles)
+    nothing = tmp_path / "nan.h5"
+    with h5py.File(nothing, "w") as file:
+        file.create_dataset("model_weights/a/kernel:0", data=np.full(3, np.nan, np.float32))
+    with pytest.raises(ModelError, match="no file of Keras's weights"):
+        read_keras(nothing)
+
+
+def test_two_weights_of_one_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "w.h5")
+    with h5py.File(path, "a") as file:
+        file.create_dataset("model_weights/other/dense/bias:0", data=VALUES[1])
+    with pytest.raises(ModelError, match="no file of Keras's weights"):
+        read_keras(path)
+
+
+def test_a_network_of_other_shapes() -> None:
+    library()
+    for shape in ((), (3,), (3, 3, 3, 31)):
+        with pytest.raises(ModelError, match="the network needs float32"):
+            facenet.build({"Conv2d_1a_3x3.kernel": np.zeros(shape, np.float32)})
 
 
 def test_what_is_no_such_file(tmp_path: Path) -> None:

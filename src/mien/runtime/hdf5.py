@@ -87,7 +87,10 @@ class _Walk:
             return {_short(entry.name): self._array(entry)}
         found: dict[str, NDArray[Any]] = {}
         for child in entry:
-            found |= self._group(entry, child, depth + 1)
+            for weight, values in self._group(entry, child, depth + 1).items():
+                if weight in found:
+                    raise ValueError("two weights of one name")
+                found[weight] = values
         return found
 
     def _array(self, dataset: Any) -> NDArray[Any]:
@@ -101,6 +104,8 @@ class _Walk:
         if self._left < 0:
             raise UnsafeFile("its weights are larger than itself.")
         values: NDArray[Any] = dataset[()]
+        if not np.isfinite(values).all():
+            raise ValueError("weights that are no numbers")
         return values
 
 

@@ -107,7 +107,7 @@ def _renamed(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     renamed: dict[str, NDArray[Any]] = {}
     for name, values in tensors.items():
         layer, _, part = name.rpartition(".")
-        if part == "kernel":
+        if part == "kernel" and values.ndim >= 2:  # `Drawing.take` refuses another
             renamed[f"{layer}.weight"] = np.ascontiguousarray(np.moveaxis(values, (-1, -2), (0, 1)))
             continue
         renamed[f"{layer}.{_PARTS.get(part, part)}"] = values
