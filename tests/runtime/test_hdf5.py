@@ -108,7 +108,7 @@ def test_two_weights_of_one_name(tmp_path: Path) -> None:
 def test_a_network_of_other_shapes() -> None:
     library()
     for shape in ((), (3,), (3, 3, 3, 31)):
-        with pytest.raises(ModelError, match="which the network needs|the network needs float32"):
+        with pytest.raises(ModelError, match=r"which the network needs|the network needs float32"):
             facenet.build({"Conv2d_1a_3x3.kernel": np.zeros(shape, np.float32)})
 
 
