@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -233,7 +234,7 @@ def test_a_picture_that_does_not_look_like_the_others_is_told_of(gallery: Galler
     assert any("does not look like the other pictures" in warning for warning in done.warnings)
 
 
-@pytest.mark.parametrize("name", ["", "  ", "p12", "x" * 10_000_000, "nul\0"])
+@pytest.mark.parametrize("name", ["", "  ", "p12", "x" * 10_000_000, "nul\0", "\udcff"])
 def test_names_that_cannot_be(gallery: Gallery, name: str) -> None:
     with pytest.raises(UsageError):
         gallery.enroll(name, painted.picture((ADA, 0)))
@@ -255,6 +256,38 @@ def test_arguments_that_do_not_go_together(gallery: Gallery) -> None:
             gallery.enroll("ada", **options)
     with pytest.raises(NoFace, match="no picture was given"):
         gallery.enroll("ada", [])
+    wrong: list[dict[str, Any]] = [{"words": "x"}, {"note": 5}, {"min_quality": float("nan")}, {"min_quality": "x"}]
+    for options in wrong:
+        with pytest.raises(UsageError):
+            gallery.enroll("ada", painted.picture((ADA, 0)), **options)
+    assert len(gallery) == 0
+
+
+def test_files_whose_names_are_no_text(gallery: Gallery, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    painted.save(folder, "good.png", (BOB, 0))
+    odd = folder / os.fsdecode(b"caf\xe9.png")
+    try:
+        painted.save(tmp_path, "x.png", (ADA, 0)).rename(odd)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(NoFace, match="name"):
+        gallery.enroll("ada", odd)
+    done = gallery.add(folder)
+    assert (done.faces, len(done.failures)) == (1, 1)
+
+
+def test_a_gallery_that_was_closed_says_so(gallery: Gallery) -> None:
+    gallery.close()
+    gallery.close()
+    for verb in (
+        gallery.people,
+        gallery.faces,
+        lambda: gallery.search(painted.picture((ADA, 0))),
+        lambda: len(gallery),
+    ):
+        with pytest.raises(UsageError, match="closed"):
+            verb()
 
 
 # -- libraries ---------------------------------------------------------------------------------------------------------
@@ -365,7 +398,17 @@ def test_k_people_are_named_though_the_first_has_many_faces(gallery: Gallery) ->
     assert [hit.who for hit in found.hits] == ["ada", "bob"]
 
 
-@pytest.mark.parametrize("options", [{"k": 0}, {"k": 1.5}, {"fpir": 0}, {"fpir": 1}, {"threshold": 2}])
+def test_vectors_of_faces_without_one_are_unknown(ada_and_bob: Gallery) -> None:
+    faces = ada_and_bob.engine.analyze(painted.picture((ADA, 7), (painted.NOBODY, 0)), want={"embedding"})
+    ada, nobody = ada_and_bob.search(faces.embedding)
+    assert (str(ada.person), nobody.person) == ("ada", None)
+    assert nobody.reason == "the face has no embedding: it is nobody's."
+    assert str(ada_and_bob.search(faces[0].embedding, expand=True)[0].person) == "ada"
+
+
+@pytest.mark.parametrize(
+    "options", [{"k": 0}, {"k": 1.5}, {"fpir": 0}, {"fpir": 1}, {"threshold": 2}, {"threshold": "x"}, {"where": 5}]
+)
 def test_options_out_of_range(gallery: Gallery, options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         gallery.search(painted.picture((ADA, 0)), **options)
@@ -551,6 +594,11 @@ def test_the_log_tells_what_was_done_and_names_nobody(ada_and_bob: Gallery) -> N
     assert [entry.action for entry in ada_and_bob.audit("Ada")] == ["rename", "enroll"]
     assert "'ada'" not in str(entries).lower()
     assert len(ada_and_bob.audit(limit=1)) == 1
+    assert ada_and_bob.audit(limit=0) == ada_and_bob.audit("p999") == []
+    assert [entry.action for entry in ada_and_bob.audit(ada_and_bob.faces("bob")[0].face)] == ["enroll"]
+    for wrong in ({"limit": -1}, {"who": "\udcff"}, {"who": 5}):
+        with pytest.raises(UsageError):
+            ada_and_bob.audit(**wrong)
 
 
 def test_another_model_sees_the_same_people(ada_and_bob: Gallery, tmp_path: Path) -> None:
@@ -561,8 +609,12 @@ def test_another_model_sees_the_same_people(ada_and_bob: Gallery, tmp_path: Path
     with pytest.raises(UsageError, match="1 faces have no crop, and their pictures are gone or changed, such as"):
         gallery.reembed("other")
     assert gallery.space == painted.SPACE
+    assert gallery.search(painted.picture((BOB, 9)))[0].person == gallery["bob"]  # with the model that it was made with
+    with pytest.raises(UsageError, match="missing is"):
+        gallery.reembed("other", missing="del")
     with painted.engine(models={"embedding": "other"}) as other:
         done = gallery.reembed(engine=other, missing="delete")
+        assert gallery.search(painted.picture((BOB, 9)), threshold=0.5)[0].person == gallery["bob"]
     assert (done.space, done.faces, len(done.lost), gallery.space) == (painted.OTHER, 4, 1, painted.OTHER)
     np.testing.assert_allclose(gallery.vectors(gallery.faces("bob")).values[0], painted.vector(BOB, 0, 1), atol=1e-3)
     assert {sample.model for sample in gallery.faces()} == {"other"}

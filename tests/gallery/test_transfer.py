@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 
-from mien.core.errors import EmbeddingSpaceMismatch, GalleryError, SourceError, UsageError
+from mien.core.errors import EmbeddingSpaceMismatch, GalleryChanged, GalleryError, SourceError, UsageError
 from mien.gallery.people import Gallery
+from mien.gallery.records import Change, Where
 from mien.gallery.transfer import Loaded
 from mien.media.regions import Region, read_regions, sidecar_of, write_regions
 from tests.gallery import painted
@@ -53,7 +56,84 @@ def test_what_is_exported_is_loaded(full: Gallery, tmp_path: Path, crops: bool) 
         first, second = (other.store.links()[0].first, other.store.links()[0].second)
         assert {s.id for s in (other.faces("ada")[0], other.faces("bob")[0])} == {first, second}
         again = other.load(folder)
-        assert (again.people, again.joined, again.known) == (0, 2, 4)  # plain vectors have no face to be known by
+        assert again == Loaded(people=0, faces=0, links=0, joined=2, known=5)
+    assert full.load(folder) == again  # into the gallery that it came from, too
+
+
+def test_loading_again_goes_on_where_it_was(full: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nameless = full.split("ada", full.faces("ada")[1:])
+    full.move(full.faces(where=Where(people="nobody")), nameless)
+    folder = full.export(tmp_path / "out")
+    monkeypatch.setattr("mien.gallery.tables.AT_ONCE", 2)
+    with painted.engine() as engine, Gallery(":memory:", engine=engine) as other:
+        apply, calls = other.store.apply, [0]
+
+        def stop(change: Change, **options: Any) -> None:
+            calls[0] += 1
+            if calls[0] == 4:
+                raise KeyboardInterrupt
+            apply(change, **options)
+
+        monkeypatch.setattr(other.store, "apply", stop)
+        with pytest.raises(KeyboardInterrupt):
+            other.load(folder)
+        monkeypatch.undo()
+        assert 0 < other.store.counts().samples < 5
+        other.load(folder)
+        assert content(other) == content(full)
+        assert sorted(len(other.faces(person)) for person in other) == [1, 1, 3]
+        one, two = other.faces()[0], other.faces()[3]
+        other.link(one, two, same=True)  # where the export says otherwise: what is said here stays
+        other.load(folder)
+        assert all(link.same for link in other.store.links([one.id]) if two.id in {link.first, link.second})
+
+
+def rewrite(path: Path, **columns: Any) -> None:
+    table = parquet.read_table(path)
+    for name, column in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    parquet.write_table(table, path)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "told"),
+    [
+        ("people", {"name": [["p1", "p2"]]}, "ids are"),
+        ("people", {"name": [["x" * 2000, "bob"]]}, "at most 1,000"),
+        ("people", {"id": [[None, "p2"]]}, "without id"),
+        ("people", {"created": [["x", "y"]]}, "torn, or no table"),
+        ("samples", {"id": [[None] * 5]}, "without id"),
+        ("samples", {"words": [["[" * 100_000] * 5]}, "malformed"),
+        ("samples", {"words": [["[1]"] * 5]}, "malformed"),
+        ("samples", {"quality": [[7.0] * 5]}, "quality is in"),
+        ("samples", {"vector": [[[0.0] * 32] * 5]}, "not all zero"),
+        ("samples", {"vector": [[[1.0]] * 5]}, "vectors are"),
+        ("links", {"same": [[None]]}, "without first or second or same"),
+    ],
+)
+def test_hostile_tables_are_refused(
+    full: Gallery, tmp_path: Path, table: str, columns: dict[str, Any], told: str
+) -> None:
+    folder = full.export(tmp_path / "out")
+    rewrite(folder / f"{table}.parquet", **columns)
+    with painted.engine() as engine, Gallery(":memory:", engine=engine) as other:
+        other.enroll("eve", vectors=painted.vector(EVE, 0), space=painted.SPACE)
+        with pytest.raises((GalleryError, UsageError), match=told):
+            other.load(folder)
+        assert len(other.faces("eve")) == 1
+
+
+def test_tables_of_different_moments_are_no_export(full: Gallery, tmp_path: Path) -> None:
+    rows = full._link_rows
+
+    def meanwhile() -> Any:
+        full.delete("bob")
+        return rows()
+
+    full._link_rows = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(GalleryChanged, match="changed while it was exported"):
+        full.export(tmp_path / "out")
+    assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
 def test_what_is_no_export(full: Gallery, tmp_path: Path) -> None:
@@ -72,9 +152,13 @@ def test_what_is_no_export(full: Gallery, tmp_path: Path) -> None:
         (folder / "gallery.json").write_text(json.dumps(about | changes))
         with pytest.raises(error):
             full.load(folder)
-    (folder / "gallery.json").write_text("[")
-    with pytest.raises(GalleryError):
-        full.load(folder)
+    for text in ("[", "[" * 10_000, '{"format": 1}', "\udcff"):
+        (folder / "gallery.json").write_text(text, errors="surrogateescape")
+        with Gallery(":memory:") as other, pytest.raises((GalleryError, UsageError)):
+            other.load(folder)
+    for verb in (full.load, full.export):
+        with pytest.raises(UsageError, match="NUL"):
+            verb("a\0b")
     (folder / "gallery.json").write_text(json.dumps(about))
     data = (folder / "samples.parquet").read_bytes()
     (folder / "samples.parquet").write_bytes(data[: len(data) // 2])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,7 @@ from mien.engine import Engine, default_engine
 from mien.gallery import audit
 from mien.gallery.records import ANYTHING, Change, Entry, Person, Sample, Where
 from mien.gallery.store import Store, open_store
+from mien.gallery.values import check_text
 
 __all__ = ["Base", "Who", "check_name"]
 
@@ -48,15 +49,14 @@ _parse = functools.lru_cache(maxsize=4)(Calibration.from_toml)
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is blank, or could be taken for an id.
+    """Refuse a name that is blank, could be taken for an id, is too long, or cannot be stored.
 
     Raises
     ------
     UsageError
-        If it is, or is no text.
+        If it is one of these, or no text.
     """
-    if not isinstance(name, str):
-        raise UsageError(f"a name is a text; got {type(name).__name__}.")
+    check_text("name", name)
     if not name.strip() or PERSON_ID.fullmatch(name):
         raise UsageError(f"a name has letters, and is not p and a number, which ids are; got {name[:100]!r}.")
 
@@ -65,6 +65,19 @@ def check_name(name: str) -> None:
 def _filled(own: Calibration, shared: Calibration) -> Calibration:
     known = {stratum.name for stratum in own.strata}
     return replace(own, strata=own.strata + tuple(s for s in shared.strata if s.name not in known))
+
+
+class _Closed:
+    """The store of a gallery that was closed: whatever is asked of it, it says so."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UsageError(f"the gallery {self._name} was closed: open it again.")
+
+    def close(self) -> None:
+        """Do nothing: it is closed."""
 
 
 class Base:
@@ -81,6 +94,7 @@ class Base:
     ) -> None:
         self._place = os.fspath(place)
         self._engine = engine
+        self._engines = ExitStack()  # those that it made itself
         self.store: Store = open_store(place, create=create, precision=precision)
         with ExitStack() as stack:
             stack.callback(self.store.close)
@@ -128,8 +142,10 @@ class Base:
         return iter(self.store.people())
 
     def __contains__(self, who: object) -> bool:
-        key = who.id if isinstance(who, Person) else who
-        return isinstance(key, str) and self._find(key) is not None
+        try:
+            return self._find(cast("str", who.id if isinstance(who, Person) else who)) is not None
+        except UsageError:  # nobody could be called that
+            return False
 
     def __getitem__(self, who: Who) -> Person:
         return self.person(who)
@@ -139,8 +155,10 @@ class Base:
         return f"<Gallery: {counts.people} people, {counts.samples} faces, space {self.space or 'not chosen yet'}>"
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections. The gallery cannot be used afterwards; closing it twice does no harm."""
         self.store.close()
+        self.store = cast("Store", _Closed(self.name))
+        self._engines.close()
 
     def __enter__(self) -> Self:
         return self
@@ -173,8 +191,7 @@ class Base:
         return found
 
     def _find(self, key: str) -> Person | None:
-        if not isinstance(key, str):
-            raise UsageError(f"people are named by a name, an id or a Person; got {type(key).__name__}.")
+        check_text("name", key)
         by_id = PERSON_ID.fullmatch(key) is not None
         people = self.store.people([key]) if by_id else self.store.people(names=[key])
         return people[0] if people else None

@@ -144,6 +144,10 @@ class Enrolling(Base):
         if duplicates not in {"warn", "refuse", "allow"} or which not in {"largest", "only"}:
             told = f"got {duplicates!r} and {which!r}"
             raise UsageError(f"duplicates is warn, refuse or allow, and which is largest or only; {told}.")
+        if not isinstance(words, Mapping):
+            raise UsageError(f"words are a mapping such as {{'event': 'fair'}}; got {type(words).__name__}.")
+        if not (isinstance(min_quality, int | float | np.floating) and 0 <= min_quality <= 1):
+            raise UsageError(f"min_quality is between 0 and 1; got {min_quality!r}.")
         key = name.id if isinstance(name, Person) else name
         known = self._find(key)
         if known is None and PERSON_ID.fullmatch(key):

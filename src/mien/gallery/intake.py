@@ -92,8 +92,12 @@ def hash_file(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     SourceError
-        If it cannot be read.
+        If it cannot be read, or its name is no text, so that a gallery could not remember where it was.
     """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(f"{os.fspath(path)!r} has a name that is not UTF-8: rename it.") from error
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

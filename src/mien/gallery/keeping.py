@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Literal
 
@@ -18,6 +20,7 @@ from mien.gallery.base import CALIBRATION, SALT, Base, Who
 from mien.gallery.intake import SYNTHETIC
 from mien.gallery.records import ANYBODY, Change, Entry, Person, Where
 from mien.gallery.reembedding import Reembedding, embed_again
+from mien.gallery.tables import folder_of
 
 __all__ = ["Keeping"]
 
@@ -39,7 +42,8 @@ class Keeping(Base):
         """Embed all faces again with another model: from their pictures where they are still there, else their crops.
 
         People, names, answers and links stay. The gallery changes over in one step at the end, until which it works
-        with the old vectors; a run that was interrupted goes on where it was.
+        with the old vectors; a run that was interrupted goes on where it was. From then on this gallery looks at
+        pictures with the new model.
 
         Parameters
         ----------
@@ -61,7 +65,8 @@ class Keeping(Base):
         """
         if (model is None) == (engine is None):
             raise UsageError("reembed takes a model's id, or an engine that uses it: one of the two.")
-        own = engine is None
+        if missing not in {"refuse", "delete"}:
+            raise UsageError(f"missing is refuse or delete; got {missing!r}.")
         new = engine or Engine(
             models={"embedding": model or ""},
             threads=self.engine.threads,
@@ -69,11 +74,13 @@ class Keeping(Base):
             catalogue=self.engine.catalogue,
             cache=self.engine.store.cache,
         )
-        try:
-            return self._reembed(new, missing, progress)
-        finally:
-            if own:
-                self._engine = new  # the gallery's pictures are looked at by it from now on, whichever space it is in
+        with ExitStack() as stack:
+            if engine is None:
+                stack.callback(new.close)
+            done = self._reembed(new, missing, progress)
+            self._engines.push(stack.pop_all())
+        self._engine = new
+        return done
 
     def _reembed(self, new: Engine, missing: str, progress: Callable[[int], None]) -> Reembedding:
         card = new.choose("embedding")
@@ -92,14 +99,19 @@ class Keeping(Base):
             raise UsageError("there are no faces to embed again.")
         if lost:
             self.store.apply(Change(forget_samples=[sample.id for sample in lost]))
+            self.store.erase()
         first = next(iter(self.store.samples()))
         self.store.use_space(space, self.store.vectors([first.id], space=space).shape[1])
-        walk = iter(self.store.samples())
-        while batch := list(islice(walk, AT_ONCE)):
-            self.store.apply(Change(samples=[replace(sample, model=card.id) for sample in batch]))
+        ids = [sample.id for sample in self.store.samples()]
+        for start in range(0, len(ids), AT_ONCE):
+            self._settle(partial(self._made_by, card.id, ids[start : start + AT_ONCE]))
         entry = self._log("reembed", faces=faces, lost=len(lost), model=card.id)
         self.store.apply(Change(meta={CALIBRATION: None}, entries=[entry]))
         return Reembedding(space, faces, tuple(lost))
+
+    def _made_by(self, model: str, ids: Sequence[int]) -> tuple[Change, None]:
+        samples = self.store.samples(Where(ids=ids))
+        return Change(samples=[replace(sample, model=model) for sample in samples]), None
 
     def calibrate(self, *, seed: int = 0) -> Calibration:
         """Measure how often strangers of this gallery look alike, and search by that from now on.
@@ -119,7 +131,7 @@ class Keeping(Base):
         Raises
         ------
         UsageError
-            If there are fewer than 33 people with faces.
+            If there are fewer than 33 people who exist and have faces.
         """
         samples = [
             sample
@@ -156,7 +168,7 @@ class Keeping(Base):
         StorageError
             If it cannot be written.
         """
-        self.store.backup(target)
+        self.store.backup(folder_of(target))
         self.store.apply(Change(entries=[self._log("backup")]))
 
     # -- the log -----------------------------------------------------------------------------------------------------
@@ -167,10 +179,18 @@ class Keeping(Base):
         Parameters
         ----------
         who : str or Person, optional
-            Only what concerns this person; an id serves even after the person was deleted.
+            Only what concerns this person, or the face of this name; both serve even after they were deleted, a
+            person by the id.
         limit : int, optional
             The most lines.
+
+        Raises
+        ------
+        UsageError
+            If `who` is no text, or `limit` is negative.
         """
+        if limit is not None and not (isinstance(limit, int) and limit >= 0):
+            raise UsageError(f"limit is a number of lines, 0 or more; got {limit!r}.")
         if who is None:
             return self.store.entries(limit=limit)
         key = who.id if isinstance(who, Person) else who

@@ -67,7 +67,7 @@ class Gallery(Enrolling, Adding, Searching, Grouping, Correcting, Tagging, Keepi
         UnknownPerson
             If there is nobody of that name or id.
         """
-        samples = self.faces(who)
+        samples = self.faces(self.person(who))
         qualities = [sample.quality for sample in samples]
         known = [quality for quality in qualities if quality is not None]
         usual = float(np.mean(known)) if known else 1.0
