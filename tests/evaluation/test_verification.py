@@ -144,6 +144,17 @@ def test_a_folder_of_people(folder: Path) -> None:
     assert found.eer == 0
 
 
+def test_of_too_many_pairs_those_of_two_people_are_drawn() -> None:
+    people = [f"p{number % 7}" for number in range(60)]
+    pictures = [Path(str(number)) for number in range(60)]
+    every, some = Pairs.among(pictures, people), Pairs.among(pictures, people, most=500)
+    assert len(every.first) == 60 * 59 // 2
+    assert some.same.sum() == every.same.sum()
+    assert 300 < (~some.same).sum() <= 500 < (~every.same).sum()
+    assert (some.first < some.second).all()
+    assert len({*zip(some.first.tolist(), some.second.tolist(), strict=True)}) == len(some.first)
+
+
 def test_pairs_with_a_picture_without_face_are_rejected(folder: Path) -> None:
     save_image(np.zeros((112, 112, 3), np.uint8), folder / "Red" / "Red_0003.jpg")
     found = evaluate_verification(folder, engine=Colours().engine, rates=[0.1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -134,11 +134,9 @@ def evaluate_rapid(
 
 
 def _of(pairs: Pairs, kept: NDArray[np.intp]) -> Pairs:
-    """All pairs of some of the pictures."""
-    first, second = np.triu_indices(len(kept), 1)
-    pictures = tuple(pairs.pictures[row] for row in kept.tolist())
-    people = tuple(pairs.people[row] for row in kept.tolist())
-    return replace(pairs, pictures=pictures, people=people, first=first, second=second)
+    """The pairs of some of the pictures."""
+    rows = kept.tolist()
+    return Pairs.among([pairs.pictures[row] for row in rows], [pairs.people[row] for row in rows])
 
 
 def _found(vectors: Floats, people: Sequence[str]) -> IdentificationReport:

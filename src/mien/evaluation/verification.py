@@ -247,7 +247,8 @@ def pair_weights(scores: Scores, drawn: NDArray[np.intp]) -> Doubles:
 
     A person drawn twice counts as two people: their pairs with themselves stay genuine.
     """
-    count = np.bincount(drawn, minlength=int(scores.people[-1]) + 1).astype(np.float64)
+    last = int(max(scores.first.max(), scores.second.max()))
+    count = np.bincount(drawn, minlength=last + 1).astype(np.float64)
     return np.where(scores.genuine, count[scores.first], count[scores.first] * count[scores.second])
 
 

@@ -55,7 +55,7 @@ class Grouping(Base):
         Raises
         ------
         NotCalibrated
-            If there is no calibration of the gallery's space, or it does not carry a rate.
+            If there is no calibration of the gallery's space.
         GalleryChanged
             If others keep changing the gallery meanwhile; nothing is written.
         """
@@ -87,7 +87,7 @@ class Grouping(Base):
         Raises
         ------
         NotCalibrated
-            If there is no calibration of the gallery's space, or it does not carry a rate.
+            If there is no calibration of the gallery's space.
         """
         return Review(self.store, calibration=self._needed_calibration(), far=far, far_many=far_many, ages=ages)
 

@@ -20,6 +20,8 @@ __all__ = ["Listing", "Pairs", "Picture"]
 Indices = NDArray[np.intp]
 Picture: TypeAlias = Path | bytes  #: a file, or what stands in one
 
+MOST = 5_000_000  # pairs, of 3,000 pictures: more take gigabytes and minutes, and show no more
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -71,7 +73,7 @@ class Pairs:
 
     @classmethod
     def of_folder(cls, folder: str | os.PathLike[str]) -> Pairs:
-        """All pairs of the pictures in a folder that holds one folder per person.
+        """The pairs of the pictures in a folder that holds one folder per person; see `among`.
 
         Raises
         ------
@@ -82,13 +84,34 @@ class Pairs:
 
     @classmethod
     def of_folders(cls, folders: Sequence[str | os.PathLike[str]]) -> Pairs:
-        """All pairs of the pictures of several such folders taken together."""
+        """The pairs of the pictures of several such folders taken together; see `among`."""
         found = sorted(file for folder in folders for file in Path(folder).glob("*/*") if _is_picture(file))
         people = tuple(file.parent.name for file in found)
         if len(set(people)) < 2:
             raise SourceError(f"{', '.join(map(str, folders))}: no folders of pictures of two people or more.")
-        first, second = np.triu_indices(len(found), 1)
-        return cls(tuple(found), people, first, second)
+        return cls.among(tuple(found), people)
+
+    @classmethod
+    def among(cls, pictures: Sequence[Picture], people: Sequence[str], *, most: int = MOST, seed: int = 0) -> Pairs:
+        """All pairs of labelled pictures.
+
+        Parameters
+        ----------
+        pictures : sequence of N Path or bytes
+        people : sequence of N str
+            Who is in each.
+        most : int
+            Where there are more pairs than that, all pairs of one person and so many of two people, which are drawn.
+        seed : int
+            Of that draw.
+        """
+        count = len(pictures)
+        if count * (count - 1) // 2 <= most:
+            first, second = np.triu_indices(count, 1)
+        else:
+            _, owners = np.unique(np.asarray(people, str), return_inverse=True)
+            first, second = _some(owners, most, np.random.default_rng(seed))
+        return cls(tuple(pictures), tuple(people), first, second)
 
     @classmethod
     def of_file(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Pairs:
@@ -96,6 +119,19 @@ class Pairs:
         from mien.datasets.readers.lfw import read_lfw  # it makes Pairs
 
         return read_lfw(path, pictures=root)
+
+
+def _some(owners: Indices, most: int, draw: np.random.Generator) -> tuple[Indices, Indices]:
+    """All pairs of rows of one owner, and at most so many of two, each pair once."""
+    ends = np.cumsum(np.bincount(owners))[:-1]
+    groups = np.split(np.argsort(owners, kind="stable"), ends)
+    same = np.concatenate([rows[np.stack(np.triu_indices(len(rows), 1))] for rows in groups], axis=1)
+    drawn = np.sort(draw.integers(len(owners), size=(2, most)), axis=0)
+    numbers = np.unique(drawn[0] * len(owners) + drawn[1])
+    others = np.stack(np.divmod(numbers, len(owners)))
+    others = others[:, owners[others[0]] != owners[others[1]]]
+    first, second = np.concatenate([same, others], axis=1)
+    return first, second
 
 
 def _is_picture(file: Path) -> bool:
