@@ -65,6 +65,10 @@ def photos(tmp_path: Path) -> Path:
 def test_from_a_folder_of_photos_to_people_with_names(run: Run, photos: Path, tmp_path: Path) -> None:
     code, (added,), _ = run("add", "g", photos, "--want", "pose")
     assert (code, added["faces"], added["pictures"]) == (0, 7, 4)
+    painted.save(photos, "landscape.png")
+    for options, pictures in (((), 1), ((), 0), (("--again",), 1)):
+        (done,) = run("add", "g", photos, *options).lines
+        assert (done["pictures"], done["faces"], done["known"]) == (pictures, 0, 5 - pictures)
     code, (grouped,), _ = run("cluster", "g")
     assert (len(grouped["founded"]), grouped["alone"]) == (2, 1)
     one, two = (row["id"] for row in run("people", "g").lines)

@@ -99,12 +99,12 @@ class SqliteStore:
                 state = Reader(db).state()
             if precision not in (None, state.precision):
                 raise UsageError(f"{folder} stores vectors as {state.precision}, not as {precision}.")
+            store = cls(database, folder)
+            if state.unerased:
+                store._erase_the_rest()
         except BaseException:
             database.close()
             raise
-        store = cls(database, folder)
-        if state.unerased:
-            store._erase_the_rest()
         return store
 
     @property
