@@ -14,6 +14,7 @@ from mien.core.columns import Vectors
 from mien.core.errors import NoFace, ShapeMismatch, SourceError, UsageError, WeightsUnavailable
 from mien.core.faces import Faces
 from mien.core.image import load_image, save_image
+from mien.datasets.readers.lfw import read_lfw
 from mien.engine import Engine
 from mien.evaluation.pairs import Pairs
 from mien.evaluation.verification import embed_pictures, evaluate_scores, evaluate_verification
@@ -180,7 +181,7 @@ def test_a_file_of_pairs(folder: Path) -> None:
     found = evaluate_verification(file, engine=Colours().engine, rates=[0.1])
     assert (found.people, found.pictures, found.genuine, found.impostor) == (3, 5, 2, 2)
     assert found.auc == 1
-    moved = Pairs.of_file(file, root=folder)
+    moved = read_lfw(file, pictures=folder)
     assert moved.people == ("Red", "Red", "Blue", "Blue", "Green")
 
 
@@ -188,12 +189,12 @@ def test_files_of_pairs_that_are_wrong(folder: Path) -> None:
     file = folder / "pairs.txt"
     file.write_text("Red 1 7\n")
     with pytest.raises(SourceError, match=r"Red_0007\.jpg"):
-        Pairs.of_file(file)
+        read_lfw(file)
     file.write_text("Red 1 2\nRed one two\n")
     with pytest.raises(UsageError, match="line 2"):
-        Pairs.of_file(file)
+        read_lfw(file)
     with pytest.raises(SourceError, match="cannot be read"):
-        Pairs.of_file(folder / "missing.txt")
+        read_lfw(folder / "missing.txt")
 
 
 def test_folders_without_people(tmp_path: Path) -> None:

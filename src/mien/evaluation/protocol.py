@@ -27,9 +27,9 @@ from mien.evaluation.report import Report, Table
 from mien.evaluation.resolution import check_sizes, evaluate_sizes
 from mien.evaluation.scores import Scores, check_rates
 from mien.evaluation.tables import group_table, noise_table, size_table, time_table, verification_tables
-from mien.evaluation.template_pairs import template_scores, templates_of
+from mien.evaluation.template_pairs import evaluate_templates, templates_of
 from mien.evaluation.timed import evaluate_time
-from mien.evaluation.verification import VerificationReport, evaluate_pairs, evaluate_scores
+from mien.evaluation.verification import VerificationReport, evaluate_pairs
 
 __all__ = ["FOLDERS", "Asked", "Outcome", "run_templates", "run_verification"]
 
@@ -179,20 +179,29 @@ def run_templates(
     *,
     engine: Engine,
 ) -> Outcome:
-    """Measure verification of templates that files list; see `mien.evaluation.template_pairs.evaluate_templates`."""
+    """Measure verification of the templates that files list.
+
+    Parameters
+    ----------
+    matches : path
+        See `mien.datasets.readers.ijb.read_matches`.
+    files : sequence of paths
+        See `mien.datasets.readers.ijb.read_templates`.
+    asked : Asked
+        Of it `pictures` and `rates`.
+    engine : Engine
+
+    Raises
+    ------
+    SourceError, InputError
+        If files or pictures cannot be read.
+    UsageError
+        If there are no genuine or no impostor pairs.
+    """
     templates = read_templates(files, pictures=asked.pictures)
     wanted = read_matches(matches, templates)
     vectors = embed_boxes(templates.pictures, templates.boxes, engine=engine)
-    scores = template_scores(vectors, templates, wanted)
-    found = evaluate_scores(
-        scores.values,
-        scores.first,
-        scores.second,
-        rates=asked.rates,
-        pictures=len(vectors),
-        without_face=int(np.isnan(vectors[:, 0]).sum()),
-        named=None not in templates.people,
-    )
+    found, scores = evaluate_templates(vectors, templates, wanted, rates=asked.rates)
     report = Report.of(
         "Verification of templates",
         source=os.fspath(matches),
@@ -234,13 +243,4 @@ def _read(source: str | os.PathLike[str], asked: Asked) -> tuple[Pairs, list[str
 def _templates(pairs: Pairs, vectors: Floats, asked: Asked) -> tuple[VerificationReport, Scores]:
     templates, matches = templates_of(pairs, size=asked.template_size or 1)
     rows = np.array([int(medium) for medium in templates.media])
-    scores = template_scores(vectors[rows], templates, matches)
-    report = evaluate_scores(
-        scores.values,
-        scores.first,
-        scores.second,
-        rates=asked.rates,
-        pictures=len(rows),
-        without_face=int(np.isnan(vectors[rows, 0]).sum()),
-    )
-    return report, scores
+    return evaluate_templates(vectors[rows], templates, matches, rates=asked.rates)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +9,9 @@ from numpy.typing import NDArray
 
 from mien.core.columns import Vectors
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.datasets.readers.ijb import Matches, Templates, read_matches, read_templates
+from mien.datasets.readers.ijb import Matches, Templates
 from mien.datasets.readers.pairs import Pairs
 from mien.embeddings.templates import fuse_groups
-from mien.engine import Engine
-from mien.evaluation.embedding import embed_boxes
 from mien.evaluation.scores import Scores, cosines
 from mien.evaluation.verification import VerificationReport, evaluate_scores
 
@@ -24,48 +21,28 @@ Floats = NDArray[np.float32]
 
 
 def evaluate_templates(
-    matches: Matches | str | os.PathLike[str],
-    templates: Templates | Sequence[str | os.PathLike[str]],
-    *,
-    pictures: str | os.PathLike[str] | None = None,
-    rates: Sequence[float] = (1e-2, 1e-3),
-    engine: Engine | None = None,
-) -> VerificationReport:
-    """Measure verification of fused templates.
-
-    Parameters
-    ----------
-    matches : Matches or path
-        See `mien.datasets.readers.ijb.read_matches`.
-    templates : Templates or sequence of paths
-        See `mien.datasets.readers.ijb.read_templates`.
-    pictures : path, optional
-        The folder of pictures that the templates name.
-    rates : sequence of float
-        False accept rates.
-    engine : Engine, optional
-        By default `mien.default_engine()`.
+    vectors: Floats, templates: Templates, matches: Matches, *, rates: Sequence[float] = (1e-2, 1e-3)
+) -> tuple[VerificationReport, Scores]:
+    """Measure verification of fused templates, from the vectors (N, D) of their faces; NaN where there is none.
 
     Raises
     ------
-    SourceError, InputError
-        If files or pictures cannot be read.
+    ShapeMismatch
+        If there is not one vector for each face.
     UsageError
-        If there are no genuine or no impostor pairs.
+        If there are no genuine or no impostor pairs, or a rate is none.
     """
-    known = templates if isinstance(templates, Templates) else read_templates(templates, pictures=pictures)
-    wanted = matches if isinstance(matches, Matches) else read_matches(matches, known)
-    vectors = embed_boxes(known.pictures, known.boxes, engine=engine)
-    scores = template_scores(vectors, known, wanted)
-    return evaluate_scores(
+    scores = template_scores(vectors, templates, matches)
+    report = evaluate_scores(
         scores.values,
         scores.first,
         scores.second,
         rates=rates,
-        pictures=len(known.pictures),
+        pictures=len(vectors),
         without_face=int(np.isnan(vectors[:, 0]).sum()),
-        named=None not in known.people,
+        named=None not in templates.people,
     )
+    return report, scores
 
 
 def template_scores(vectors: Floats, templates: Templates, matches: Matches) -> Scores:

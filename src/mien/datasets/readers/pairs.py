@@ -113,13 +113,6 @@ class Pairs:
             first, second = _some(owners, most, np.random.default_rng(seed))
         return cls(tuple(pictures), tuple(people), first, second)
 
-    @classmethod
-    def of_file(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Pairs:
-        """The pairs of a file in the layout of LFW's ``pairs.txt``; see `mien.datasets.readers.lfw.read_lfw`."""
-        from mien.datasets.readers.lfw import read_lfw  # it makes Pairs
-
-        return read_lfw(path, pictures=root)
-
 
 def _some(owners: Indices, most: int, draw: np.random.Generator) -> tuple[Indices, Indices]:
     """All pairs of rows of one owner, and at most so many of two, each pair once."""
