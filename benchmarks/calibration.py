@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.people import CLEAR, DATA, SMALL, Shots, gather
+from mien.core.errors import NotCalibrated
 from mien.embeddings.calibration import Calibration, Range, Stratum, Traits
 from mien.embeddings.fitting import FEWEST_PAIRS, KINDS, RESAMPLES, Kind, fit_genuine, fit_stratum
 from mien.embeddings.recognizability import Recognizability, load_recognizability
@@ -148,12 +150,24 @@ def realised(
         yield name, counts[name], rates
 
 
-def report_halves(space: str, crowd: Set, adults: Set) -> None:
-    """Fit on half of the people, count on the other half."""
-    print("\nmade from half of the people, counted on the other half, 10 splits: mean realised FAR (worst split)")
-    for name, count, rates in realised(space, crowd, adults):
-        row = "  ".join(f"{np.mean(v):.1e} ({max(v):.1e})" for v in rates.values())
+def report_halves(space: str, crowd: Set, adults: Set, splits: int = 10) -> None:
+    """Fit on half of the people, count on the other half; some tables of halves may not carry a rate."""
+    print(
+        f"\nmade from half of the people, counted on the other half, {splits} splits: mean realised FAR (worst split)"
+    )
+    for name, count, rates in realised(space, crowd, adults, splits):
+        row = "  ".join(
+            f"{np.mean(v):.1e} ({max(v):.1e}){'' if len(v) == splits else f' in {len(v)}'}" for v in rates.values()
+        )
         print(f"  {name:13} {count:6,} pairs a half   {row}", flush=True)
+
+
+def needed_for(table: Calibration, rate: float, strata: Sequence[str]) -> float:
+    """The threshold; beyond every score where the table does not carry the rate, so that `verify` gives no answer."""
+    try:
+        return table.threshold(rate, strata)[0]
+    except NotCalibrated:
+        return math.inf
 
 
 def report_estimated_ages(table: Calibration, crowd: Set) -> None:
@@ -169,7 +183,7 @@ def report_estimated_ages(table: Calibration, crowd: Set) -> None:
         kinds = [table.strata_of(seen[i], seen[j]) for i, j in zip(first, second, strict=True)]
         row = []
         for rate in RATES:
-            needed = {kind: table.threshold(rate, kind)[0] for kind in set(kinds)}
+            needed = {kind: needed_for(table, rate, kind) for kind in set(kinds)}
             accepted = int((scores >= np.array([needed[kind] for kind in kinds])).sum())
             row.append(f"{accepted / len(scores):.1e} ({accepted})")
         print(f"  {kind.name:13} {len(scores):6,} pairs   {'  '.join(row)}")
@@ -194,7 +208,7 @@ def report_others(table: Calibration, adults: Set) -> None:
         unknown = [s.name for s in table.strata if look_of(s) == (look if look in ("small", "poor") else "")]
         print(f"  {look or 'clear'}: {found.sum()} faces, {(~same).sum():,} impostor pairs, {same.sum()} genuine pairs")
         for rate in RATES:
-            adult, worst = table.threshold(rate, [kind])[0], table.threshold(rate, unknown)[0]
+            adult, worst = needed_for(table, rate, [kind]), needed_for(table, rate, unknown)
             false = ~same & (scores >= adult)
             couples = {tuple(sorted((who[i], who[j]))) for i, j in zip(first[false], second[false], strict=True)}
             tars = f"TAR {(scores[same] >= adult).mean():.3f}, ages unknown {(scores[same] >= worst).mean():.3f}"
@@ -225,7 +239,9 @@ def main() -> None:
         table = fit(space, crowd, adults)
         print(f"\n=== {model}: threshold at FAR {', '.join(f'{rate:g}' for rate in RATES)} (* extrapolated)")
         for s in table.strata:
-            row = "  ".join(f"{s.threshold(r):.3f}{'*' if r < s.counted_down_to else ' '}" for r in RATES)
+            row = "  ".join(
+                f"{needed_for(table, r, [s.name]):.3f}{'*' if r < s.counted_down_to else ' '}" for r in RATES
+            )
             own = f"   genuine {s.genuine.mean:.2f} +- {s.genuine.deviation:.2f}" if s.genuine else ""
             print(f"  {s.name:13} {s.people:4} people {s.pairs:6,} pairs   {row}   down to {s.rates[-1]:g}{own}")
         if options.write:

@@ -78,8 +78,13 @@ def _devices() -> Iterator[str]:
 
 def _strata() -> Iterator[str]:
     """Thresholds of the tables that ship: one row per space and stratum."""
-    from mien.embeddings.calibration import load_calibration
+    from mien.embeddings.calibration import Stratum, load_calibration
     from mien.models.catalogue import Catalogue
+
+    def threshold(stratum: Stratum, far: float) -> str:
+        if far < stratum.rates[-1]:
+            return "none"
+        return f"{stratum.threshold(far):.3f}{'' if far >= stratum.counted_down_to else ' *'}"
 
     rates = (1e-2, 1e-3, 1e-4)
     spaces = [card.space for card in Catalogue.load().giving("embedding") if card.space]
@@ -89,7 +94,7 @@ def _strata() -> Iterator[str]:
             stratum.name,
             stratum.people,
             f"{stratum.pairs:,}",
-            *(f"{stratum.threshold(far):.3f}{'' if far >= stratum.counted_down_to else ' *'}" for far in rates),
+            *(threshold(stratum, far) for far in rates),
             f"{stratum.rates[-1]:g}",
         )
         for space in spaces

@@ -202,6 +202,7 @@ def test_every_shipped_embedder_is_calibrated() -> None:
         found = load_calibration(card.space)
         assert {s.name for s in found.strata} == {kind.name for kind in KINDS}
         assert [(s.ages, s.size, s.quality) for s in found.strata] == [(k.ages, k.size, k.quality) for k in KINDS]
+        assert all(stratum.scores[-1] <= 1 for stratum in found.strata), "a rate that no score can hold is not given"
         assert found.data_terms != "free", "the terms of the data travel with what was fitted on it"
         threshold, extrapolated = found.threshold(1e-3, ["adult"])
         assert 0.1 < threshold < 0.95

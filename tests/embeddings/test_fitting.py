@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.core.errors import ShapeMismatch, UsageError
+from mien.core.errors import NotCalibrated, ShapeMismatch, UsageError
 from mien.embeddings import fitting
 from mien.embeddings.calibration import Calibration, Genuine, Stratum, Traits
 from mien.embeddings.fitting import KINDS, fit_calibration, fit_genuine, fit_stratum
@@ -103,6 +103,17 @@ def test_many_people_in_blocks_are_like_all_at_once(monkeypatch: pytest.MonkeyPa
     low = [rate < fitting.TAIL for rate in whole.rates]
     assert np.array(parts.scores)[low] == pytest.approx(np.array(whole.scores)[low], abs=0.01)
     assert np.array(parts.scores) == pytest.approx(np.array(whole.scores), abs=0.03)
+
+
+def test_a_rate_that_only_a_score_beyond_one_would_hold_is_not_given() -> None:
+    narrow = (directions(80) + 1.2 * directions(1, seed=1)) ** 3  # they point the same way, as poor faces' do
+    narrow /= np.linalg.norm(narrow, axis=1, keepdims=True)
+    made = table(narrow, np.arange(80))
+    (anyone,) = made.strata
+    assert anyone.scores[-1] <= 1
+    assert anyone.rates[-1] > anyone.counted_down_to / 100
+    with pytest.raises(NotCalibrated, match=r"the lowest is 0\.0002"):
+        made.threshold(1e-4)
 
 
 def test_vectors_that_are_missing_do_not_count() -> None:

@@ -9,7 +9,8 @@ How a curve is made:
   pairs have a rate, the quantile is kept if it is higher.
 - Pairs that share a person are not independent, so the uncertainty is taken over *people*: the score kept for each
   rate is the 90 % point of a bootstrap that draws people with replacement.
-- A rate below 10 / pairs is extrapolated, and says so; one a hundred times lower still is not given at all.
+- A rate below 10 / pairs is extrapolated, and says so; one a hundred times lower still is not given at all, nor one
+  whose score would be higher than 1.
 
 Of many people only the highest scores are kept, so that 50 million pairs need no more memory than one million; rates
 of 2 % and more then come from 1,000 of the people, drawn at random.
@@ -314,7 +315,9 @@ def _stratum(kind: Kind, people: int, pairs: int, rates: Doubles, curve: Doubles
     scores = np.round(curve, 4)
     for place in range(1, len(scores)):  # scores that are rounded to one still rise
         scores[place] = max(scores[place], round(scores[place - 1] + 1e-4, 4))
-    measured = tuple(rates.tolist()), tuple(scores.tolist())
+    # A rate that only a score beyond 1 would hold cannot be held: not even one picture compared with itself has it.
+    kept = max(int((scores <= 1).sum()), 2)
+    measured = tuple(rates[:kept].tolist()), tuple(scores[:kept].tolist())
     return Stratum(kind.name, kind.ages, kind.size, people, pairs, *measured, kind.quality, genuine)
 
 
