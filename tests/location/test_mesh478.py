@@ -229,6 +229,8 @@ def test_a_sure_detector_aligns_what_the_mesh_does_not_see(score: float, aligned
     if aligned:
         np.testing.assert_array_equal(columns["alignment"].values, points[:, ::-1])
         assert columns["alignment"].reasons == ()
+    lost = Faces.from_boxes(box, scores=[score], keypoints=points * np.nan, keypoint_names=names)
+    assert "sees no face" in (seeing(SeeingNetwork()).describe(batch(lost))["alignment"].reasons[0] or "")
 
 
 def test_a_card_without_a_param_is_refused() -> None:

@@ -173,10 +173,11 @@ class FaceMesh:
         self, looks: _Looks, absent: NDArray[np.bool_], reasons: tuple[str | None, ...], faces: Faces
     ) -> Points:
         points = alignment_points(looks.points)
-        sure = absent & (faces.scores >= self._settings.sure_detector)
         order = [faces.keypoint_names.index(name) for name in ALIGNMENT_NAMES if name in faces.keypoint_names]
         if len(order) == len(ALIGNMENT_NAMES):
-            points[sure] = faces.keypoints[sure][:, order]
+            found = faces.keypoints[:, order]
+            sure = absent & (faces.scores >= self._settings.sure_detector) & np.isfinite(found).all(axis=(1, 2))
+            points[sure] = found[sure]
             reasons = tuple(None if own else why for own, why in zip(sure, reasons, strict=True))
         return Points(points, names=ALIGNMENT_NAMES, reasons=reasons)
 
