@@ -151,6 +151,8 @@ def test_intervals_are_over_people() -> None:
     perfect, bad = np.ones((6, len(FALSE_ALARMS) + 1), np.float32), np.zeros((6, len(FALSE_ALARMS) + 1), np.float32)
     score = _score("x", [perfect, bad])
     assert (score.area, score.area_interval, score.hits) == (0.5, (0.0, 1.0), 0.5)
+    few = _score("x", [perfect[:2]])
+    assert few.area_interval[0] < 0.4 < few.area_interval[1] == 1, "two rounds prove little"
     assert np.isnan(_score("x", []).area)
 
 

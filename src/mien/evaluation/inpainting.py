@@ -27,7 +27,7 @@ from mien.core.errors import UsageError
 from mien.core.image import Image
 from mien.core.mesh import warp_mesh
 from mien.engine import Engine, default_engine
-from mien.evaluation.intervals import Interval, bootstrap
+from mien.evaluation.intervals import Interval, bootstrap, widen
 from mien.evaluation.pairs import Pairs
 from mien.evaluation.saliency import METHODS, Aligned, Method, Task, embed, find_method
 from mien.location.topology import face_topology
@@ -360,4 +360,7 @@ def _area(curves: Floats) -> Floats:
 
 
 def _interval(by_person: Sequence[Floats]) -> Interval:
-    return bootstrap(lambda parts: float(np.concatenate(parts).mean()), list(by_person))
+    """Over people, and never narrower than that of independent rounds."""
+    values = np.concatenate(by_person)
+    low, high = bootstrap(lambda parts: float(np.concatenate(parts).mean()), list(by_person))
+    return widen((low, high), min(float(values.mean()), 1.0), len(values))

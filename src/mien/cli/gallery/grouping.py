@@ -20,22 +20,26 @@ if TYPE_CHECKING:
     from mien.gallery.review import Reply, Review
 
 
+Far = Annotated[
+    float | None,
+    typer.Option(
+        help="False accept rate of two single faces; by default the lower the more faces there are.",
+        min=0,
+        max=1,
+        show_default=False,
+    ),
+]
+Ages = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="Years between which people of unknown age are, such as 18 120.", show_default=False),
+]
+
+
 @takes_engine
 def cluster(
     place: Place,
-    far: Annotated[
-        float | None,
-        typer.Option(
-            help="False accept rate of two single faces; by default the lower the more faces there are.",
-            min=0,
-            max=1,
-            show_default=False,
-        ),
-    ] = None,
-    ages: Annotated[
-        tuple[float, float] | None,
-        typer.Option(help="Years between which people of unknown age are, such as 18 120.", show_default=False),
-    ] = None,
+    far: Far = None,
+    ages: Ages = None,
     again: Annotated[bool, typer.Option("--again", help="Look at all faces anew, but for what a human said.")] = False,
     least: Annotated[int, typer.Option(help="Faces that make a new person.", min=1)] = 2,
     json: Json = False,
@@ -60,13 +64,15 @@ def review(
     sheet: Annotated[
         Path | None, typer.Option(help="Write the questions with their faces: .html.", show_default=False)
     ] = None,
+    far: Far = None,
+    ages: Ages = None,
     json: Json = False,
     *,
     engine: Engine,
 ) -> None:
     """Ask whose face it is where that is not sure: on a terminal one after the other, else as JSON lines."""
     with open_gallery(place, engine) as gallery:
-        queue = gallery.review()
+        queue = gallery.review(far=far, ages=ages)
         if undo and not queue.undo():
             raise UsageError("there is no answer to take back.")
         for text in answer or []:
