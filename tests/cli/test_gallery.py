@@ -122,6 +122,10 @@ def test_enrolling_tells_what_was_refused(run: Run, photos: Path, tmp_path: Path
         (["show", "g", "--where", "pose"], 2, "NAME=VALUE"),
         (["show", "g", "--where", "pose.yaw=a..b"], 2, "numbers"),
         (["show", "g", "--where", "taken=soon"], 2, "2019-12-31"),
+        (["show", "g", "--where", "taken=9999-12-31T12:00"], 2, "2019-12-31"),
+        (["show", "g", "--where", "quality=nan"], 2, "finite"),
+        (["delete", "g", "ada", "--face", "99999", "--yes"], 2, "no face here"),
+        (["rename", "g", "ada", "p7"], 2, "ids are"),
         (["delete", "g", "ada"], 2, "say --yes"),
         (["delete", "g"], 2, "name whom"),
         (["calibrate", "g"], 2, "33 people"),
@@ -137,6 +141,16 @@ def test_what_goes_wrong_is_one_line(
     assert (result.code, told in result.err) == (code, True), result
     assert result.err.startswith("mien: ")
     assert result.err.count("\n") == 1
+
+
+def test_people_and_faces_are_deleted_together_or_not_at_all(run: Run, photos: Path, tmp_path: Path) -> None:
+    run("enroll", "g", "ada", painted.save(tmp_path, "a.png", (ADA, 0)))
+    run("add", "g", photos / "eve.png")
+    one, two = (row["id"] for row in run("show", "g").lines)
+    assert run("delete", "g", "ada", "--face", 99_999, "--yes").code == 2
+    assert len(run("show", "g").lines) == 2
+    assert run("delete", "g", "ada", "--face", one, "--face", two, "--yes").lines == [{"people": 1, "faces": 2}]
+    assert run("show", "g").lines == []
 
 
 def test_one_bad_picture_does_not_end_a_search(run: Run, tmp_path: Path) -> None:

@@ -212,6 +212,34 @@ def test_what_a_human_said_is_not_overwritten(gallery: Gallery, tmp_path: Path) 
     assert gallery.write_regions(tmp_path / "nothing").failures
 
 
+def test_regions_around_other_faces_stay(gallery: Gallery, tmp_path: Path) -> None:
+    path = painted.save(tmp_path, "a.png", (ADA, 0), (BOB, 0))
+    gallery.add(path)
+    ada, bob = gallery.faces()
+    assert ada.box
+    assert bob.box
+    write_regions(path, [Region(ada.box, "wrong"), Region(bob.box, "Bob"), Region((60, 60, 90, 90), "from behind")])
+    gallery.enroll("ada", vectors=painted.vector(ADA, 1))
+    gallery.move(ada, "ada")
+    for _ in range(2):
+        assert gallery.write_regions(path).faces == 1
+        assert {region.name for region in read_regions(path)} == {"ada", "Bob", "from behind"}
+
+
+def test_names_in_pictures_are_names_and_no_ids(gallery: Gallery, tmp_path: Path) -> None:
+    persian = "علی\u200cرضا\n"  # the joiner is a part of it, and no region holds the line's end
+    path = painted.save(tmp_path, "a.png", (ADA, 0))
+    ada = gallery.enroll(persian, path).person
+    bob = painted.save(tmp_path, "b.png", (BOB, 0))
+    gallery.add(bob)
+    gallery.write_regions(path)
+    assert gallery.read_regions(path).failures == []
+    assert [sample.person for sample in gallery.faces(persian)] == [ada.id]
+    write_regions(bob, [Region((35, 20, 55, 40), ada.id), Region((5, 20, 25, 40), ada.id)])
+    assert "ids are" in gallery.read_regions(bob).failures[0].reason
+    assert len(gallery.faces(persian)) == 1
+
+
 def test_a_picture_without_names_is_left_alone(gallery: Gallery, tmp_path: Path) -> None:
     path = painted.save(tmp_path, "a.png", (ADA, 0))
     gallery.add(path)

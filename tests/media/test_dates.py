@@ -27,6 +27,7 @@ def jpeg(taken: object = None, *, offset: object = None, changed: object = None)
 def test_the_cameras_word(tmp_path: Path) -> None:
     assert taken_at(jpeg("2019:07:01 12:00:00")) == 1561982400.0
     assert taken_at(jpeg("2019:07:01 12:00:00", offset="+02:00")) == 1561982400.0 - 7200
+    assert taken_at(jpeg("2019:07:01 12:00:00", offset="+02:00 ")) == 1561982400.0 - 7200
     assert taken_at(jpeg("2019:07:01 12:00:00", offset="?")) == 1561982400.0
     assert taken_at(jpeg(changed="2019:07:01 12:00:00")) == 1561982400.0
     (tmp_path / "a.jpg").write_bytes(jpeg("1935:01:01 00:00:00"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -15,8 +18,8 @@ import mien
 from mien.core.errors import ImageError, SourceError, StorageError, UsageError
 from mien.core.image import load_image
 from mien.media.provenance import Provenance, provenance
-from mien.media.regions import MAX_REGIONS, Region, read_regions, sidecar_of, write_regions
-from mien.media.xmp import embed_packet, parse_packet, read_packet
+from mien.media.regions import MAX_REGIONS, Region, read_regions, region_name, sidecar_of, write_regions
+from mien.media.xmp import RDF, embed_packet, parse_packet, read_extended, read_packet
 
 WIDTH, HEIGHT = 60, 40  # as stored
 
@@ -75,7 +78,108 @@ def test_what_is_written_is_read(
     write_regions(path, regions, sidecar=False)
     found = read_regions(path)
     assert [one.box for one in found] == [pytest.approx(one.box, abs=0.001) for one in regions]
-    assert [one.name for one in found] == ["".join(c for c in one.name if c.isprintable()).strip() for one in regions]
+    assert [one.name for one in found] == [region_name(one.name) for one in regions]
+
+
+@pytest.mark.parametrize("name", ["علی\u200cرضا", "山田\u3000太郎", "Jean\xa0Luc", "Zoë 👩\u200d🚀", "O'Neill & <b>"])
+def test_names_of_all_scripts_stay_as_they_are(tmp_path: Path, name: str) -> None:
+    path = save(tmp_path / "a.jpg")
+    write_regions(path, [Region((1, 1, 9, 9), name)])
+    assert read_regions(path)[0].name == name
+    assert region_name(f"\u202e{name}\n\0\ufeff") == name
+
+
+def test_prefixes_of_others_stay_and_nothing_grows(tmp_path: Path) -> None:
+    other = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+    <rdf:Description rdf:about="uuid:1" xmlns:lr="http://ns.adobe.com/lightroom/1.0/" lr:weight="3">
+    <dc:title xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Alt><rdf:li xml:lang="x-default">Fair</rdf:li></rdf:Alt>
+    </dc:title><q:MP xmlns:q="urn:q" xmlns:MP="urn:not-microsoft"><MP:a/></q:MP></rdf:Description></rdf:RDF>
+    </x:xmpmeta>"""
+    path = save(tmp_path / "a.jpg", xmp=other.encode())
+    write_regions(path, [Region((1, 1, 9, 9), "ada")], sidecar=False)
+    once = read_packet(path)
+    write_regions(path, [Region((1, 1, 9, 9), "ada")], sidecar=False)
+    assert read_packet(path) == once
+    text = (once or b"").decode()
+    for part in ('lr:weight="3"', 'xml:lang="x-default"', "<dc:title>", "<mwg-rs:Regions", "<MP:a", 'about="uuid:1"'):
+        assert part in text
+    write_regions(path, [], sidecar=False)
+    before, after = parse_packet(other.encode())[0], parse_packet(read_packet(path) or b"")[0]
+    assert before is not None
+    assert after is not None
+    canonical = [ET.canonicalize(ET.tostring(one), strip_text=True) for one in (before, after)]
+    assert canonical[0] == canonical[1]
+
+
+@pytest.mark.parametrize("regions", [[Region((1, 1, 9, 9), "bob")], []])
+def test_regions_of_other_things_stay(tmp_path: Path, regions: list[Region]) -> None:
+    path = save(tmp_path / "a.jpg")
+    sidecar_of(path).write_text(ATTRIBUTES.format(w=WIDTH, h=HEIGHT))
+    write_regions(path, regions)
+    found = read_regions(path)
+    assert [one.name for one in found] == [one.name for one in regions]
+    assert all(one.box == pytest.approx((1, 1, 9, 9), abs=0.001) for one in found)
+    text = sidecar_of(path).read_text()
+    assert text.count("Rex") == text.count("Pet") == 1
+    assert "Ada" not in text
+
+
+def extended(packet: bytes, *, torn: bool = False) -> bytes:
+    """A JPEG with extended XMP in two segments, the later one first."""
+    stream = BytesIO()
+    Pillow.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(stream, "JPEG")
+    guid = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
+    note = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"><rdf:Description
+    xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="{guid}"/></rdf:RDF></x:xmpmeta>"""
+    data = embed_packet(stream.getvalue(), note.encode())
+    for place, part in ((0, packet[:100]), *(() if torn else ((100, packet[100:]),))):
+        body = b"http://ns.adobe.com/xmp/extension/\0" + guid.encode() + struct.pack(">II", len(packet), place) + part
+        data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
+    return data
+
+
+def test_what_stands_in_extended_xmp_is_read_and_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(extended(ATTRIBUTES.format(w=WIDTH, h=HEIGHT).encode()))
+    before = path.read_bytes()
+    assert [region.name for region in read_regions(path)] == ["Ada"]
+    with pytest.raises(UsageError, match=r"extended XMP .* write a sidecar"):
+        write_regions(path, [Region((1, 1, 9, 9), "bob")], sidecar=False)
+    assert path.read_bytes() == before
+    write_regions(path, [Region((1, 1, 9, 9), "bob")])
+    assert [region.name for region in read_regions(path)] == ["bob"]
+    other = b"<a>" + b"x" * 500 + b"</a>"
+    path.write_bytes(extended(other))
+    write_regions(path, [Region((1, 1, 9, 9), "eve")], sidecar=False)
+    assert read_extended(path.read_bytes()) == other
+    assert b"HasExtendedXMP" in (read_packet(path) or b"")
+    assert read_extended(extended(other, torn=True)) is None
+
+
+def test_fill_bytes_before_a_marker_are_no_error() -> None:
+    stream = BytesIO()
+    Pillow.fromarray(np.zeros((40, 40, 3), np.uint8)).save(stream, "JPEG")
+    data = stream.getvalue()
+    made = embed_packet(data[:2] + b"\xff\xff\xff" + data[2:], b"<a/>")
+    assert read_packet(made) == b"<a/>"
+
+
+def test_links_and_permissions_of_pictures_stay(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg")
+    path.chmod(0o600)
+    link = tmp_path / "link.jpg"
+    link.symlink_to(path)
+    write_regions(link, [Region((1, 1, 9, 9), "ada")], sidecar=False)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_regions(path)[0].name == "ada"
+
+
+def test_the_sidecar_of_the_raw_picture_is_not_that_of_the_picture(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg.xmp").write_text(ATTRIBUTES.format(w=WIDTH, h=HEIGHT))
+    (tmp_path / "a.xmp").write_text("<a/>")
+    assert sidecar_of(path) == tmp_path / "a.jpg.xmp"
 
 
 def test_all_other_metadata_stays(tmp_path: Path) -> None:
@@ -157,6 +261,7 @@ def test_writers_that_turned_their_regions_are_told_by_their_dimensions(tmp_path
         b"<a/>",
         ATTRIBUTES.format(w="nan", h="1e999").replace("0.3", "inf").encode(),
         b" " * (2 << 20),
+        b"<a>" * 100_000 + b"</a>" * 100_000,
     ],
 )
 def test_hostile_packets_hold_no_regions(tmp_path: Path, packet: bytes) -> None:
@@ -195,6 +300,9 @@ def test_files_that_cannot_be(tmp_path: Path) -> None:
     path = save(tmp_path / "b.jpg")
     sidecar_of(path).write_bytes(b"<broken")
     with pytest.raises(ImageError, match="cannot be kept"):
+        write_regions(path, [Region((1, 1, 5, 5))])
+    sidecar_of(path).write_bytes(b"<a>" * 100_000 + b"</a>" * 100_000)
+    with pytest.raises(ImageError, match="nested so deeply"):
         write_regions(path, [Region((1, 1, 5, 5))])
     sidecar_of(path).unlink()
     sidecar_of(path).mkdir()

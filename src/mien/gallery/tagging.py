@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mien.core.boxes import iou
-from mien.core.errors import MienError, UsageError
-from mien.gallery.base import Base
+from mien.core.errors import GalleryChanged, MienError, UnknownPerson, UsageError
+from mien.gallery.base import Base, check_name
 from mien.gallery.enrolling import Refusal
 from mien.gallery.intake import hash_file
-from mien.gallery.records import Change, Person, Sample, Where
-from mien.media.regions import Region, read_regions, write_regions
+from mien.gallery.records import Change, Sample, Where
+from mien.media.regions import Region, read_regions, region_name, write_regions
 from mien.media.scan import Nothing, find_pictures
 
 __all__ = ["Tagged", "Tagging"]
@@ -64,7 +65,7 @@ class Tagging(Base):
         confirmed: bool = False,
     ) -> Tagged:
         """Write who is where into pictures, or into sidecars beside them: regions of the Metadata Working Group and of
-        Microsoft, in place of those that are there.
+        Microsoft. Regions that are there stay, but for those around the faces that are written.
 
         Names of people are personal data: whoever gets such a file reads them.
 
@@ -80,27 +81,28 @@ class Tagging(Base):
         """  # noqa: D205 - one sentence that is longer than a line
         done = Tagged()
         for path, samples in self._known_pictures(source, done):
-            named = [
-                (sample, person)
-                for sample in samples
-                if sample.person and sample.box and (sample.confirmed or not confirmed)
-                for person in self.store.people([sample.person])
-                if person.name
+            told = [sample for sample in samples if sample.box and (sample.confirmed or not confirmed)]
+            owners = {sample.person for sample in told if sample.person}
+            names = {person.id: person.name for person in self.store.people(sorted(owners))} if owners else {}
+            regions = [
+                Region(sample.box, name) for sample in told if sample.box and (name := names.get(sample.person or ""))
             ]
-            if not named:
+            if not regions:
                 continue
-            regions = [Region(sample.box, person.name or "") for sample, person in named if sample.box]
             try:
-                write_regions(path, regions, sidecar=sidecar)
+                write_regions(path, regions + _elsewhere(read_regions(path), regions), sidecar=sidecar)
             except MienError as error:
                 done.failures.append(Refusal(str(path), str(error)))
                 continue
             if not sidecar:
-                content = hash_file(path)
-                self.store.apply(Change(samples=[replace(sample, picture=content) for sample in samples]))
+                self._settle(partial(self._written, [sample.id for sample in samples], hash_file(path)))
             done.pictures += 1
             done.faces += len(regions)
         return done
+
+    def _written(self, ids: list[int], content: str) -> tuple[Change, None]:
+        samples = self.store.samples(Where(ids=ids))
+        return Change(samples=[replace(sample, picture=content) for sample in samples]), None
 
     def read_regions(self, source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Tagged:
         """Name faces as the regions in their pictures say, which a human gave; new names make new people.
@@ -128,24 +130,28 @@ class Tagging(Base):
         return done
 
     def _name(self, path: Path, region: Region, sample: Sample, done: Tagged) -> bool:
-        owner = self.store.people([sample.person])[0] if sample.person else None
-        if owner is not None and sample.confirmed and owner.name != region.name:
-            reason = f"the file says {region.name!r} where {str(owner)!r} was confirmed: nothing was changed."
-            done.failures.append(Refusal(str(path), reason))
+        """Give a face the name of its region; False, and the reason among the failures, where that cannot be."""
+
+        def change() -> tuple[Change, bool]:
+            check_name(region.name)  # what looks like an id is no name, and shall not be taken for one
+            face = next(self.store.samples(Where(ids=[sample.id])), None)
+            if face is None:
+                raise UnknownPerson(f"the face of {region.name!r} was deleted meanwhile.")
+            owner = next(iter(self.store.people([face.person])), None) if face.person else None
+            if owner is not None and face.confirmed and region_name(str(owner)) != region.name:
+                told = f"the file says {region.name!r} where {str(owner)!r} was confirmed: nothing was changed."
+                raise UsageError(told)
+            known = owner if owner is not None and region_name(str(owner)) == region.name else self._find(region.name)
+            person = known or self._new_person(region.name)
+            moved = replace(face, person=person.id, confirmed=True)
+            entry = self._log("read regions", [person.id, face.face])
+            return Change(people=[] if known else [person], samples=[moved], entries=[entry]), known is None
+
+        try:
+            done.people += self._settle(change)
+        except (UsageError, GalleryChanged) as error:
+            done.failures.append(Refusal(str(path), str(error)))
             return False
-        person = self._find(region.name)
-        new: list[Person] = []
-        if person is None:
-            try:
-                person = self._new_person(region.name)
-            except UsageError as error:
-                done.failures.append(Refusal(str(path), str(error)))
-                return False
-            new = [person]
-        done.people += len(new)
-        moved = replace(sample, person=person.id, confirmed=True)
-        entry = self._log("read regions", [person.id, sample.face])
-        self.store.apply(Change(people=new, samples=[moved], entries=[entry]))
         return True
 
     def _known_pictures(
@@ -163,6 +169,14 @@ class Tagging(Base):
                 continue
             if samples:
                 yield path, samples
+
+
+def _elsewhere(there: list[Region], ours: list[Region]) -> list[Region]:
+    """Regions around other faces than ours: of people from behind, say, whom somebody named by hand."""
+    if not there:
+        return []
+    overlap = iou(np.array([one.box for one in there], np.float32), np.array([one.box for one in ours], np.float32))
+    return [one for one, most in zip(there, overlap.max(axis=1), strict=True) if most < SAME_FACE]
 
 
 def _pairs(regions: list[Region], samples: list[Sample]) -> list[tuple[Region, Sample]]:

@@ -17,12 +17,17 @@ EARLIEST = dt.datetime(1826, 1, 1, tzinfo=dt.UTC)  # of the first photograph tha
 def taken_at(source: str | os.PathLike[str] | bytes) -> float | None:
     """When a picture was taken, in seconds since 1970 (UTC).
 
-    ``DateTimeOriginal`` with its offset; a camera that names no offset is taken to be in UTC, which is wrong by hours
-    and right for years. What cannot be read, and dates that cannot be, are None: a date is never worth an error.
+    ``DateTimeOriginal`` with its offset, else ``DateTime``, which of a scan is the day of the scan. A camera that names
+    no offset is taken to be in UTC, which is wrong by hours and right for years. What cannot be read, and dates that
+    cannot be, are None: a date is never worth an error.
 
     Parameters
     ----------
     source : path or bytes
+
+    Returns
+    -------
+    float or None
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -45,7 +50,8 @@ def _seconds(date: object, offset: object) -> float | None:
         return None
     text = date.strip("\0 ")
     try:
-        at = dt.datetime.strptime(f"{text} {offset if isinstance(offset, str) else '+00:00'}", "%Y:%m:%d %H:%M:%S %z")
+        zone = offset.strip("\0 ") if isinstance(offset, str) else "+00:00"
+        at = dt.datetime.strptime(f"{text} {zone}", "%Y:%m:%d %H:%M:%S %z")
     except ValueError:
         try:
             at = dt.datetime.strptime(f"{text} +00:00", "%Y:%m:%d %H:%M:%S %z")

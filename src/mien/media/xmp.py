@@ -2,7 +2,8 @@
 
 XMP from outside is hostile until shown otherwise: a packet's size is bounded before it is decoded, and document types,
 the door of entity-expansion attacks, are refused. Writing rewrites only the part of the file that holds the packet:
-Adobe, *XMP Specification Part 3: Storage in Files* (2020), for JPEG (section 1.1.3) and PNG (1.1.5).
+Adobe, *XMP Specification Part 3: Storage in Files* (2020), for JPEG (section 1.1.3) and PNG (1.1.5). What a JPEG holds
+beyond one segment, its extended XMP (1.1.3.1), is read, and stays as it is.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import os
 import struct
 import warnings
 import zlib
-from io import BytesIO
+from collections.abc import Mapping
+from io import BytesIO, StringIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from xml.etree import ElementTree as ET
 
 from PIL import Image, UnidentifiedImageError
 
 from mien.core.errors import ImageError, SourceError, UsageError
 
-__all__ = ["MAX_PACKET", "RDF", "embed_packet", "parse_packet", "read_packet"]
+__all__ = ["MAX_PACKET", "RDF", "embed_packet", "parse_packet", "read_extended", "read_packet", "write_packet"]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
@@ -29,6 +31,8 @@ MAX_PACKET = 1 << 20  # bytes; ours has 700, and JPEG holds no more than 65,502 
 MAX_SEGMENT = 65502  # of XMP in a JPEG's one segment
 
 JPEG_MARK = b"http://ns.adobe.com/xap/1.0/\x00"
+EXTENDED_MARK = b"http://ns.adobe.com/xmp/extension/\x00"
+XML = "http://www.w3.org/XML/1998/namespace"  # its prefix needs no declaration
 PNG_MARK = b"XML:com.adobe.xmp\x00"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -77,6 +81,76 @@ def parse_packet(packet: bytes) -> tuple[ET.Element | None, str]:
         return None, f"its XMP is malformed: {error}."
 
 
+def write_packet(root: ET.Element, like: bytes | None, prefixes: Mapping[str, str]) -> bytes:
+    """The packet of a tree, whose names this changes.
+
+    Parameters
+    ----------
+    root : Element
+    like : bytes or None
+        The packet that the tree is of: its prefixes stay, since programs know properties by them, wrong as that is.
+    prefixes : mapping of str to str
+        Those of other namespaces, by their addresses.
+
+    Raises
+    ------
+    ImageError
+        If it is nested too deeply to be written.
+    """
+    wanted = dict(prefixes)
+    if like is not None:
+        reader: Any = ET.iterparse(StringIO(_decode(like) or ""), ["start-ns"])  # noqa: S314 - as in `parse_packet`
+        wanted |= {uri: prefix for _, (prefix, uri) in reader if prefix}
+    known = {XML: "xml"}
+
+    def short(name: str) -> str:
+        if not name.startswith("{"):
+            return name
+        uri, _, local = name[1:].partition("}")
+        if uri not in known:
+            prefix = wanted.get(uri, "")
+            known[uri] = f"ns{len(known)}" if not prefix or prefix in known.values() else prefix
+        return f"{known[uri]}:{local}"
+
+    for element in root.iter():
+        element.tag = short(element.tag)
+        items = [(short(name), value) for name, value in element.attrib.items()]
+        element.attrib.clear()
+        element.attrib.update(items)
+    root.attrib.update({f"xmlns:{prefix}": uri for uri, prefix in known.items() if uri != XML})
+    try:
+        body = ET.tostring(root, encoding="unicode")
+    except RecursionError as error:
+        raise ImageError("metadata that is nested so deeply cannot be kept.") from error
+    head, tail = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="w"?>'
+    return f"{head}\n{body}\n{tail}".encode()
+
+
+def read_extended(data: bytes) -> bytes | None:
+    """The extended XMP of a JPEG file, which stands in segments of its own; None where there is none, or not all of it.
+
+    Raises
+    ------
+    ImageError
+        If the file is broken.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    parts: dict[bytes, dict[int, bytes]] = {}  # by the packet's GUID and the place of the part
+    lengths: dict[bytes, int] = {}
+    for segment in _segments(data)[0]:
+        if segment[1] == 0xE1 and segment[4:].startswith(EXTENDED_MARK):
+            head = segment[4 + len(EXTENDED_MARK) :]
+            guid, (length, place) = head[:32], struct.unpack(">II", head[32:40].ljust(8, b"\0"))
+            lengths[guid] = length
+            parts.setdefault(guid, {})[place] = head[40:]
+    for guid, length in lengths.items():
+        whole = b"".join(part for _, part in sorted(parts[guid].items()))
+        if len(whole) == length:
+            return whole
+    return None
+
+
 def embed_packet(data: bytes, packet: bytes) -> bytes:
     """A JPEG or PNG file with this packet in the place of the one it had; all else stays byte for byte.
 
@@ -97,25 +171,32 @@ def embed_packet(data: bytes, packet: bytes) -> bytes:
 def _into_jpeg(data: bytes, packet: bytes) -> bytes:
     if len(packet) > MAX_SEGMENT:
         raise UsageError(f"a JPEG holds {MAX_SEGMENT:,} bytes of XMP, not {len(packet):,}: write a sidecar.")
-    kept, place, behind = [data[:2]], 2, 1  # EXIF and JFIF stay first: some readers look only there
+    segments, rest = _segments(data)
+    kept = [one for one in segments if not (one[1] == 0xE1 and one[4:].startswith(JPEG_MARK))]
+    # EXIF and JFIF stay first: some readers look only there.
+    behind = next((place for place, one in enumerate(kept) if one[1] not in {0xE0, 0xE1}), len(kept))
+    body = JPEG_MARK + packet
+    kept.insert(behind, b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body)
+    return b"".join([data[:2], *kept, data[rest:]])
+
+
+def _segments(data: bytes) -> tuple[list[bytes], int]:
+    """The segments of a JPEG file before its pixels, each from its marker on, and where the rest begins."""
+    found: list[bytes] = []
+    place = 2
     while True:
+        while data[place : place + 2] == b"\xff\xff":  # a marker may have any number of these before it
+            place += 1
         if place + 4 > len(data) or data[place] != 0xFF:
             raise ImageError("the file is a broken JPEG: a marker is missing.")
-        kind = data[place + 1]
-        if kind in {0xDA, 0xD9}:
-            break
+        if data[place + 1] in {0xDA, 0xD9}:
+            return found, place
         (length,) = struct.unpack(">H", data[place + 2 : place + 4])
         segment = data[place : place + 2 + length]
         if len(segment) != 2 + length or length < 2:
             raise ImageError("the file is a broken JPEG: a segment is cut off.")
-        if not (kind == 0xE1 and segment[4:].startswith(JPEG_MARK)):
-            kept.append(segment)
-            if kind in {0xE0, 0xE1} and behind == len(kept) - 1:
-                behind += 1
+        found.append(segment)
         place += 2 + length
-    body = JPEG_MARK + packet
-    kept.insert(behind, b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body)
-    return b"".join([*kept, data[place:]])
 
 
 def _into_png(data: bytes, packet: bytes) -> bytes:

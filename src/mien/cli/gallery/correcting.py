@@ -9,7 +9,7 @@ import typer
 
 from mien.cli.gallery.opening import Json, Place, open_gallery, tell
 from mien.cli.options import takes_engine
-from mien.core.errors import UsageError
+from mien.core.errors import UnknownPerson, UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -107,14 +107,21 @@ def delete(
     engine: Engine,
 ) -> None:
     """Delete people with all their faces, completely: no name, vector or crop is left in any file of the gallery."""
+    from mien.gallery.records import Where
+
     if not who and not face:
         raise UsageError("name whom to delete, or faces with --face.")
     with open_gallery(place, engine) as gallery:
         people = [gallery.person(one) for one in who or []]
+        chosen = {sample.id: sample for sample in gallery.faces(where=Where(ids=face or []))}
+        missing = [number for number in face or [] if number not in chosen]
+        if missing:  # before anybody is deleted
+            raise UnknownPerson(f"no face here has the id {missing[0]}.")
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError("deleting asks first, which needs a terminal: say --yes.")
             what = ", ".join([*map(str, people), *(f"face {number}" for number in face or [])])
             typer.confirm(f"delete {what} for good?", abort=True)
-        count = gallery.delete(*people) + (gallery.delete_faces(face) if face else 0)
+        ids = {person.id for person in people}  # whose faces go with them
+        count = gallery.delete(*people) + gallery.delete_faces(one for one in chosen.values() if one.person not in ids)
     tell({"people": len(people), "faces": count}, f"deleted {len(people)} people, {count} faces", json)

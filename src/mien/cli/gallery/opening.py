@@ -49,8 +49,11 @@ def tell(value: dict[str, Any], text: str, json: bool) -> None:
 
 
 def date_of(seconds: float | None) -> str:
-    """A time as a date; "" where it is not known."""
-    return "" if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC).date().isoformat()
+    """A time as a date; "" where it is not known, or no date."""
+    try:
+        return "" if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC).date().isoformat()
+    except (OverflowError, ValueError, OSError):  # brought in from elsewhere
+        return ""
 
 
 def parse_where(texts: list[str] | None) -> Where:
@@ -94,7 +97,7 @@ def _day(text: str, later: dt.timedelta) -> float | None:
         return None
     try:
         return (dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC) + later).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"--where takes dates as 2019-12-31; got {text!r}.") from None
 
 
