@@ -53,6 +53,16 @@ def test_a_folder_without_people(tmp_path: Path) -> None:
     assert "no folders of pictures" in told
 
 
+def test_what_cannot_make_a_table_is_refused_before_any_picture_is_looked_at(tmp_path: Path) -> None:
+    for number in range(32):
+        (tmp_path / "people" / str(number)).mkdir(parents=True)
+        (tmp_path / "people" / str(number) / "broken.jpg").write_bytes(b"no picture")
+    code, told = run(tmp_path / "people", "--out", tmp_path / "table.toml")
+    assert (code, "33 people; these are 32." in told) == (2, True), told
+    code, told = run(tmp_path / "people", "--install", "--ages", 40, 20)
+    assert (code, "ages is (low, high)" in told) == (2, True), told
+
+
 @pytest.mark.weights
 @pytest.mark.data
 def test_a_table_of_real_people(tmp_path: Path, shared_data: Path) -> None:

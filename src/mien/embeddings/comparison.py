@@ -17,7 +17,7 @@ from mien.core.image import ImageSource
 from mien.embeddings.calibration import ANY, Calibration, Range, Traits, load_calibration
 from mien.engine import Engine, default_engine
 
-__all__ = ["MIN_QUALITY", "Verification", "Which", "check_options", "similarity", "traits_of", "verify"]
+__all__ = ["MIN_QUALITY", "Verification", "Which", "check_ages", "check_options", "similarity", "traits_of", "verify"]
 
 Which = Literal["largest", "only"]
 Box = tuple[float, float, float, float]
@@ -238,6 +238,11 @@ def check_options(far: float, threshold: float | None, ages: Range | None) -> No
         raise UsageError(f"far is a rate between 0 and 1, such as 1e-3; got {far!r}.")
     if threshold is not None and not (_is_number(threshold) and -1 <= threshold <= 1):
         raise UsageError(f"threshold is a cosine between -1 and 1; got {threshold!r}.")
+    check_ages(ages)
+
+
+def check_ages(ages: Range | None) -> None:
+    """Raise UsageError for ages that are none."""
     if ages is None:
         return
     years: Any = list(ages) if np.iterable(ages) else []

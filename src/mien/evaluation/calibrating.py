@@ -14,8 +14,8 @@ import numpy as np
 from mien.core.errors import InputError, NoFace, StorageError, UsageError
 from mien.core.faces import Faces
 from mien.embeddings.calibration import Calibration, Range, Traits, calibration_file
-from mien.embeddings.comparison import traits_of
-from mien.embeddings.fitting import fit_calibration
+from mien.embeddings.comparison import check_ages, traits_of
+from mien.embeddings.fitting import FEWEST_PAIRS, fit_calibration
 from mien.engine import Engine, default_engine
 from mien.evaluation.pairs import Pairs, read_pairs
 from mien.media.provenance import provenance
@@ -121,13 +121,14 @@ def calibrate_pairs(
     Raises
     ------
     UsageError
-        If there are fewer than 33 people with a face, the file does not say who is who, or a picture is marked as
-        generated: people who do not exist are more alike than people.
+        If there are fewer than 33 people with a face, the file does not say who is who, `ages` are none, or a picture is
+        marked as generated: people who do not exist are more alike than people.
     NoFace
         If no picture has a face.
     SourceError, InputError
         If there is nothing to read.
     """
+    check_ages(ages)
     engine = engine or default_engine()
     pairs = source if isinstance(source, Pairs) else read_pairs(source)
     if not pairs.named:
@@ -136,6 +137,11 @@ def calibrate_pairs(
         )
     for picture in pairs.pictures:
         _refuse_generated(picture)
+    count = len(set(pairs.people))
+    if count * (count - 1) // 2 < FEWEST_PAIRS:
+        raise UsageError(
+            f"a calibration needs {FEWEST_PAIRS} pairs of strangers, such as 33 people; these are {count}."
+        )
     found: list[tuple[str, Faces]] = []
     missing = 0
     for picture, person in zip(pairs.pictures, pairs.people, strict=True):
