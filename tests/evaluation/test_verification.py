@@ -139,6 +139,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_of_people(folder: Path) -> None:
     (folder / "Red" / "notes.txt").write_text("no picture")
+    (folder / "Red" / "._Red_0001.jpg").write_bytes(b"what macOS leaves")
     found = evaluate_verification(folder, engine=Colours().engine, rates=[0.1])
     assert (found.people, found.pictures, found.without_face, found.genuine, found.impostor) == (3, 6, 0, 3, 12)
     assert found.auc == 1

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, SourceError, UsageError
+from mien.datasets.readers.pairs import is_picture
 from mien.embeddings.calibration import Range, load_calibration
 from mien.embeddings.comparison import check_options
 from mien.engine import Engine, default_engine
@@ -34,7 +35,6 @@ from mien.gallery.linkage import nearest
 from mien.gallery.proposing import NEIGHBOURS, propose
 from mien.gallery.records import Sample
 from mien.gallery.thresholds import FAR, Thresholds, rates_for
-from mien.media.scan import PICTURE_SUFFIXES
 
 __all__ = ["ClusteringReport", "Measures", "evaluate_clustering", "measure_groups"]
 
@@ -268,8 +268,8 @@ def evaluate_clustering(
     """
     check_options(FAR if far is None else far, None, ages)
     engine = engine or default_engine()
-    known = sorted(file for file in Path(folder).glob("*/*") if _is_picture(file))
-    others = sorted(file for file in Path(strangers).rglob("*") if _is_picture(file)) if strangers is not None else []
+    known = sorted(file for file in Path(folder).glob("*/*") if is_picture(file))
+    others = sorted(file for file in Path(strangers).rglob("*") if is_picture(file)) if strangers is not None else []
     if not known or (strangers is not None and not others):
         raise SourceError(f"{folder if not known else strangers}: no pictures to group.")
     samples: list[Sample] = []
@@ -302,7 +302,3 @@ def evaluate_clustering(
     strata |= {name: [age is not None and low <= age < high for age in middle] for name, (low, high) in AGES.items()}
     report = measure_groups(proposal.labels.tolist(), people, strata=strata)
     return ClusteringReport(report.everything, report.strata, len(known) + len(others) - len(samples))
-
-
-def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()

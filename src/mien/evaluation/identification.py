@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.core.columns import Vectors
 from mien.core.errors import SourceError, UsageError
+from mien.datasets.readers.pairs import is_picture
 from mien.embeddings.pooling import pool
 from mien.engine import Engine
 from mien.evaluation.embedding import Alter, embed_pictures, masked_pictures
@@ -20,7 +21,7 @@ from mien.evaluation.galleries import How, search
 from mien.evaluation.scores import check_rates
 from mien.evaluation.searches import FPIR, FpirPoint, RankPoint, Searches, check_ranks, match_ranks, open_set
 from mien.gallery.store import Store
-from mien.media.scan import PICTURE_SUFFIXES, find_pictures
+from mien.media.scan import find_pictures
 
 __all__ = [
     "IdentificationReport",
@@ -291,7 +292,7 @@ def _folders(folder: str | os.PathLike[str], pattern: str = "*/*") -> dict[str, 
     """Pictures by person, in order."""
     found: dict[str, list[Path]] = {}
     for file in sorted(Path(folder).glob(pattern)):
-        if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
+        if is_picture(file):
             found.setdefault(file.relative_to(folder).parts[0], []).append(file)
     if not found:
         raise SourceError(f"{folder} holds no folders of pictures, one for each person.")

@@ -133,7 +133,8 @@ def sizes(points: Sequence[SizePoint]) -> Panel:
             values = np.array([row.tar for row in rows])
             ends = np.array([row.interval for row in rows]).T
             bars = np.abs(ends - values)
-            axes.errorbar(sides, values, yerr=bars, marker="o", capsize=3, label=f"FAR {rate:g}")
+            beside = [side * 1.02**number for side in sides]  # bars that would hide each other
+            axes.errorbar(beside, values, yerr=bars, marker="o", capsize=3, label=f"FAR {rate:g}")
         axes.set(xscale="log", xlabel="crop, pixels", ylabel="true accept rate", title="Small faces", ylim=(0, 1.03))
         axes.set_xticks(sides, [str(side) for side in sides])
         axes.minorticks_off()
@@ -164,7 +165,7 @@ def open_curve(searches: Mapping[str, Searches]) -> Panel:
     def draw(axes: Axes) -> None:
         for name, found in searches.items():
             # With so many strangers let in, the threshold lies above the next one.
-            tops = np.append(np.sort(found.tops)[::-1], -np.inf)
+            tops = np.append(np.sort(found.tops)[::-1], REJECTED)
             rates = np.arange(len(tops)) / (len(tops) - 1)
             missed = (found.mates[:, None] <= tops[None]).mean(axis=0)
             axes.plot(rates, missed, drawstyle="steps-post", label=_plain(name))

@@ -15,7 +15,7 @@ from mien.core.errors import ShapeMismatch, SourceError
 from mien.datasets.readers.boxes import inside
 from mien.media.scan import PICTURE_SUFFIXES
 
-__all__ = ["Listing", "Pairs", "Picture"]
+__all__ = ["Listing", "Pairs", "Picture", "is_picture"]
 
 Indices = NDArray[np.intp]
 Picture: TypeAlias = Path | bytes  #: a file, or what stands in one
@@ -85,7 +85,7 @@ class Pairs:
     @classmethod
     def of_folders(cls, folders: Sequence[str | os.PathLike[str]]) -> Pairs:
         """The pairs of the pictures of several such folders taken together; see `among`."""
-        found = sorted(file for folder in folders for file in Path(folder).glob("*/*") if _is_picture(file))
+        found = sorted(file for folder in folders for file in Path(folder).glob("*/*") if is_picture(file))
         people = tuple(file.parent.name for file in found)
         if len(set(people)) < 2:
             raise SourceError(f"{', '.join(map(str, folders))}: no folders of pictures of two people or more.")
@@ -127,8 +127,9 @@ def _some(owners: Indices, most: int, draw: np.random.Generator) -> tuple[Indice
     return first, second
 
 
-def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
+def is_picture(file: Path) -> bool:
+    """Whether it is a picture by its name, and no hidden file, such as those that macOS leaves beside pictures."""
+    return not file.name.startswith(".") and file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
 
 
 @dataclass
