@@ -58,9 +58,11 @@ def test_what_cannot_make_a_table_is_refused_before_any_picture_is_looked_at(tmp
         (tmp_path / "people" / str(number)).mkdir(parents=True)
         (tmp_path / "people" / str(number) / "broken.jpg").write_bytes(b"no picture")
     code, told = run(tmp_path / "people", "--out", tmp_path / "table.toml")
-    assert (code, "33 people; these are 32." in told) == (2, True), told
+    assert code != 0
+    assert "33 people; these are 32." in told
     code, told = run(tmp_path / "people", "--install", "--ages", 40, 20)
-    assert (code, "ages is (low, high)" in told) == (2, True), told
+    assert code != 0
+    assert "ages is (low, high)" in told
 
 
 @pytest.mark.weights

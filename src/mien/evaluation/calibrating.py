@@ -121,8 +121,8 @@ def calibrate_pairs(
     Raises
     ------
     UsageError
-        If there are fewer than 33 people with a face, the file does not say who is who, `ages` are none, or a picture is
-        marked as generated: people who do not exist are more alike than people.
+        If there are fewer than 33 people with a face, the file does not say who is who, `ages` are none, or a picture
+        is marked as generated: people who do not exist are more alike than people.
     NoFace
         If no picture has a face.
     SourceError, InputError
@@ -139,9 +139,7 @@ def calibrate_pairs(
         _refuse_generated(picture)
     count = len(set(pairs.people))
     if count * (count - 1) // 2 < FEWEST_PAIRS:
-        raise UsageError(
-            f"a calibration needs {FEWEST_PAIRS} pairs of strangers, such as 33 people; these are {count}."
-        )
+        raise UsageError(f"a calibration needs {FEWEST_PAIRS} pairs of strangers: 33 people; these are {count}.")
     found: list[tuple[str, Faces]] = []
     missing = 0
     for picture, person in zip(pairs.pictures, pairs.people, strict=True):
