@@ -623,6 +623,35 @@ def test_another_model_sees_the_same_people(ada_and_bob: Gallery, tmp_path: Path
             gallery.reembed(**wrong)
 
 
+def test_a_gallery_is_calibrated_by_its_own_people() -> None:
+    with Gallery(":memory:") as gallery:
+        for person in range(32):
+            gallery.enroll(f"pet {person}", vectors=[painted.vector(person, n) for n in range(2)], space="pets/1")
+        gallery.enroll("made", vectors=painted.vector(32, 0), words={"synthetic": 1.0})
+        with pytest.raises(UsageError, match="33 people who exist, or more; there are 32"):
+            gallery.calibrate()
+        gallery.enroll("pet 33", vectors=painted.vector(33, 0))
+        table = gallery.calibrate()
+        assert (table.name, table.space, table.strata[0].people, table.strata[0].pairs) == ("own-33", "pets/1", 33, 528)
+        known, stranger = gallery.search(np.stack([painted.vector(5, 9), painted.vector(200, 0)]), fpir=0.5)
+        assert (str(known.person), stranger.person) == ("pet 5", None)
+        assert known.hits[0].bar.calibration == "own-33"
+        bars = [gallery.search(painted.vector(5, 9), fpir=fpir)[0].threshold or 9 for fpir in (0.9, 0.5, 0.1)]
+        assert bars == sorted(bars)
+        for person in range(40, 60):
+            gallery.enroll(f"pet {person}", vectors=painted.vector(person, 0))
+        assert (gallery.search(painted.vector(5, 9), fpir=0.5)[0].threshold or 0) > bars[1]
+
+
+def test_a_table_that_is_filled_up_says_so(ada_and_bob: Gallery) -> None:
+    stratum = painted.TABLE.strata[0]
+    for name, told in (("anyone", "own-33"), ("pets", "own-33 and painted people")):
+        own = replace(painted.TABLE, name="own-33", strata=(replace(stratum, name=name),))
+        ada_and_bob.store.apply(Change(meta={"calibration": own.to_toml()}))
+        (found,) = ada_and_bob.search(painted.picture((ADA, 9)))
+        assert found.hits[0].bar.calibration == told
+
+
 def test_crops_serve_where_pictures_are_gone(tmp_path: Path) -> None:
     with painted.engine() as engine, Gallery(":memory:", engine=engine, crops=True) as gallery:
         gallery.enroll("ada", painted.picture((ADA, 0)))

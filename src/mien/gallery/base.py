@@ -64,7 +64,8 @@ def check_name(name: str) -> None:
 @functools.lru_cache(maxsize=4)
 def _filled(own: Calibration, shared: Calibration) -> Calibration:
     known = {stratum.name for stratum in own.strata}
-    return replace(own, strata=own.strata + tuple(s for s in shared.strata if s.name not in known))
+    more = tuple(stratum for stratum in shared.strata if stratum.name not in known)
+    return replace(own, name=f"{own.name} and {shared.name}", strata=own.strata + more) if more else own
 
 
 class _Closed:
