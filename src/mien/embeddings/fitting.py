@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.embeddings.calibration import EMPIRICAL_PAIRS, Calibration, Genuine, Range, Stratum, Traits
+from mien.embeddings.calibration import Calibration
+from mien.embeddings.strata import EMPIRICAL_PAIRS, Genuine, Range, Stratum, Traits
 
 __all__ = ["KINDS", "Kind", "fit_calibration", "fit_genuine", "fit_stratum"]
 
