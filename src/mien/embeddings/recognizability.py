@@ -105,6 +105,8 @@ class Recognizability:
             centre = np.asarray(values.pop("centre"), np.float32)
             if centre.ndim != 1 or not 0.9 < float(np.linalg.norm(centre)) < 1.1:
                 raise ValueError("the centre is no direction")
+            if not np.isfinite([values[name] for name in ("length", "cosine", "bias")]).all():
+                raise ValueError("the curve has numbers that are none")
             return cls(centre=centre, **values)
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
             raise CardError(f"{path}: not a curve of recognizability: {error!r}.") from error

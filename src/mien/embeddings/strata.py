@@ -60,8 +60,8 @@ class Genuine:
     deviation: float
 
     def __post_init__(self) -> None:
-        if self.people < 1 or not self.deviation > 0:
-            raise CardError("genuine scores are of one person or more, and vary.")
+        if self.people < 1 or not self.deviation > 0 or not -1 <= self.mean <= 1:
+            raise CardError("genuine scores are cosines of one person or more, and vary.")
 
 
 @dataclass(frozen=True)
