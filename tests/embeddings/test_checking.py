@@ -17,8 +17,8 @@ import mien
 from mien import assets
 from mien.core.columns import Column, Scalar, Tracks, Vectors
 from mien.core.faces import Faces
-from mien.embeddings.checking import Exhibits, _judge, check, examine_field
-from mien.embeddings.checks import CHECK_SCHEMA, Check, Evidence, Ghost
+from mien.embeddings.checking import Exhibits, _judge, _warnings, check, examine_field
+from mien.embeddings.checks import CHECK_SCHEMA, Check, Evidence, Ghost, Shown
 from mien.embeddings.comparison import Verification
 from mien.embeddings.selfies import FRAMES, PEOPLE, selfie_of_clip
 from mien.engine import Engine, Item
@@ -112,6 +112,12 @@ def test_without_a_calibration_nothing_is_decided(engine: Engine) -> None:
     record = check(picture(250), picture(250), engine=engine)
     assert record.verdict == "undecided"
     assert "no calibration" in record.reason
+
+
+@pytest.mark.parametrize(("presence", "warned"), [(0.9, False), (0.2, True), (None, False)])
+def test_a_selfie_that_only_the_detector_takes_for_a_face(presence: float | None, warned: bool) -> None:
+    side = Shown(source="", sha256=None, width=9, height=9, faces=1, presence=presence)
+    assert any("the mesh sees no face" in text for text in _warnings(side, side, ())) is warned
 
 
 @pytest.mark.parametrize(("card", "selfie", "where"), [((), (250,), "document"), ((250,), (), "selfie")])

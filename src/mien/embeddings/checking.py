@@ -340,6 +340,8 @@ def _warnings(document: Shown, selfie: Shown, ghosts: tuple[Ghost, ...]) -> list
     found = []
     if document.box and document.face_height < SMALL_PORTRAIT:
         found.append(f"the portrait is only {document.face_height:.0f} pixels high: take the picture from nearer.")
+    if selfie.presence is not None and selfie.presence < PRESENCE:
+        found.append("the mesh sees no face in the selfie, only the detector does: it may be covered, or be none.")
     unsure = sum(ghost.same is None for ghost in ghosts)
     if unsure:
         found.append(f"of {len(ghosts)} other faces on the document, {unsure} may not be the portrait's person.")
