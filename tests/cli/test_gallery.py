@@ -147,6 +147,9 @@ def test_people_and_faces_are_deleted_together_or_not_at_all(run: Run, photos: P
     run("enroll", "g", "ada", painted.save(tmp_path, "a.png", (ADA, 0)))
     run("add", "g", photos / "eve.png")
     one, two = (row["id"] for row in run("show", "g").lines)
+    assert [row["id"] for row in run("show", "g", "--where", "people=nobody").lines] == [two]
+    assert [row["id"] for row in run("show", "g", "--where", "people=ada").lines] == [one]
+    assert "nobody here is called 'eve'" in run("show", "g", "--where", "people=eve").err
     assert run("delete", "g", "ada", "--face", 99_999, "--yes").code == 2
     assert len(run("show", "g").lines) == 2
     assert run("delete", "g", "ada", "--face", one, "--face", two, "--yes").lines == [{"people": 1, "faces": 2}]

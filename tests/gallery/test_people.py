@@ -27,7 +27,7 @@ from mien.core.errors import (
 )
 from mien.core.image import load_image
 from mien.embeddings.calibration import ANY
-from mien.gallery.answers import Bars, far_per_comparison
+from mien.gallery.answers import Bars, far_per_comparison, nearest_people
 from mien.gallery.people import Gallery
 from mien.gallery.records import Change, Where
 from tests.gallery import painted
@@ -441,6 +441,26 @@ def test_each_pair_is_judged_by_its_own_strata(ada_and_bob: Gallery) -> None:
     assert bars.of(ANY, replace(sample, ages=(30.0, 40.0))).threshold == pytest.approx(0.5)
     assert bars.of(ANY, replace(sample, ages=(2.0, 5.0))).threshold == pytest.approx(0.55)
     assert bars.of(ANY, replace(sample, ages=None)).strata == ("grown", "child")
+
+
+def test_a_picture_of_today_counts_though_one_of_childhood_is_nearer(gallery: Gallery) -> None:
+    table = painted.TABLE.strata[0]
+    child = replace(table, name="child", ages=((0, 8), (0, 8)), scores=tuple(0.9 + 0.01 * n for n in range(7)))
+    bars = Bars(
+        replace(painted.TABLE, strata=(replace(table, name="grown", ages=((8, 150), (0, 150))), child)), 1e-2, 2
+    )
+    gallery.enroll("ada", vectors=np.stack([painted.vector(ADA, n) for n in range(2)]), space=painted.SPACE)
+    gallery.enroll("bob", vectors=painted.vector(BOB, 0))
+    young, old = gallery.faces("ada")
+    ages = {young.id: (2.0, 5.0), old.id: (30.0, 40.0)}
+    gallery.store.apply(Change(samples=[replace(face, ages=ages[face.id]) for face in (young, old)]))
+    probe = painted.vector(ADA, 0) * 0.8 + painted.vector(9, 9) * 0.6  # nearer to the young one
+    ((ada, bob),) = nearest_people(gallery.store, (probe / np.linalg.norm(probe))[None], [ANY], 2, bars)
+    scores = gallery.vectors([young, old]).values @ probe / np.linalg.norm(probe)
+    assert scores[0] > scores[1]
+    assert (ada.sample.id, ada.passes) == (old.id, True)
+    assert ada.score == pytest.approx(scores[1], abs=1e-3)
+    assert (bob.who, bob.passes) == ("bob", False)
 
 
 # -- correcting --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ may belong to, since what is enough for two adults is not for two infants.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -87,7 +87,8 @@ class Hit:
     person : Person or None
         None: a face that belongs to nobody yet.
     sample : Sample
-        The nearest of the person's samples.
+        The nearest of the person's samples that reaches its threshold; the nearest, where none does. They differ where
+        a picture of somebody's childhood is nearer than one of today, since more is asked of children.
     score : float
         Its cosine to the probe.
     bar : Bar
@@ -252,7 +253,7 @@ def nearest_people(
     where: Where = ANYTHING,
     exact: bool = False,
 ) -> list[list[Hit]]:
-    """The `k` nearest people of each query, nearest first; of each the nearest sample.
+    """The `k` nearest people of each query, nearest first; of each the nearest sample that counts, or the nearest.
 
     Parameters
     ----------
@@ -274,13 +275,15 @@ def nearest_people(
     fetch = min(total, max(FIRST_FETCH, 4 * k))
     while fetch and len(usable):
         ids, scores = store.search(queries[usable], fetch, where=where, exact=exact)
+        # A record may be gone meanwhile, where somebody deletes while we search.
         records, people = _records(store, np.unique(ids[ids >= 0]).tolist())
         for row, found, values in zip(usable.tolist(), ids, scores, strict=True):
-            nearest = _group(found, values, records, k)
-            results[row] = [
-                Hit(people.get(sample.person or ""), sample, score, bars.of(traits[row], sample))
-                for sample, score in nearest
+            near = [
+                (records[one], score)
+                for one, score in zip(found.tolist(), values.tolist(), strict=True)
+                if one in records
             ]
+            results[row] = _group(near, traits[row], people, k, bars)
         exhausted = (ids < 0).any(axis=1)
         short = np.array([len(results[row]) < k for row in usable]) & ~exhausted
         if not short.any() or fetch == total:
@@ -297,14 +300,17 @@ def _records(store: Store, ids: list[int]) -> tuple[dict[int, Sample], dict[str,
     return samples, {person.id: person for person in store.people(owners)} if owners else {}
 
 
-def _group(ids: NDArray[np.int64], scores: Floats, samples: dict[int, Sample], k: int) -> list[tuple[Sample, float]]:
-    """The nearest sample of each of `k` people, and its score."""
-    best: dict[str | int, tuple[Sample, float]] = {}
-    for number, score in zip(ids.tolist(), scores.tolist(), strict=True):
-        sample = samples.get(number)  # gone meanwhile, where somebody deletes while we search
-        if sample is None:
+def _group(
+    near: Sequence[tuple[Sample, float]], probe: Traits, people: Mapping[str, Person], k: int, bars: Bars | OwnBar
+) -> list[Hit]:
+    """One hit for each of the `k` nearest people, from samples with their scores, nearest first."""
+    best: dict[str | int, Hit] = {}
+    for sample, score in near:
+        key = sample.person or sample.id
+        known = best.get(key)
+        if (known is None and len(best) == k) or (known is not None and known.passes):
             continue
-        best.setdefault(sample.person or number, (sample, score))
-        if len(best) == k:
-            break
+        hit = Hit(people.get(sample.person or ""), sample, score, bars.of(probe, sample))
+        if known is None or hit.passes:
+            best[key] = hit
     return list(best.values())

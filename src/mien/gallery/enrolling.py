@@ -40,7 +40,7 @@ class Refusal:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.reason}" if self.source else self.reason
+        return self.reason if self.source in self.reason else f"{self.source}: {self.reason}"
 
 
 @dataclass(frozen=True)

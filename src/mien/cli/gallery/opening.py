@@ -26,8 +26,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Only faces of which this holds: age=20..40 or event=wedding of stored words; source=FOLDER, "
-        "quality=0.4, taken=2019-01-01..2019-12-31. Repeatable.",
+        help="Only faces of which this holds: age=20..40 or event=wedding of stored words; people=NAME, "
+        "people=nobody, source=FOLDER, quality=0.4, taken=2019-01-01..2019-12-31. Repeatable.",
         show_default=False,
     ),
 ]
@@ -101,7 +101,11 @@ def _day(text: str, later: dt.timedelta) -> float | None:
         raise UsageError(f"--where takes dates as 2019-12-31; got {text!r}.") from None
 
 
-_READERS: dict[str, Callable[[str], Any]] = {"source": str, "quality": _number, "taken": _dates}
+def _people(value: str) -> str | list[str]:
+    return value if value in {"anybody", "nobody"} else [value]
+
+
+_READERS: dict[str, Callable[[str], Any]] = {"people": _people, "source": str, "quality": _number, "taken": _dates}
 
 
 def sample_row(sample: Sample) -> dict[str, Any]:

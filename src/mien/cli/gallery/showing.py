@@ -44,13 +44,8 @@ def show(
     engine: Engine,
 ) -> None:
     """The faces of somebody, or those of which something holds."""
-    from dataclasses import replace
-
     with open_gallery(place, engine) as gallery:
-        chosen = parse_where(where)
-        if who is not None:
-            chosen = replace(chosen, people=[gallery.person(who).id])
-        for sample in gallery.store.samples(chosen):
+        for sample in gallery.faces(who, where=parse_where(where)):
             if json or not sys.stdout.isatty():
                 print_json(sample_row(sample))
             else:
