@@ -77,6 +77,17 @@ def test_identification_through_a_store_on_disk(people: Path, tmp_path: Path) ->
     assert "needs one of its own" in error
 
 
+def test_clustering_is_reported_as_the_others_are(people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.md"
+    found, _ = run("clustering", people, "--out", out)
+    assert (found["model"], found["everything"]["faces"], found["everything"]["people"]) == ("edgeface-s", 12, 4)
+    assert found["everything"]["values"]["bcubed_precision"] == 1
+    assert {"source", "date", "versions", "strata"} <= set(found)
+    assert "| BCubed F | " in out.read_text()
+    _, error = run("clustering", people, "--ages", "50", "10", code=1)
+    assert "ages is (low, high) in years" in error
+
+
 def test_membership(people: Path) -> None:
     found, _ = run("membership", people)
     assert (found["kept"], found["deleted"], found["outside"]) == (2, 1, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mien.evaluation.clustering import ClusteringReport, Measures
 from mien.evaluation.groups import GroupReport
 from mien.evaluation.identification import IdentificationReport
 from mien.evaluation.membership import MembershipReport
@@ -15,6 +16,7 @@ from mien.evaluation.timed import TimedReport
 from mien.evaluation.verification import VerificationReport
 
 __all__ = [
+    "clustering_tables",
     "group_table",
     "identification_tables",
     "membership_table",
@@ -162,6 +164,30 @@ def rapid_tables(report: RapidReport, *, judge: str) -> list[Table]:
     ]
     groups = [group_table(report.groups)] if report.groups is not None else []
     return [noise_table(report.noise, report.suspects, judge=judge), *parts, *groups]
+
+
+_MEASURES = {
+    "BCubed precision": "bcubed_precision",
+    "BCubed recall": "bcubed_recall",
+    "BCubed F": "bcubed_f",
+    "pairs, precision": "pair_precision",
+    "pairs, recall": "pair_recall",
+    "pairs, F": "pair_f",
+    "purity": "purity",
+    "NMI": "nmi",
+}
+
+
+def clustering_tables(report: ClusteringReport) -> list[Table]:
+    """How well faces are grouped: all of them, and those of each kind."""
+    tables = [_grouped("All faces", report.everything, f" {report.without_face} pictures without a face.")]
+    return tables + [_grouped(name.capitalize(), part) for name, part in report.strata.items()]
+
+
+def _grouped(title: str, part: Measures, more: str = "") -> Table:
+    rows = tuple((name, number(part.values[key]), span(part.intervals[key])) for name, key in _MEASURES.items())
+    note = f"{part.faces} faces of {part.people} people, in {part.groups} groups; intervals over people.{more}"
+    return Table(title, ("measure", "value", INTERVAL), rows, (note,))
 
 
 def membership_table(report: MembershipReport) -> Table:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import print_json, takes_engine
+from mien.cli.evaluate.verification import OUT, check_outputs, tell
+from mien.cli.options import takes_engine
 
 if TYPE_CHECKING:
     from mien.engine import Engine
-    from mien.evaluation.clustering import Measures
-
-_SHOWN = {
-    "BCubed": ("bcubed_precision", "bcubed_recall", "bcubed_f"),
-    "pairs": ("pair_precision", "pair_recall", "pair_f"),
-}
 
 
 @takes_engine
@@ -39,30 +33,18 @@ def clustering(
         tuple[float, float] | None,
         typer.Option(help="Years between which all people are known to be, such as 18 120.", show_default=False),
     ] = None,
+    out: Annotated[Path | None, typer.Option(help=OUT)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
     *,
     engine: Engine,
 ) -> None:
     """Tell how well pictures are grouped by person: BCubed, pairs, purity, with intervals over people."""
     from mien.evaluation.clustering import evaluate_clustering
+    from mien.evaluation.report import Report
+    from mien.evaluation.tables import clustering_tables
 
-    report = evaluate_clustering(folder, strangers=strangers, far=far, ages=ages, engine=engine)
-    model = engine.choose("embedding").id
-    if json or not sys.stdout.isatty():
-        print_json({"folder": str(folder), "strangers": str(strangers or ""), "model": model, **report.to_dict()})
-        return
-    print(f"{model}: {folder}" + (f", strangers {strangers}" if strangers else "") + f", {report.without_face} no face")
-    _print("all", report.everything)
-    for name, measures in report.strata.items():
-        _print(name, measures)
-
-
-def _print(name: str, measures: Measures) -> None:
-    print(f"{name}: {measures.faces} faces of {measures.people} people, in {measures.groups} groups")
-    for label, (precision, recall, f) in _SHOWN.items():
-        shown = "  ".join(
-            f"{word} {measures.values[key]:.4f} ({measures.intervals[key][0]:.4f} to {measures.intervals[key][1]:.4f})"
-            for word, key in (("precision", precision), ("recall", recall), ("F", f))
-        )
-        print(f"  {label:7} {shown}")
-    print(f"  purity  {measures.values['purity']:.4f}  NMI {measures.values['nmi']:.4f}")
+    check_outputs(None, out)
+    found = evaluate_clustering(folder, strangers=strangers, far=far, ages=ages, engine=engine)
+    results = {"strangers": None if strangers is None else str(strangers), **found.to_dict()}
+    model, tables = engine.choose("embedding").id, clustering_tables(found)
+    tell(Report.of("Clustering", source=str(folder), model=model, results=results, tables=tables), out, json=json)
