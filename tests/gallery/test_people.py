@@ -29,7 +29,7 @@ from mien.core.image import load_image
 from mien.embeddings.calibration import ANY
 from mien.gallery.answers import Bars, far_per_comparison, nearest_people
 from mien.gallery.people import Gallery
-from mien.gallery.records import Change, Where
+from mien.gallery.records import Change, Sample, Where
 from tests.gallery import painted
 
 ADA, BOB, EVE = 1, 2, 3
@@ -404,6 +404,22 @@ def test_vectors_of_faces_without_one_are_unknown(ada_and_bob: Gallery) -> None:
     assert (str(ada.person), nobody.person) == ("ada", None)
     assert nobody.reason == "the face has no embedding: it is nobody's."
     assert str(ada_and_bob.search(faces[0].embedding, expand=True)[0].person) == "ada"
+
+
+def test_faces_that_are_nobodys_do_not_hide_people(gallery: Gallery) -> None:
+    first, vectors = gallery.store.reserve(100), np.stack([painted.vector(ADA, n) for n in range(100)])
+    ids = range(first, first + 100)
+    nobodys = [Sample(id=number, face=f"x{number}") for number in ids]
+    gallery.store.apply(Change(samples=nobodys, vectors=(ids, vectors), space=painted.SPACE))
+    gallery.enroll("bob", vectors=painted.vector(BOB, 0))
+    gallery.enroll("eve", vectors=painted.vector(EVE, 0))
+    probe = painted.vector(ADA, 200)
+    assert not any(hit.person for hit in gallery.search(probe)[0].hits)
+    for k in (1, 2, 5):
+        (found,) = gallery.search(probe, k=k, where=Where(people="anybody"))
+        scores = [hit.score for hit in found.hits]
+        assert {hit.who for hit in found.hits} <= {"bob", "eve"}
+        assert (len(scores), scores) == (min(k, 2), sorted(scores, reverse=True))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import NotCalibrated
 from mien.embeddings.calibration import ANY, Calibration, Traits
-from mien.gallery.records import ANYTHING, Person, Sample, Where
+from mien.gallery.records import ANYBODY, ANYTHING, Person, Sample, Where
 from mien.gallery.store import Store
 
 __all__ = [
@@ -273,22 +273,25 @@ def nearest_people(
     results: list[list[Hit]] = [[] for _ in range(len(queries))]
     total = store.counts().vectors
     fetch = min(total, max(FIRST_FETCH, 4 * k))
+    # Of a million faces, a list of those that are somebody's takes a second: at first they are sorted out here.
+    owned = where.people == ANYBODY
+    wanted = replace(where, people=None) if owned else where
     while fetch and len(usable):
-        ids, scores = store.search(queries[usable], fetch, where=where, exact=exact)
+        ids, scores = store.search(queries[usable], fetch, where=wanted, exact=exact)
         # A record may be gone meanwhile, where somebody deletes while we search.
         records, people = _records(store, np.unique(ids[ids >= 0]).tolist())
         for row, found, values in zip(usable.tolist(), ids, scores, strict=True):
             near = [
                 (records[one], score)
                 for one, score in zip(found.tolist(), values.tolist(), strict=True)
-                if one in records
+                if one in records and (records[one].person is not None or not owned)
             ]
             results[row] = _group(near, traits[row], people, k, bars)
         exhausted = (ids < 0).any(axis=1)
         short = np.array([len(results[row]) < k for row in usable]) & ~exhausted
         if not short.any() or fetch == total:
             break
-        usable, fetch = usable[short], min(total, 4 * fetch)
+        usable, fetch, wanted = usable[short], min(total, 4 * fetch), where
     return results
 
 
