@@ -65,6 +65,14 @@ def test_a_perfect_grouping_and_its_strata() -> None:
     assert report.to_dict()["everything"]["people"] == 3
 
 
+def test_rates_of_few_pairs_are_as_uncertain_as_they_are_few() -> None:
+    # A hundred strangers, of whom two were put together.
+    report = measure_groups([0, 0, *range(2, 100)], range(100))
+    assert report.everything.values["pair_precision"] == 0
+    assert report.everything.intervals["pair_precision"][1] > 0.5
+    assert report.everything.intervals["bcubed_precision"][0] > 0.9
+
+
 def test_a_face_of_a_stratum_is_held_against_all() -> None:
     report = measure_groups([0, 0, 0, 0], ["ada", "ada", "ada", "eve"], strata={"eve": [False, False, False, True]})
     assert report.strata["eve"].values["bcubed_precision"] == pytest.approx(0.25)

@@ -152,6 +152,8 @@ class _Measurer:
         np.maximum.at(best, cells[:, 0], shared)
         self._in_group, self._in_person = np.bincount(found)[found], np.bincount(true)[true]
         self._shared = shared[self._cell]
+        # What the measures are means over: all faces, those that were put together with others, those that should be.
+        self._trials = ((self._in_group, 0), (self._in_group, 1), (self._in_person, 1))
         # The first of the persons whom a group has most of: of two equal ones only one is what the group is.
         leading = np.full(found.max() + 1, -1, np.intp)
         for place in np.flatnonzero(shared == best[cells[:, 0]])[::-1].tolist():
@@ -173,9 +175,10 @@ class _Measurer:
             if len(known):
                 ends[:, column] = np.quantile(known, ENDS)
         # Of all but the last, which is no rate: where no person differs, a bootstrap would promise certainty.
-        rates = [(column, value) for column, value in enumerate(values[:-1]) if not np.isnan(value)]
-        for column, value in rates:
-            ends[:, column] = widen((ends[0, column], ends[1, column]), min(value, 1.0), int(chosen.sum()))
+        faces, put, due = (int((counts[chosen] > least).sum()) for counts, least in self._trials)
+        for column, trials in enumerate((faces, faces, faces, put, due, min(put, due), faces)):
+            if not np.isnan(values[column]):
+                ends[:, column] = widen((ends[0, column], ends[1, column]), min(values[column], 1.0), trials)
         return Measures(
             int(chosen.sum()),
             len(people),

@@ -134,8 +134,9 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def span(interval: Interval, digits: int = 4) -> str:
-    """An interval."""
-    return f"{number(interval[0], digits)} to {number(interval[1], digits)}"
+    """An interval; "-" where there is none."""
+    ends = [number(end, digits) for end in interval]
+    return "-" if ends == ["-", "-"] else " to ".join(ends)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
