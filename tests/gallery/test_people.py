@@ -199,6 +199,8 @@ def test_plain_vectors_of_any_encoder() -> None:
             gallery.enroll("max", vectors=x[:0])
         for bad in (
             5.0,
+            x[0] * 1j,
+            ["1"] * 16,
             x[:, :15],
             [[np.nan] * 16],
             np.zeros(16),
@@ -552,6 +554,19 @@ def test_people_are_named_by_name_id_or_person(ada_and_bob: Gallery) -> None:
                 verb(wrong)
         with pytest.raises(UsageError):
             gallery.rename("ada", wrong)
+    one_by_one = (face.id for face in gallery.faces("bob"))
+    assert len(gallery.faces(where=Where(ids=one_by_one))) == 2
+    odd: list[dict[str, Any]] = [
+        {"ids": 5},
+        {"people": 5},
+        {"people": [5]},
+        {"words": [1]},
+        {"taken": 5},
+        {"source": 5},
+    ]
+    for where in odd:
+        with pytest.raises(UsageError):
+            gallery.faces(where=Where(**where))
     with pytest.raises(UsageError, match="where is a Where"):
         gallery.faces(where="ada")
 
@@ -694,6 +709,14 @@ def test_crops_serve_where_pictures_are_gone(tmp_path: Path) -> None:
         assert gallery.reembed("other").faces == 1
         (found,) = gallery.search(painted.picture((ADA, 0)), threshold=0.5)
         assert found.hits[0].who == "ada"
+
+
+def test_no_copy_lies_in_the_gallery_itself(tmp_path: Path) -> None:
+    with Gallery(tmp_path / "g") as gallery:
+        for verb in (gallery.backup, gallery.export):
+            with pytest.raises(UsageError, match="own folder"):
+                verb(tmp_path / "g" / "copy")
+        gallery.backup(tmp_path / "copy")
 
 
 def test_a_gallery_that_is_not_there(tmp_path: Path) -> None:

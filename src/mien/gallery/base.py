@@ -7,9 +7,10 @@ import functools
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar, cast
 
@@ -66,6 +67,13 @@ def _filled(own: Calibration, shared: Calibration) -> Calibration:
     known = {stratum.name for stratum in own.strata}
     more = tuple(stratum for stratum in shared.strata if stratum.name not in known)
     return replace(own, name=f"{own.name} and {shared.name}", strata=own.strata + more) if more else own
+
+
+def _listed(name: str, values: Any) -> Any:
+    """Values of a filter, which may come one by one."""
+    if values is not None and not isinstance(values, Iterable):
+        raise UsageError(f"{name} of a filter are a list; got {type(values).__name__}.")
+    return values if values is None or isinstance(values, str) else list(values)
 
 
 class _Closed:
@@ -242,6 +250,10 @@ class Base:
         """
         if not isinstance(where, Where):
             raise UsageError(f"where is a Where, such as Where(people=['ada']); got {type(where).__name__}.")
+        lists = {name: _listed(name, getattr(where, name)) for name in ("ids", "faces", "pictures", "people")}
+        where = replace(where, **lists)
+        if not isinstance(where.words, Mapping) or not isinstance(where.taken, tuple | list | None):
+            raise UsageError("words are a mapping such as {'event': 'fair'}, and taken is (from, to).")
         if where.people is None or isinstance(where.people, str):
             return where
         keys = [one.id if isinstance(one, Person) else one for one in where.people]
@@ -275,6 +287,12 @@ class Base:
             return result
         raise AssertionError("unreachable")
 
+    def _outside(self, path: Path) -> Path:
+        """A place for a copy; `UsageError` where it lies in the gallery's own folder, which forgets completely."""
+        if Path(self._place).is_dir() and path.resolve().is_relative_to(Path(self._place).resolve()):
+            raise UsageError(f"{path} lies in the gallery's own folder: name one elsewhere.")
+        return path
+
     # -- what goes in ------------------------------------------------------------------------------------------------
 
     def _check_engine(self) -> None:
@@ -293,8 +311,10 @@ class Base:
             values, space = np.atleast_2d(vectors.values), vectors.space
         else:
             try:
-                values = np.asarray(vectors, np.float64)  # whose lengths neither overflow nor vanish
-                values = values[None] if values.ndim == 1 else values
+                array = np.asarray(vectors)
+                if array.dtype.kind not in "fiub":
+                    raise TypeError
+                values = np.atleast_2d(array.astype(np.float64)) if array.ndim else array  # f64: no length overflows
             except (TypeError, ValueError) as error:
                 raise ShapeMismatch("vectors are an array of numbers, (N, D) or (D,).") from error
             space = space or self.space

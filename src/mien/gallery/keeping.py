@@ -164,11 +164,11 @@ class Keeping(Base):
         Raises
         ------
         UsageError
-            If something is there already, or the store has tools of its own for that.
+            If something is there already, it lies in the gallery's folder, or the store has tools of its own for that.
         StorageError
             If it cannot be written.
         """
-        self.store.backup(folder_of(target))
+        self.store.backup(self._outside(folder_of(target)))
         self.store.apply(Change(entries=[self._log("backup")]))
 
     # -- the log -----------------------------------------------------------------------------------------------------

@@ -76,14 +76,14 @@ class Transfer(Base):
         Raises
         ------
         UsageError
-            If something is there already, or pyarrow is missing.
+            If something is there already, it lies in the gallery's folder, or pyarrow is missing.
         StorageError
             If it cannot be written.
         GalleryChanged
             If others changed the gallery meanwhile: tables of different moments would not fit each other.
         """
         parquet = parquet_files()
-        target = folder_of(folder)
+        target = self._outside(folder_of(folder))
         generation = self.store.generation()
         if target.exists():
             raise UsageError(f"{target} is there already: export to a new folder.")
