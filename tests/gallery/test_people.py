@@ -593,6 +593,24 @@ def test_a_merge_keeps_the_only_name(ada_and_bob: Gallery, tmp_path: Path) -> No
     assert gallery.merge(nameless, "ada").name == "ada"
 
 
+def test_a_face_that_was_taken_from_somebody_is_not_given_back(gallery: Gallery, tmp_path: Path) -> None:
+    for variant in range(3):
+        painted.save(tmp_path, f"{variant}.png", (ADA, variant))
+    gallery.add(tmp_path)
+    gallery.cluster()
+    (person,) = gallery.people()
+    face = gallery.faces(person)[0]
+    gallery.move(face, None)
+    gallery.cluster()
+    (again,) = gallery.faces(where=Where(ids=[face.id]))
+    assert again.person is None
+    gallery.move(face, person)
+    assert len(gallery.faces(person)) == 3
+    assert gallery.store.links() == []
+    everybody = gallery.faces(person)
+    assert gallery.move(everybody, None)[2].person is None
+
+
 def test_answers_about_two_faces(ada_and_bob: Gallery) -> None:
     one, two = ada_and_bob.faces("ada")[0], ada_and_bob.faces("bob")[0]
     link = ada_and_bob.link(two, one, same=False)

@@ -125,7 +125,7 @@ class Correcting(Base):
         return self._settle(change)
 
     def move(self, samples: Which | Iterable[Which], to: Who | None) -> list[Sample]:
-        """Say whose faces these are; None: nobody's.
+        """Say whose faces these are; None: nobody's, and not those people's who had them, whatever is grouped later.
 
         Answers that one of them and another face of that person are of different people are taken back.
 
@@ -143,6 +143,7 @@ class Correcting(Base):
             keys = ([person.id] if person else []) + [sample.face for sample in moved]
             return Change(
                 samples=moved,
+                links=() if person else self._parted(going),
                 forget_links=self._disproved(moved, person) if person else (),
                 entries=[self._log("move", keys, faces=len(moved))],
             ), moved
@@ -231,6 +232,16 @@ class Correcting(Base):
         return count
 
     # -- helpers -----------------------------------------------------------------------------------------------------
+
+    def _parted(self, going: Sequence[Sample]) -> list[Link]:
+        """What keeps faces from those whom they leave: of each a link to a face that stays."""
+        leaving = {one.id for one in going}
+        links = []
+        for person in {one.person for one in going if one.person}:
+            others = self.store.samples(Where(people=[person]))
+            stays = next((sample.id for sample in others if sample.id not in leaving), None)
+            links += [_link(one.id, stays, same=False) for one in going if stays and one.person == person]
+        return links
 
     def _chosen(self, ids: Sequence[int]) -> list[Sample]:
         known = {sample.id: sample for sample in self.store.samples(Where(ids=ids))} if ids else {}
