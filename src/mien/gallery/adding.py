@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from mien.core.errors import MienError
 from mien.engine.scanning import Item
 from mien.gallery import audit
 from mien.gallery.base import SALT, Base
-from mien.gallery.enrolling import LEAST_QUALITY, Refusal
+from mien.gallery.enrolling import LEAST_QUALITY, Refusal, check_quality
 from mien.gallery.intake import Origin, Sighting, face_names, hash_file, helpful, sightings
 from mien.gallery.records import Change, Where
 from mien.media.scan import Nothing, find_pictures
@@ -89,11 +90,12 @@ class Adding(Base):
         ------
         EmbeddingSpaceMismatch
             If the engine's vectors are of another space.
-        UnknownField, ModelError, DeviceUnavailable
+        UsageError, UnknownField, ModelError, DeviceUnavailable
             At once, before the first picture.
         StorageError
             If the gallery cannot be read or written any more; what was added so far stays.
         """
+        check_quality(min_quality)
         self._check_engine()
         words = frozenset(want)
         fields = helpful(self.engine, words | ({"alignment"} if self.keeps_crops else set()))
@@ -141,11 +143,15 @@ class Adding(Base):
             if not known and (again or not self.store.looked([files.key(content)])) and files.begin(path, content):
                 yield str(path)
                 continue
-            moved = [replace(sample, source=str(path)) for sample in known if not Path(sample.source).exists()]
-            if moved:
-                self.store.apply(Change(samples=moved))
+            if any(not Path(sample.source).exists() for sample in known):
+                self._settle(functools.partial(self._moved, content, str(path)))
             done.known += 1
             progress(done)
+
+    def _moved(self, content: str, path: str) -> tuple[Change, None]:
+        """Where the faces of a picture are to be found now."""
+        known = self.store.samples(Where(pictures=[content]))
+        return Change(samples=[replace(one, source=path) for one in known if not Path(one.source).exists()]), None
 
     def _seen(
         self, item: Item, files: _Files, words: frozenset[str], min_quality: float, done: Added

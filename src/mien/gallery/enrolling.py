@@ -22,7 +22,7 @@ from mien.gallery.base import PERSON_ID, Base, Who
 from mien.gallery.intake import Origin, Sighting, describe, face_names, sightings
 from mien.gallery.records import ANYBODY, Change, Person, Sample, Where, Word
 
-__all__ = ["LEAST_QUALITY", "Enrolling", "Enrolment", "Refusal"]
+__all__ = ["LEAST_QUALITY", "Enrolling", "Enrolment", "Refusal", "check_quality"]
 
 Floats = NDArray[np.float32]
 Duplicates = Literal["warn", "refuse", "allow"]
@@ -30,6 +30,18 @@ Duplicates = Literal["warn", "refuse", "allow"]
 LEAST_QUALITY = 0.2  # recognizability below which no calibration holds, and what a detector took for a face may be none
 DUPLICATE_FPIR = 1e-2  # somebody who is enrolled is compared with the others at this rate
 ODD_ONE = 0.1  # a picture whose similarity to the others of the person is below this part of theirs is told of
+
+
+def check_quality(least: float) -> None:
+    """Refuse a least recognizability that is none.
+
+    Raises
+    ------
+    UsageError
+        If it is.
+    """
+    if not (isinstance(least, int | float | np.floating) and 0 <= least <= 1):
+        raise UsageError(f"min_quality is between 0 and 1; got {least!r}.")
 
 
 @dataclass(frozen=True)
@@ -146,8 +158,7 @@ class Enrolling(Base):
             raise UsageError(f"duplicates is warn, refuse or allow, and which is largest or only; {told}.")
         if not isinstance(words, Mapping):
             raise UsageError(f"words are a mapping such as {{'event': 'fair'}}; got {type(words).__name__}.")
-        if not (isinstance(min_quality, int | float | np.floating) and 0 <= min_quality <= 1):
-            raise UsageError(f"min_quality is between 0 and 1; got {min_quality!r}.")
+        check_quality(min_quality)
         key = name.id if isinstance(name, Person) else name
         known = self._find(key)
         if known is None and PERSON_ID.fullmatch(key):
