@@ -67,7 +67,7 @@ def test_portraits_show_one_clear_adult_face(path: Path, engine: Engine) -> None
 def test_people_are_distinct_and_pairs_are_not(engine: Engine) -> None:
     vectors = np.concatenate([engine.analyze(p, want={"embedding"}).embedding.values for p in [*assets.PEOPLE, *AGAIN]])
     calibration = load_calibration("edgeface-s/1")
-    adult = Traits(ages=(18.0, 150.0), size=(200.0, 512.0))
+    adult = Traits(ages=(18.0, 150.0), size=(200.0, 512.0), quality=(0.9, 1.0))
     threshold, _ = calibration.threshold(1e-3, calibration.strata_of(adult, adult))
     people = vectors[:8]
     strangers = (people @ people.T)[np.triu_indices(8, 1)]

@@ -6,6 +6,7 @@ eyes are around that time, 0 closed. `find_blinks` looks for dips of that curve 
 
 from __future__ import annotations
 
+import warnings
 from array import array
 from dataclasses import dataclass
 from itertools import pairwise
@@ -158,7 +159,10 @@ def _in_piece(times: Doubles, opened: Doubles, settings: BlinkSettings, track_id
     events: list[Event] = []
     # First each dip against the second around it, so that blinks of narrowed eyes count; then what is longer.
     for window in (round(2 * RATE) | 1, None):
-        peaks, _ = find_peaks(curve, prominence=least, wlen=window)
+        with warnings.catch_warnings():
+            # Where the curve is level over the whole window, a peak has no prominence: it is not deep enough either.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            peaks, _ = find_peaks(curve, prominence=least, wlen=window)
         # Of two blinks in a row, one ends where the eye is widest before the other.
         ends = [0, *(a + int(curve[a:b].argmin()) for a, b in pairwise(peaks)), len(curve) - 1]
         for peak, (low, high) in zip(peaks, pairwise(ends), strict=False):
