@@ -205,7 +205,7 @@ def test_a_value_that_abstained_is_not_said() -> None:
     np.testing.assert_array_equal(drawn(some(ONE, age=age)), drawn(some(ONE)))
 
 
-@pytest.mark.parametrize("scale", [0.4, 1, 4, 12])
+@pytest.mark.parametrize("scale", [0.4, 1, 4, pytest.param(12, marks=pytest.mark.slow)])
 def test_letters_grow_with_the_picture(scale: float) -> None:
     height, width = round(240 * scale), round(320 * scale)
     box = np.array(ONE) * scale

@@ -621,7 +621,17 @@ except StorageError as error:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("folder", ["detect_noses", "landmarks68_boxes", "rotated", "pose", "parsing", "identities"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param("detect_noses", marks=pytest.mark.slow),
+        "landmarks68_boxes",
+        "rotated",
+        "pose",
+        "parsing",
+        "identities",
+    ],
+)
 def test_real_photos_are_what_pillow_makes_of_them(shared_data: Path, folder: str) -> None:
     """OpenCV's quick way gives the same pixels, upright."""
     photos = [p for p in sorted((shared_data / folder).rglob("*")) if p.suffix in (".jpg", ".jpeg", ".png")]

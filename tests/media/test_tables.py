@@ -105,6 +105,7 @@ def test_parquet_says_which_model_made_what(tmp_path: Path) -> None:
     assert json.loads(about[b"mien.models"])["pose"] == "toy"
 
 
+@pytest.mark.slow
 def test_parquet_is_written_in_groups(tmp_path: Path) -> None:
     import pyarrow.parquet as parquet
 
