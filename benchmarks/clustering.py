@@ -33,14 +33,14 @@ from benchmarks.people import pictures
 from mien.embeddings.calibration import Calibration, Stratum, load_calibration
 from mien.engine import Engine
 from mien.evaluation.clustering import ClusteringReport, measure_groups
-from mien.gallery.clusters import cluster_store
+from mien.gallery.groups.clusters import cluster_store
+from mien.gallery.groups.linkage import Linkage, nearest
+from mien.gallery.groups.proposing import propose
+from mien.gallery.groups.review import Review
+from mien.gallery.groups.thresholds import FAR, FAR_MANY, Thresholds
 from mien.gallery.intake import Origin, describe, sightings
-from mien.gallery.linkage import Linkage, nearest
-from mien.gallery.proposing import propose
 from mien.gallery.records import Change, Sample
-from mien.gallery.review import Review
 from mien.gallery.store import Store, open_store
-from mien.gallery.thresholds import FAR, FAR_MANY, Thresholds
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]

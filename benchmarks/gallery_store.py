@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.timing import seconds
 from mien.gallery.records import Change, Person, Sample, Where
-from mien.gallery.sqlite import SqliteStore
 from mien.gallery.store import Store
+from mien.gallery.stores.sqlite import SqliteStore
 
 WIDTH = 512
 FILTERS = {

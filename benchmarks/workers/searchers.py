@@ -82,12 +82,12 @@ class Mien(Searcher):
     settings: ClassVar[Sequence[float]] = (0.2, 0.4, 0.6, 0.8, 1, 1.5, 2.5)
 
     def build(self) -> None:
-        from mien.gallery.index import Index
+        from mien.gallery.indexing.index import Index
 
         Index.build(self.folder, self.portions(), space="s", dimension=512, generation=1, threads=THREADS)
 
     def open(self) -> None:
-        from mien.gallery.index import Index
+        from mien.gallery.indexing.index import Index
 
         index = Index.open(self.folder, space="s", dimension=512)
         assert index is not None

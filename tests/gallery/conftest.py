@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mien.gallery import sqlite_file
 from mien.gallery.store import Store, open_store
+from mien.gallery.stores import sqlite_file
 from tests.gallery import rest, servers
 
 #: Fixtures of places, one per kind of store.

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.embeddings.calibration import Calibration, Stratum
-from mien.gallery.linkage import nearest
-from mien.gallery.proposing import Proposal, propose
+from mien.gallery.groups.linkage import nearest
+from mien.gallery.groups.proposing import Proposal, propose
+from mien.gallery.groups.thresholds import Thresholds
 from mien.gallery.records import Change, Sample
 from mien.gallery.store import Store, open_store
-from mien.gallery.thresholds import Thresholds
 
 Floats = NDArray[np.float32]
 

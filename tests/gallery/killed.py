@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from mien.gallery.index import Index
+from mien.gallery.indexing.index import Index
 from mien.gallery.records import Change, Person, Sample
 from mien.gallery.store import open_store
 from tests.gallery.holding import SPACE, unit

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.core.errors import GalleryChanged, UsageError
-from mien.gallery.clusters import cluster_store
-from mien.gallery.linkage import nearest
-from mien.gallery.proposing import propose
+from mien.gallery.groups.clusters import cluster_store
+from mien.gallery.groups.linkage import nearest
+from mien.gallery.groups.proposing import propose
+from mien.gallery.groups.thresholds import Thresholds
 from mien.gallery.records import Change, Link, Person, Sample
 from mien.gallery.store import Store, open_store
-from mien.gallery.thresholds import Thresholds
 from tests.gallery.crowds import YEAR, add, calibration, crowd, filled, group, owners, samples_of, unit
 
 SIZES = [5, 4, 3, 2, 1, 1]

@@ -12,10 +12,10 @@ import pytest
 
 from mien.core.errors import StorageError
 from mien.embeddings.packing import Precision, pack, unpack
-from mien.gallery.index import Index
+from mien.gallery.indexing.index import Index
 from mien.gallery.records import Change, Person, Sample
-from mien.gallery.sqlite import SqliteStore
 from mien.gallery.store import open_store
+from mien.gallery.stores.sqlite import SqliteStore
 from tests.gallery.holding import SPACE, unit
 
 WIDTH = 64

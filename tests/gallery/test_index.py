@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from mien.core.errors import GalleryError, ShapeMismatch, StorageError, UsageError
 from mien.embeddings.packing import pack
-from mien.gallery.index import Index
-from mien.gallery.index_files import FileRows
-from mien.gallery.index_rows import widened
+from mien.gallery.indexing.files import FileRows
+from mien.gallery.indexing.index import Index
+from mien.gallery.indexing.rows import widened
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -40,7 +40,7 @@ class Listed(Index):
 @pytest.fixture(autouse=True)
 def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody pulls a plug here: waiting for the disk takes most of the time."""
-    monkeypatch.setattr("mien.gallery.index_files.os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("mien.gallery.indexing.files.os.fsync", lambda descriptor: None)
 
 
 def unit(count: int, *, seed: int = 0, dimension: int = WIDE) -> Floats:
@@ -384,7 +384,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("mien.gallery.index_files.os.fsync", full)
+        patched.setattr("mien.gallery.indexing.files.os.fsync", full)
         with pytest.raises(StorageError, match="No space left"):
             build(tmp_path, vectors)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.gallery.index import Index
+from mien.gallery.indexing.index import Index
 from mien.gallery.store import open_store
 from tests.gallery.holding import SPACE
 from tests.gallery.killed import crop, vector

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.core.errors import UsageError
-from mien.gallery.linkage import Edges, Linkage, Times, nearest
-from mien.gallery.thresholds import NEVER, Thresholds, rates_for
+from mien.gallery.groups.linkage import Edges, Linkage, Times, nearest
+from mien.gallery.groups.thresholds import NEVER, Thresholds, rates_for
 from tests.gallery.crowds import calibration, crowd, samples_of, unit
 
 

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from mien.core.errors import GalleryChanged, GalleryError, MienError, SourceError, StorageError, UsageError
-from mien.gallery import postgres_connections, postgres_records
 from mien.gallery.records import Change, Person, Sample, Where
 from mien.gallery.store import Store, open_store
+from mien.gallery.stores import postgres_connections, postgres_records
 from tests.gallery import servers
 from tests.gallery.holding import BEGINNING, SPACE, contents, unit
 from tests.gallery.machine import StoreMachine

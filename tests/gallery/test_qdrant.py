@@ -27,10 +27,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from mien.core.errors import GalleryChanged, GalleryError, SourceError, StorageError, UsageError
-from mien.gallery import qdrant_journal
-from mien.gallery.qdrant_collections import JOURNAL, RECORDS, SAMPLES, Address
 from mien.gallery.records import Change, Entry, Link, Person, Sample
 from mien.gallery.store import Store, open_store
+from mien.gallery.stores import qdrant_journal
+from mien.gallery.stores.qdrant_collections import JOURNAL, RECORDS, SAMPLES, Address
 from tests.gallery.holding import BEGINNING, SPACE, contents, unit
 from tests.gallery.machine import StoreMachine
 

@@ -11,12 +11,12 @@ import pytest
 
 from mien.core.errors import GalleryChanged, UnknownPerson, UsageError
 from mien.gallery import audit
-from mien.gallery.clusters import cluster_store
-from mien.gallery.history import UNDO
-from mien.gallery.questions import Question
+from mien.gallery.groups.clusters import cluster_store
+from mien.gallery.groups.history import UNDO
+from mien.gallery.groups.questions import Question
+from mien.gallery.groups.review import Review
+from mien.gallery.groups.sheet import people_sheet, questions_sheet
 from mien.gallery.records import Change, Person, Where
-from mien.gallery.review import Review
-from mien.gallery.sheet import people_sheet, questions_sheet
 from mien.gallery.store import Store
 from tests.gallery.crowds import add, calibration, crowd, filled, owners, unit
 

@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 
 from mien.core.errors import GalleryError, SourceError, StorageError, UsageError
-from mien.gallery import sqlite_file
-from mien.gallery.index import Index
+from mien.gallery.indexing.index import Index
 from mien.gallery.records import Change, Counts, Sample, Where
-from mien.gallery.sqlite import SqliteStore
-from mien.gallery.sqlite_search import _Turns
 from mien.gallery.store import open_store
+from mien.gallery.stores import sqlite_file
+from mien.gallery.stores.sqlite import SqliteStore
+from mien.gallery.stores.sqlite_search import _Turns
 from tests.gallery.holding import BEGINNING, SPACE, contents, unit
 
 

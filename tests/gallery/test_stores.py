@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mien.core.errors import GalleryChanged, MienError, ShapeMismatch, SourceError, UnknownPerson, UsageError
-from mien.gallery.limits import LIMITS
 from mien.gallery.records import Change, Counts, Entry, Link, Person, Sample, Where
 from mien.gallery.store import Store, open_store
+from mien.gallery.stores.limits import LIMITS
 from tests.gallery.holding import BEGINNING, FULL, LOOKED, SPACE, TRICKS, WIDTH, contents, unit
 
 NAN = float("nan")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mien.core.faces import Face
     from mien.embeddings.comparison import Verification
     from mien.engine import Engine
-    from mien.gallery.clusters import Clustering
+    from mien.gallery.groups.clusters import Clustering
 
 WANT = frozenset({"pose", "age", "presence", "landmarks", "embedding"})
 FAR = 3e-4  # per comparison, of which a folder is many: at 1e-3 two of the shipped strangers are taken for one

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mien.engine import Engine
-    from mien.gallery.clusters import Clustering
+    from mien.gallery.groups.clusters import Clustering
 
 __all__ = ["keep_library"]
 

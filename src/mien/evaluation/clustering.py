@@ -30,11 +30,11 @@ from mien.embeddings.calibration import Range, load_calibration
 from mien.embeddings.comparison import check_options
 from mien.engine import Engine, default_engine
 from mien.evaluation.intervals import ENDS, Interval, widen
+from mien.gallery.groups.linkage import nearest
+from mien.gallery.groups.proposing import NEIGHBOURS, propose
+from mien.gallery.groups.thresholds import FAR, Thresholds, rates_for
 from mien.gallery.intake import Origin, describe, sightings
-from mien.gallery.linkage import nearest
-from mien.gallery.proposing import NEIGHBOURS, propose
 from mien.gallery.records import Sample
-from mien.gallery.thresholds import FAR, Thresholds, rates_for
 
 __all__ = ["ClusteringReport", "Measures", "evaluate_clustering", "measure_groups"]
 
@@ -248,7 +248,7 @@ def evaluate_clustering(
     strangers : path, optional
         A folder of pictures of people who are in no other one: one picture of each.
     far, far_many : float, optional
-        See `mien.gallery.thresholds.rates_for`.
+        See `mien.gallery.groups.thresholds.rates_for`.
     ages : (low, high), optional
         How old all people are known to be; else it is estimated.
     engine : Engine, optional

@@ -32,7 +32,7 @@ from mien.engine import Engine, default_engine
 from mien.gallery import audit
 from mien.gallery.records import ANYTHING, Change, Entry, Person, Sample, Where
 from mien.gallery.store import Store, open_store
-from mien.gallery.values import check_text
+from mien.gallery.stores.values import check_text
 
 __all__ = ["Base", "Who", "check_name"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from mien.core.errors import NotCalibrated, UsageError
 from mien.embeddings.calibration import Calibration, Range
 from mien.gallery.base import Base
-from mien.gallery.clusters import Clustering, cluster_store
-from mien.gallery.questions import Question
-from mien.gallery.review import Review
-from mien.gallery.sheet import people_sheet, questions_sheet
+from mien.gallery.groups.clusters import Clustering, cluster_store
+from mien.gallery.groups.questions import Question
+from mien.gallery.groups.review import Review
+from mien.gallery.groups.sheet import people_sheet, questions_sheet
 from mien.media.sinks import write_text
 
 __all__ = ["Grouping"]

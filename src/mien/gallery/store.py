@@ -65,7 +65,7 @@ class Store(Protocol):
             If the generation is another meanwhile; nothing is written.
         UsageError, UnknownPerson, ShapeMismatch
             If something in it is too large, no number, contradicts itself, or names what is not there; if vectors are
-            not of length 1, or not of their space's dimension. `mien.gallery.limits` has the list.
+            not of length 1, or not of their space's dimension. `mien.gallery.stores.limits` has the list.
         """
         ...
 
@@ -170,12 +170,12 @@ class StoreMaker(Protocol):
 
 #: How a place begins, and the class that opens it. A path has none of these schemes.
 STORES = {
-    "postgresql": "mien.gallery.postgres:PostgresStore",
-    "postgres": "mien.gallery.postgres:PostgresStore",
-    "qdrant": "mien.gallery.qdrant:QdrantStore",  # qdrant:FOLDER is the client's local mode
-    "http": "mien.gallery.qdrant:QdrantStore",
-    "https": "mien.gallery.qdrant:QdrantStore",
-    "": "mien.gallery.sqlite:SqliteStore",  # a folder, or :memory:
+    "postgresql": "mien.gallery.stores.postgres:PostgresStore",
+    "postgres": "mien.gallery.stores.postgres:PostgresStore",
+    "qdrant": "mien.gallery.stores.qdrant:QdrantStore",  # qdrant:FOLDER is the client's local mode
+    "http": "mien.gallery.stores.qdrant:QdrantStore",
+    "https": "mien.gallery.stores.qdrant:QdrantStore",
+    "": "mien.gallery.stores.sqlite:SqliteStore",  # a folder, or :memory:
 }
 
 

@@ -14,10 +14,10 @@ from mien.core.errors import MienError, UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine
+    from mien.gallery.groups.questions import Question
+    from mien.gallery.groups.review import Reply, Review
     from mien.gallery.people import Gallery
-    from mien.gallery.questions import Question
     from mien.gallery.records import Person
-    from mien.gallery.review import Reply, Review
 
 
 Far = Annotated[

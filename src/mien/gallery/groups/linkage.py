@@ -1,10 +1,10 @@
 """Average linkage on a graph of nearest neighbours: groups of faces grow as long as the means of their scores allow it.
 
 Two groups are joined where each is the other's best, and the mean cosine over all pairs of a face here and a face there
-reaches the threshold (`mien.gallery.thresholds`). The mean over all pairs is exact, whichever of them the graph holds:
-it is the product of the two sums of vectors. The graph only says which groups are looked at. All groups that are each
-other's best are joined at once (reciprocal neighbours: Murtagh, *A survey of recent advances in hierarchical clustering
-algorithms*, 1983), so that a hundred thousand faces need some hundred rounds of array operations.
+reaches the threshold (`mien.gallery.groups.thresholds`). The mean over all pairs is exact, whichever of them the graph
+holds: it is the product of the two sums of vectors. The graph only says which groups are looked at. All groups that are
+each other's best are joined at once (reciprocal neighbours: Murtagh, *A survey of recent advances in hierarchical
+clustering algorithms*, 1983), so that a hundred thousand faces need some hundred rounds of array operations.
 
 A face changes fast while it grows. So of somebody young (see `Times`), only faces taken within two years are compared,
 and the faces of a childhood hold together as a chain. Sums are therefore kept by *part*: the faces of a group that were
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.gallery.thresholds import Thresholds
+from mien.gallery.groups.thresholds import Thresholds
 
 __all__ = ["Edges", "Linkage", "Times", "nearest"]
 

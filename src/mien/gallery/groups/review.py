@@ -20,13 +20,13 @@ import numpy as np
 from mien.core.errors import GalleryChanged, UnknownPerson, UsageError
 from mien.embeddings.calibration import Calibration, Range
 from mien.gallery import audit
-from mien.gallery.clusters import change_of, read
-from mien.gallery.history import SALT, take_back, with_history
-from mien.gallery.proposing import LEAST, NEIGHBOURS, Proposal, link_up
-from mien.gallery.questions import Question, find_questions
+from mien.gallery.groups.clusters import change_of, read
+from mien.gallery.groups.history import SALT, take_back, with_history
+from mien.gallery.groups.proposing import LEAST, NEIGHBOURS, Proposal, link_up
+from mien.gallery.groups.questions import Question, find_questions
+from mien.gallery.groups.thresholds import Thresholds, rates_for
 from mien.gallery.records import Change, Link, Person, Sample, number_of
 from mien.gallery.store import Store
-from mien.gallery.thresholds import Thresholds, rates_for
 
 __all__ = ["Answered", "Reply", "Review"]
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import GalleryError, StorageError
-from mien.gallery.index import Index
-from mien.gallery.limits import check_queries
+from mien.gallery.indexing.index import Index
 from mien.gallery.records import ANYTHING, Where
-from mien.gallery.sqlite_file import Database, locked
-from mien.gallery.sqlite_reading import Reader, State, conditions, unpacked
+from mien.gallery.stores.limits import check_queries
+from mien.gallery.stores.sqlite_file import Database, locked
+from mien.gallery.stores.sqlite_reading import Reader, State, conditions, unpacked
 
 __all__ = ["Searcher"]
 

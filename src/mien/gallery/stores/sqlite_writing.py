@@ -12,9 +12,9 @@ import numpy as np
 
 from mien.core.errors import GalleryChanged
 from mien.embeddings.packing import pack
-from mien.gallery.limits import check_change, check_space
 from mien.gallery.records import Change, Sample, number_of
-from mien.gallery.sqlite_reading import Reader, dumped
+from mien.gallery.stores.limits import check_change, check_space
+from mien.gallery.stores.sqlite_reading import Reader, dumped
 
 __all__ = ["reserve", "use_space", "write"]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from mien.core.errors import InputError
 from mien.core.image import Image, load_image
-from mien.gallery.questions import Question
+from mien.gallery.groups.questions import Question
 from mien.gallery.records import Person, Sample, Where
 from mien.gallery.store import Store
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.gallery.index_files import FileRows, Files, storage_errors
-from mien.gallery.index_lists import Lists
-from mien.gallery.index_rows import Growing, compared, kth, noting_ids, repeated, rounded, widened
+from mien.gallery.indexing.files import FileRows, Files, storage_errors
+from mien.gallery.indexing.lists import Lists
+from mien.gallery.indexing.rows import Growing, compared, kth, noting_ids, repeated, rounded, widened
 
 __all__ = ["Index"]
 

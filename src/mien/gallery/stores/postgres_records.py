@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mien.core.errors import GalleryChanged, GalleryError, ShapeMismatch
 from mien.embeddings.packing import Precision
-from mien.gallery.limits import check_change
-from mien.gallery.postgres_tables import (
+from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where, number_of
+from mien.gallery.stores.limits import check_change
+from mien.gallery.stores.postgres_tables import (
     COLUMNS,
     KINDS,
     Kind,
@@ -21,7 +22,6 @@ from mien.gallery.postgres_tables import (
     sample_row,
     text_of,
 )
-from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where, number_of
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ShapeMismatch, UnknownPerson, UsageError
 from mien.gallery.records import Change, Entry, Link, Person, Sample, Where
-from mien.gallery.values import (
+from mien.gallery.stores.values import (
     LIMITS,
     as_floats,
     check_ids,

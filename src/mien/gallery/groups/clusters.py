@@ -3,10 +3,10 @@
 What is known stays: a person keeps their id, name and faces, and new faces join somebody or found a new person, so that
 adding a photo moves no other face. ``again=True`` looks at everything anew but what a human said.
 
-- Neighbours come from the store's index; `mien.gallery.linkage` groups them.
+- Neighbours come from the store's index; `mien.gallery.groups.linkage` groups them.
 - Scores are judged by the calibration of the embedding space, by what is known of both faces: the faces of children
-  need far higher scores than those of adults (`mien.gallery.thresholds`).
-- Answers (links, confirmed faces, names) are kept absolutely (`mien.gallery.blocks`).
+  need far higher scores than those of adults (`mien.gallery.groups.thresholds`).
+- Answers (links, confirmed faces, names) are kept absolutely (`mien.gallery.groups.blocks`).
 - Two faces of one picture are never one person, unless a link says so (a mirror, a collage).
 - A single face founds nobody: it belongs to nobody until a second one comes.
 """
@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from mien.core.errors import GalleryChanged
 from mien.embeddings.calibration import Calibration, Range
 from mien.gallery import audit
-from mien.gallery.blocks import Conflict
-from mien.gallery.history import SALT
-from mien.gallery.linkage import Edges
-from mien.gallery.proposing import LEAST, NEIGHBOURS, Proposal, propose
+from mien.gallery.groups.blocks import Conflict
+from mien.gallery.groups.history import SALT
+from mien.gallery.groups.linkage import Edges
+from mien.gallery.groups.proposing import LEAST, NEIGHBOURS, Proposal, propose
+from mien.gallery.groups.thresholds import Thresholds, rates_for
 from mien.gallery.records import Change, Person, Sample, Where, number_of
 from mien.gallery.store import Store
-from mien.gallery.thresholds import Thresholds, rates_for
 
 __all__ = ["Clustering", "change_of", "cluster_store", "read"]
 

@@ -1,4 +1,4 @@
-"""Who is who among faces: a pure function of vectors, records and answers, that `mien.gallery.clusters` writes down."""
+"""Who is who among faces: a pure function of vectors, records and answers, that `groups.clusters` writes down."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
-from mien.gallery.blocks import Blocks, Conflict, find_blocks
-from mien.gallery.linkage import Edges, Linkage, Times
+from mien.gallery.groups.blocks import Blocks, Conflict, find_blocks
+from mien.gallery.groups.linkage import Edges, Linkage, Times
+from mien.gallery.groups.thresholds import Thresholds
 from mien.gallery.records import Link, Person, Sample, number_of
-from mien.gallery.thresholds import Thresholds
 
 __all__ = ["LEAST", "NEIGHBOURS", "Proposal", "link_up", "propose", "times_of"]
 
@@ -144,7 +144,7 @@ def propose(
     vectors : (N, D) float32
         Theirs, of length 1.
     edges : Edges
-        Pairs of rows that are near neighbours (`mien.gallery.linkage.nearest`).
+        Pairs of rows that are near neighbours (`mien.gallery.groups.linkage.nearest`).
     thresholds : Thresholds
     links : iterable of Link
         Answers.

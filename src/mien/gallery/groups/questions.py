@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.gallery.linkage import Linkage
+from mien.gallery.groups.linkage import Linkage
+from mien.gallery.groups.thresholds import Thresholds
 from mien.gallery.records import Person, Sample
-from mien.gallery.thresholds import Thresholds
 
 __all__ = ["Candidate", "Question", "find_questions", "typical"]
 
@@ -132,7 +132,7 @@ def find_questions(
     Parameters
     ----------
     samples, vectors, linkage, thresholds
-        As in `mien.gallery.proposing.propose`.
+        As in `mien.gallery.groups.proposing.propose`.
     owners : mapping
         Whose a group is.
     skip : set of (int, int)

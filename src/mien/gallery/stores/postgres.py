@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 
 from mien.core.errors import GalleryError, SourceError, StorageError, UsageError
 from mien.embeddings.packing import Precision, check_precision
-from mien.gallery.limits import check_count, check_queries, check_space, check_where
-from mien.gallery.postgres_connections import Connections, address_of
-from mien.gallery.postgres_records import Records
-from mien.gallery.postgres_tables import KINDS, TABLES
 from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
 from mien.gallery.store import SCHEMA
-from mien.gallery.values import check_texts
+from mien.gallery.stores.limits import check_count, check_queries, check_space, check_where
+from mien.gallery.stores.postgres_connections import Connections, address_of
+from mien.gallery.stores.postgres_records import Records
+from mien.gallery.stores.postgres_tables import KINDS, TABLES
+from mien.gallery.stores.values import check_texts
 
 if TYPE_CHECKING:
     from psycopg import Connection

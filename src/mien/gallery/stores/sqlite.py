@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError, StorageError, UsageError
 from mien.embeddings.packing import Precision, check_precision
-from mien.gallery.limits import check_count, check_where
 from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where
-from mien.gallery.sqlite_erasing import backup, erase
-from mien.gallery.sqlite_file import (
+from mien.gallery.stores.limits import check_count, check_where
+from mien.gallery.stores.sqlite_erasing import backup, erase
+from mien.gallery.stores.sqlite_file import (
     INDEX,
     LOCK,
     NAME,
@@ -31,10 +31,10 @@ from mien.gallery.sqlite_file import (
     locked,
     sync,
 )
-from mien.gallery.sqlite_reading import PORTION, Reader
-from mien.gallery.sqlite_search import Searcher
-from mien.gallery.sqlite_writing import reserve, use_space, write
-from mien.gallery.values import check_texts
+from mien.gallery.stores.sqlite_reading import PORTION, Reader
+from mien.gallery.stores.sqlite_search import Searcher
+from mien.gallery.stores.sqlite_writing import reserve, use_space, write
+from mien.gallery.stores.values import check_texts
 
 __all__ = ["SqliteStore"]
 

@@ -30,9 +30,9 @@ from typing import Any, cast
 
 from mien.core.errors import GalleryError, StorageError
 from mien.embeddings.packing import Precision
-from mien.gallery.qdrant_collections import JOURNAL, RECORDS, SAMPLES, Collections
-from mien.gallery.qdrant_points import Point, identity, matching, vector_of
 from mien.gallery.store import SCHEMA
+from mien.gallery.stores.qdrant_collections import JOURNAL, RECORDS, SAMPLES, Collections
+from mien.gallery.stores.qdrant_points import Point, identity, matching, vector_of
 
 __all__ = ["Journal", "Space", "State", "Step", "portions"]
 

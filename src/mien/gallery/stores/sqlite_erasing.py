@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.core.errors import StorageError, UsageError
-from mien.gallery.index import Index
-from mien.gallery.sqlite_file import INDEX, NAME, Database, connect, explained, locked, sync
-from mien.gallery.sqlite_reading import Reader
-from mien.gallery.sqlite_search import Searcher
+from mien.gallery.indexing.index import Index
+from mien.gallery.stores.sqlite_file import INDEX, NAME, Database, connect, explained, locked, sync
+from mien.gallery.stores.sqlite_reading import Reader
+from mien.gallery.stores.sqlite_search import Searcher
 
 __all__ = ["backup", "erase"]
 

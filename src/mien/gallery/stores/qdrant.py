@@ -4,8 +4,8 @@
 in the environment variable QDRANT_API_KEY. ``qdrant:FOLDER`` is the client's local mode: the same calls on a folder,
 for trials and tests. It keeps everything in memory, compares with all vectors, and is for one process at a time.
 
-Qdrant has no transactions: `mien.gallery.qdrant_journal` says how a change happens as a whole nevertheless, and what
-others may see meanwhile. `expect` is compared by the one process that may write, so it holds as that does.
+Qdrant has no transactions: `mien.gallery.stores.qdrant_journal` says how a change happens as a whole nevertheless,
+and what others may see meanwhile. `expect` is compared by the one process that may write, so it holds as that does.
 
 Vectors are stored as f16 or f32; there is no i8, since Qdrant's one-byte type is unsigned, and its quantization keeps
 the original too. A server multiplies f16 as they are stored, a little longer or shorter than 1: its scores are off by
@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 
 from mien.core.errors import GalleryChanged, ShapeMismatch, UsageError
 from mien.embeddings.packing import Precision, check_precision
-from mien.gallery.limits import check_change, check_count, check_queries, check_space, check_where
-from mien.gallery.qdrant_collections import RECORDS, SAMPLES, Address, Collections
-from mien.gallery.qdrant_journal import Journal, Space, State, Step, portions
-from mien.gallery.qdrant_points import (
+from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where, number_of
+from mien.gallery.stores.limits import check_change, check_count, check_queries, check_space, check_where
+from mien.gallery.stores.qdrant_collections import RECORDS, SAMPLES, Address, Collections
+from mien.gallery.stores.qdrant_journal import Journal, Space, State, Step, portions
+from mien.gallery.stores.qdrant_points import (
     PRECISIONS,
     entry_of,
     entry_points,
@@ -46,8 +47,7 @@ from mien.gallery.qdrant_points import (
     sample_of,
     sample_points,
 )
-from mien.gallery.records import ANYTHING, Change, Counts, Entry, Link, Person, Sample, Where, number_of
-from mien.gallery.values import check_texts
+from mien.gallery.stores.values import check_texts
 
 __all__ = ["QdrantStore"]
 

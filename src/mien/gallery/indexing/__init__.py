@@ -1,0 +1,1 @@
+"""Nearest vectors among many: a cache beside the default store."""
