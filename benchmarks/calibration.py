@@ -8,17 +8,15 @@ DATA (by default ``../shared/data``) holds ``age_gender``, ``identities`` and ``
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.people import CLEAR, DATA, SMALL, Shots, gather
+from benchmarks.people import CLEAR, SMALL, Shots, gather, read_options
 from mien.core.errors import NotCalibrated
 from mien.embeddings.calibration import Calibration, Range, Stratum, Traits
 from mien.embeddings.fitting import FEWEST_PAIRS, KINDS, RESAMPLES, Kind, fit_genuine, fit_stratum
@@ -225,12 +223,7 @@ def report_others(table: Calibration, adults: Set) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, nargs="?", default=DATA)
-    parser.add_argument("--write", type=Path)
-    parser.add_argument("--embedder", action="append")
-    parser.add_argument("--vectors", type=Path, help="keep the vectors here, and take them from here")
-    options = parser.parse_args()
+    options = read_options(__doc__)
     for model, space, first, second in gather(options.data, options.vectors, options.embedder or ()):
         curve = load_recognizability(space)
         if curve is None:

@@ -6,6 +6,7 @@ Two sets: one picture each of 394 people of all ages (``age_gender``, UTKFace cr
 
 from __future__ import annotations
 
+import argparse
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -177,6 +178,16 @@ def _shaken(image: Pixels, height: float, draw: np.random.Generator) -> Pixels:
 
 
 # -- vectors -----------------------------------------------------------------------------------------------------------
+
+
+def read_options(about: str | None) -> argparse.Namespace:
+    """What the benchmarks of tables and of curves are told: where pictures are, where to write, which embedders."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else None)
+    parser.add_argument("data", type=Path, nargs="?", default=DATA)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("--embedder", action="append")
+    parser.add_argument("--vectors", type=Path, help="keep the vectors here, and take them from here")
+    return parser.parse_args()
 
 
 def gather(data: Path, folder: Path | None, ids: Sequence[str] = ()) -> Iterator[tuple[str, str, Shots, Shots]]:

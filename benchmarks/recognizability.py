@@ -9,15 +9,13 @@ each against the clear pictures of the same person, but for the one that it is a
 
 from __future__ import annotations
 
-import argparse
 import itertools
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.people import DATA, Shots, gather
+from benchmarks.people import Shots, gather, read_options
 from mien.embeddings.recognizability import Recognizability, fit_recognizability
 from mien.engine import Engine
 
@@ -132,12 +130,7 @@ def report(model: str, space: str, crowd: Shots, adults: Shots) -> Recognizabili
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, nargs="?", default=DATA)
-    parser.add_argument("--write", type=Path)
-    parser.add_argument("--embedder", action="append")
-    parser.add_argument("--vectors", type=Path, help="keep the vectors here, and take them from here")
-    options = parser.parse_args()
+    options = read_options(__doc__)
     for model, space, crowd, adults in gather(options.data, options.vectors, options.embedder or ()):
         curve = report(model, space, crowd, adults)
         if options.write:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.errors import GalleryChanged
 from mien.gallery.records import Change, Entry, Link, Person, Sample
 from mien.gallery.store import Store
 
@@ -102,3 +103,16 @@ def contents(store: Store, *, spaces: Sequence[str] = (SPACE,)) -> dict[str, Any
         "entries": store.entries(),
         "looked": sorted(store.looked([*LOOKED, "0" * 16])),
     }
+
+
+def count_up(store: Store, *, times: int) -> None:
+    """Add one to a setting, so many times, computed from what it was; once more where others came before."""
+    for _ in range(times):
+        while True:
+            generation = store.generation()
+            count = int(store.meta().get("count", "0"))
+            try:
+                store.apply(Change(meta={"count": str(count + 1)}), expect=generation)
+                break
+            except GalleryChanged:
+                continue

@@ -213,6 +213,17 @@ def test_plain_vectors_of_any_encoder() -> None:
         assert [person.name for person in gallery.people()] == ["rex", "tom", "kit"]
 
 
+def test_a_face_of_somebody_without_a_name_says_how_to_give_one(gallery: Gallery, tmp_path: Path) -> None:
+    pictures = [painted.save(tmp_path, f"{variant}.png", (ADA, variant)) for variant in range(2)]
+    gallery.add(pictures)
+    gallery.cluster()
+    (person,) = gallery.people()
+    with pytest.raises(NoFace, match=f"its face is {person.id}'s already, who has no name: rename"):
+        gallery.enroll("ada", pictures[0])
+    gallery.rename(person, "ada")
+    assert gallery.enroll("ada", pictures[0]).person == gallery["ada"]
+
+
 def test_somebody_who_is_there_already_is_told_of(ada_and_bob: Gallery) -> None:
     done = ada_and_bob.enroll("adele", painted.picture((ADA, 9)))
     assert done.warnings == (f"'adele' looks like 'ada', who is here already ({done.warnings[0][-6:-2]}).",)

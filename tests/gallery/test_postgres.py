@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from mien.core.errors import GalleryChanged, GalleryError, MienError, SourceError, StorageError, UsageError
+from mien.core.errors import GalleryError, MienError, SourceError, StorageError, UsageError
 from mien.gallery.records import Change, Person, Sample, Where
 from mien.gallery.store import Store, open_store
 from mien.gallery.stores import postgres_connections, postgres_records
 from tests.gallery import servers
-from tests.gallery.holding import BEGINNING, SPACE, contents, unit
+from tests.gallery.holding import BEGINNING, SPACE, contents, count_up, unit
 from tests.gallery.machine import StoreMachine
 
 SECRET = "hunter2"
@@ -133,20 +134,9 @@ def test_a_change_that_fails_half_way_writes_nothing(begun: Store) -> None:
 
 @pytest.mark.server
 def test_of_many_that_computed_from_one_state_one_wins(postgres: str, begun: Store) -> None:
-    def add(store: Store) -> None:
-        for _ in range(5):
-            while True:
-                generation = store.generation()
-                count = int(store.meta().get("count", "0"))
-                try:
-                    store.apply(Change(meta={"count": str(count + 1)}), expect=generation)
-                    break
-                except GalleryChanged:
-                    continue
-
     others = [open_store(postgres) for _ in range(3)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(add, [begun, *others]))
+        list(pool.map(partial(count_up, times=5), [begun, *others]))
     assert begun.meta()["count"] == "20"
     for other in others:
         other.close()

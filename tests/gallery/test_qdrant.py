@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from mien.core.errors import GalleryChanged, GalleryError, SourceError, StorageError, UsageError
+from mien.core.errors import GalleryError, SourceError, StorageError, UsageError
 from mien.gallery.records import Change, Entry, Link, Person, Sample
 from mien.gallery.store import Store, open_store
 from mien.gallery.stores import qdrant_journal
 from mien.gallery.stores.qdrant_collections import JOURNAL, RECORDS, SAMPLES, Address
-from tests.gallery.holding import BEGINNING, SPACE, contents, unit
+from tests.gallery.holding import BEGINNING, SPACE, contents, count_up, unit
 from tests.gallery.machine import StoreMachine
 
 pytestmark = [
@@ -235,20 +236,9 @@ def test_one_that_dies_while_it_begins_is_begun_again(monkeypatch: pytest.Monkey
 
 
 def test_of_many_that_computed_from_one_state_one_wins(server: Server) -> None:
-    def add(store: Store) -> None:
-        for _ in range(3):
-            while True:
-                generation = store.generation()
-                count = int(store.meta().get("count", "0"))
-                try:
-                    store.apply(Change(meta={"count": str(count + 1)}), expect=generation)
-                    break
-                except GalleryChanged:
-                    continue
-
     stores = [open_store(PLACE) for _ in range(3)]
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(add, stores * 2))
+        list(pool.map(partial(count_up, times=3), stores * 2))
     assert stores[0].meta()["count"] == "18"
     assert stores[0].generation() == 18
 

@@ -259,6 +259,8 @@ class Enrolling(Base):
             reason = f"its face is too poor to be recognised by: {quality:.2f}, where {min_quality:g} is asked for."
         elif best.sample.id and (owner := self._owner(best.sample.id)) and owner.id != person.id:
             reason = f"its face is enrolled as {str(owner)!r} already."
+            if owner.name is None:
+                reason = f"its face is {owner.id}'s already, who has no name: rename() gives one."
         if reason:
             refused.append(Refusal(name, reason))
             return None

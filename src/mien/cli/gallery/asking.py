@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,19 +40,10 @@ def search(
     engine: Engine,
 ) -> None:
     """The nearest people of each face, and who it is, if it is anybody."""
-    failed = False
+    chosen = parse_where(where)
     with open_gallery(place, engine) as gallery:
-        for picture in pictures:
-            try:
-                found = gallery.search(
-                    picture, k=k, fpir=fpir, threshold=threshold, where=parse_where(where), exact=exact
-                )
-            except MienError as error:
-                failed = _failed(error, len(pictures))
-                continue
-            _print(picture, found, json)
-    if failed:
-        raise typer.Exit(1)
+        ask = partial(gallery.search, k=k, fpir=fpir, threshold=threshold, where=chosen, exact=exact)
+        _answer(pictures, ask, json)
 
 
 @takes_engine
@@ -65,24 +58,23 @@ def identify(
     engine: Engine,
 ) -> None:
     """Who is who in a crowd: nobody is in one picture twice."""
-    failed = False
     with open_gallery(place, engine) as gallery:
-        for picture in pictures:
-            try:
-                found = gallery.identify(picture, fpir=fpir, threshold=threshold, exact=exact)
-            except MienError as error:
-                failed = _failed(error, len(pictures))
-                continue
-            _print(picture, found, json)
+        _answer(pictures, partial(gallery.identify, fpir=fpir, threshold=threshold, exact=exact), json)
+
+
+def _answer(pictures: list[Path], ask: Callable[[Path], list[Found]], json: bool) -> None:
+    """Print what is found in each picture; one that fails does not end the others."""
+    failed = False
+    for picture in pictures:
+        try:
+            _print(picture, ask(picture), json)
+        except MienError as error:
+            if len(pictures) == 1:
+                raise  # for the exit code that it has by itself
+            print(f"mien: {error}", file=sys.stderr)
+            failed = True
     if failed:
         raise typer.Exit(1)
-
-
-def _failed(error: MienError, pictures: int) -> bool:
-    if pictures == 1:
-        raise error  # for the exit code that it has by itself
-    print(f"mien: {error}", file=sys.stderr)
-    return True
 
 
 def _print(picture: Path, found: list[Found], json: bool) -> None:

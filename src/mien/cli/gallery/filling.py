@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mien.cli.gallery.opening import Json, Place, open_gallery, tell
+from mien.cli.gallery.opening import Json, Place, open_gallery, tell, tell_all
 from mien.cli.options import parse_want, progress_bar, takes_engine
 from mien.core.errors import UsageError
 
@@ -93,12 +92,8 @@ def add(
             again=again,
             progress=show,
         )
-    for failure in done.failures:
-        print(f"mien: {failure}", file=sys.stderr)
     text = f"{done.pictures} pictures, {done.faces} new faces; {done.known} pictures were known, {done.poor} faces poor"
-    tell(done.to_dict(), text, json)
-    if done.failures:
-        raise typer.Exit(1)
+    tell_all(done.to_dict(), text, done.failures, json)
 
 
 @takes_engine
@@ -112,12 +107,8 @@ def names(
     """Name faces as the regions in their pictures say (XMP of the Metadata Working Group, or Microsoft's)."""
     with open_gallery(place, engine) as gallery:
         done = gallery.read_regions(source)
-    for failure in done.failures:
-        print(f"mien: {failure}", file=sys.stderr)
     text = f"{done.faces} faces named in {done.pictures} pictures, {done.people} new people; {done.unmatched} unmatched"
-    tell(done.to_dict(), text, json)
-    if done.failures:
-        raise typer.Exit(1)
+    tell_all(done.to_dict(), text, done.failures, json)
 
 
 @takes_engine

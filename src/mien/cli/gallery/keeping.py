@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mien.cli.gallery.opening import Json, Place, open_gallery, tell
+from mien.cli.gallery.opening import Json, Place, open_gallery, tell, tell_all
 from mien.cli.options import print_json, progress_bar, takes_engine
 
 if TYPE_CHECKING:
@@ -63,11 +63,7 @@ def tag(
     """Write who is where into pictures' metadata, or sidecars, as photo programs read it."""
     with open_gallery(place, engine) as gallery:
         done = gallery.write_regions(source, sidecar=not embed, confirmed=confirmed)
-    for failure in done.failures:
-        print(f"mien: {failure}", file=sys.stderr)
-    tell(done.to_dict(), f"{done.faces} names written to {done.pictures} pictures", json)
-    if done.failures:
-        raise typer.Exit(1)
+    tell_all(done.to_dict(), f"{done.faces} names written to {done.pictures} pictures", done.failures, json)
 
 
 @takes_engine

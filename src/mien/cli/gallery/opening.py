@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,10 +14,11 @@ from mien.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine
+    from mien.gallery.enrolling import Refusal
     from mien.gallery.people import Gallery
     from mien.gallery.records import Sample, Where
 
-__all__ = ["Json", "Place", "WhereOption", "date_of", "open_gallery", "parse_where", "tell"]
+__all__ = ["Json", "Place", "WhereOption", "date_of", "open_gallery", "parse_where", "tell", "tell_all"]
 
 Place = Annotated[
     str, typer.Argument(help="A folder, or the URL of a PostgreSQL or Qdrant server.", show_default=False)
@@ -46,6 +47,15 @@ def tell(value: dict[str, Any], text: str, json: bool) -> None:
         print_json(value)
     else:
         print(text)
+
+
+def tell_all(value: dict[str, Any], text: str, failures: Sequence[Refusal], json: bool) -> None:
+    """Print an answer and what could not be done, which makes the exit code 1."""
+    for failure in failures:
+        print(f"mien: {failure}", file=sys.stderr)
+    tell(value, text, json)
+    if failures:
+        raise typer.Exit(1)
 
 
 def date_of(seconds: float | None) -> str:

@@ -59,12 +59,11 @@ class PostgresStore:
     @classmethod
     def open(cls, place: str, *, create: bool, precision: Precision | None) -> PostgresStore:
         """See `mien.gallery.store.StoreMaker`."""
-        store = cls(Connections(*address_of(place)))
-        try:
+        with contextlib.ExitStack() as unless_open:
+            store = cls(Connections(*address_of(place)))
+            unless_open.callback(store.close)
             store._begin(create, precision)
-        except BaseException:
-            store.close()
-            raise
+            unless_open.pop_all()
         return store
 
     @property

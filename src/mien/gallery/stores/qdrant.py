@@ -20,6 +20,7 @@ in place.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -74,8 +75,9 @@ class QdrantStore:
         """See `mien.gallery.store.StoreMaker`."""
         if precision is not None and check_precision(precision) not in PRECISIONS:
             raise UsageError(f"Qdrant stores vectors as {' or '.join(PRECISIONS)}; got {precision!r}.")
-        store = cls(Collections(Address.of(place), create=create))
-        try:
+        with contextlib.ExitStack() as unless_open:
+            store = cls(Collections(Address.of(place), create=create))
+            unless_open.callback(store.close)
             if store._collections.fresh:  # nobody sees it before it is whole
                 store._collections.make(1)
                 store._journal.begin(1, precision or "f16")
@@ -84,9 +86,7 @@ class QdrantStore:
             if precision not in (None, stored):
                 raise UsageError(f"{store._collections.address.place} stores vectors as {stored}, not {precision}.")
             store._journal.settle()
-        except BaseException:
-            store.close()
-            raise
+            unless_open.pop_all()
         return store
 
     @property

@@ -122,7 +122,8 @@ class Collections:
         self._lock: Any = None
         if address.folder is not None:
             self._own(address.folder, create)
-        try:
+        with contextlib.ExitStack() as unless_open:
+            unless_open.callback(self.close)
             with self._explained():
                 self._client = (
                     QdrantClient(path=str(address.folder), force_disable_check_same_thread=True)
@@ -134,9 +135,7 @@ class Collections:
             self.fresh = self.numbers().get(SAMPLES) is None
             if self.fresh and not create:
                 raise SourceError(f"there is no gallery at {address.place}.")
-        except BaseException:
-            self.close()
-            raise
+            unless_open.pop_all()
 
     def ask(self, method: str, ending: str, **options: Any) -> Any:
         """Call a method of the client on one of the collections."""

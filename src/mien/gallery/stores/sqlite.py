@@ -92,8 +92,9 @@ class SqliteStore:
             raise UsageError("a path has no NUL character.")
         folder = Path(place).absolute()  # whatever the process makes its folder later
         _begin(folder, precision or "f16", create=create)
-        database = Database(folder / NAME, str(folder), patience=patience)
-        try:
+        with contextlib.ExitStack() as unless_open:
+            database = Database(folder / NAME, str(folder), patience=patience)
+            unless_open.callback(database.close)
             check(database)
             with database.reading() as db:
                 state = Reader(db).state()
@@ -102,9 +103,7 @@ class SqliteStore:
             store = cls(database, folder)
             if state.unerased:
                 store._erase_the_rest()
-        except BaseException:
-            database.close()
-            raise
+            unless_open.pop_all()
         return store
 
     @property
