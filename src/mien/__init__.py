@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from mien.core.faces import Face, Faces
     from mien.core.image import load_image, save_image
+    from mien.core.region import Region
     from mien.embeddings.checking import check
     from mien.embeddings.checks import Check
     from mien.embeddings.comparison import Verification, verify
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     )
     from mien.gallery.people import Gallery
     from mien.gallery.records import Person
+    from mien.masks.masking import mask
+    from mien.masks.view import Masks
     from mien.media.encoding import VideoWriter
     from mien.media.provenance import Provenance, provenance
     from mien.media.video import open_video
@@ -88,12 +91,14 @@ __all__ = [
     "InputError",
     "Item",
     "LicenseRefused",
+    "Masks",
     "MienError",
     "ModelError",
     "NoFace",
     "NotCalibrated",
     "Person",
     "Provenance",
+    "Region",
     "ShapeMismatch",
     "SourceError",
     "StorageError",
@@ -114,6 +119,7 @@ __all__ = [
     "detect",
     "generate",
     "load_image",
+    "mask",
     "open_video",
     "provenance",
     "save_image",
@@ -136,8 +142,10 @@ _HOMES = {
     "Failure": "mien.engine",
     "Gallery": "mien.gallery.people",
     "Item": "mien.engine",
+    "Masks": "mien.masks.view",
     "Person": "mien.gallery.records",
     "Provenance": "mien.media.provenance",
+    "Region": "mien.core.region",
     "Track": "mien.core.clip",
     "Tracking": "mien.engine",
     "Verification": "mien.embeddings.comparison",
@@ -148,6 +156,7 @@ _HOMES = {
     "detect": "mien.engine",
     "generate": "mien.swaps.generator",
     "load_image": "mien.core.image",
+    "mask": "mien.masks.masking",
     "open_video": "mien.media.video",
     "provenance": "mien.media.provenance",
     "save_image": "mien.core.image",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from mien.core.columns import (
     Levels,
     Placement,
     Points,
+    Regions,
     Scalar,
     Scores,
     Tracks,
@@ -49,6 +51,12 @@ MAKERS: dict[str, Callable[[int, int], Column]] = {
     "levels": lambda n, seed: Levels(_random(seed).random((n, 4)), layout="toy"),
     "tracks": lambda n, seed: Tracks(np.stack([_random(seed).integers(0, 99, n), _random(seed).integers(0, 2, n)], 1)),
     "points": lambda n, seed: Points(_random(seed).uniform(0, 500, (n, 2, 3)), names=("tip", "chin")),
+    "regions": lambda n, seed: Regions(
+        -_random(seed).integers(0, 80, (n, 3, 4, 5)) / 8 * (np.arange(3) > 0)[:, None, None],
+        names=("background", "skin", "hair"),
+        grids=_random(seed).uniform(0.01, 0.5, (n, 6)),
+        sizes=np.tile([640, 480], (n, 1)),
+    ),
     "vectors": lambda n, seed: Vectors(_random(seed).normal(size=(n, 5)), space="toy/1"),
 }
 
@@ -88,7 +96,7 @@ def test_json_round_trip_with_abstained_rows(name: str, count: int, seed: int, h
     values = full.values.copy()
     values[[h for h in holes if h < count]] = np.nan
     reasons = tuple("hidden" if row in holes else None for row in range(count))
-    column = type(full)(values, reasons=reasons, **full.meta)
+    column = replace(full, values=values, reasons=reasons)
     text = json.dumps([column[row].to_json() for row in range(count)])
     assert "NaN" not in text
     back = type(full).from_json(json.loads(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mien.core.fields import all_fields
 from mien.core.image import load_image
 from mien.core.labels import Place
 from mien.core.marks import AXES, CLOSED, FACE, GAZE, OPEN, net, track_color
+from tests.core.test_columns import MAKERS
 
 SIZE = (320, 240)
 GREY = np.full((240, 320, 3), 90, np.uint8)
@@ -74,6 +76,9 @@ def column(kind: str, count: int, *, nan: bool) -> Any:
         "distribution": ((2,), {"support": (1, 2)}), "points": ((68, 2), {"layout": "ibug68"}),
         "levels": ((68,), {"layout": "ibug68"}), "tracks": ((2,), {}), "vectors": ((4,), {"space": "toy/1"}),
     }  # fmt: skip
+    if kind == "regions":
+        regions = MAKERS[kind](count, 7)
+        return replace(regions, values=np.full_like(regions.values, np.nan)) if nan else regions
     shape, meta = shapes[kind]
     values = np.random.default_rng(0).random((count, *shape)) * (100 if kind == "points" else 1)
     if nan and count:

@@ -313,7 +313,7 @@ def test_a_runner_that_is_no_class() -> None:
 
 def test_a_closed_engine_says_so(engine: Engine) -> None:
     engine.detect(picture(200))
-    bundle = next(iter(engine._loaded.values())).bundle
+    bundle = next(iter(engine._models._loaded.values())).bundle
     engine.close()
     with pytest.raises(UsageError, match="closed"):
         bundle.session("model")  # its memory is given back even where somebody still holds it

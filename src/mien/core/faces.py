@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Flag,
         Levels,
         Placement,
+        Regions,
         Scalar,
         Scores,
         Tracks,
@@ -64,6 +65,7 @@ class _Fields:
         track: Tracks
         perclos: Scalar
         blendshapes: Scores
+        parse: Regions
         age: Distribution
         embedding: Vectors
         recognizability: Flag

@@ -2,7 +2,7 @@
 
 from mien.engine.engine import Engine
 from mien.engine.scanning import Failure, Item
-from mien.engine.steps import Batch, Detector, Follower, Step, TemporalStep, Tracker, TrackerMaker
+from mien.engine.steps import Batch, Detector, Follower, Matter, Step, TemporalStep, Tracker, TrackerMaker
 from mien.engine.tracking import Tracking
 from mien.engine.verbs import analyze, default_engine, detect, scan, set_default_engine, track
 
@@ -13,6 +13,7 @@ __all__ = [
     "Failure",
     "Follower",
     "Item",
+    "Matter",
     "Step",
     "TemporalStep",
     "Tracker",

@@ -5,14 +5,11 @@ It knows no model by name. A card says what its model gives and needs and which 
 
 from __future__ import annotations
 
+import copy
 import functools
-import importlib
-import logging
 import os
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack, cast
@@ -20,12 +17,13 @@ from typing import Any, Self, Unpack, cast
 import numpy as np
 
 from mien.core.columns import Vectors
-from mien.core.errors import CardError, MienError, ShapeMismatch, UsageError
+from mien.core.errors import MienError, ShapeMismatch, UsageError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.fields import all_jobs, check_want
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, ImageSource, load_image
 from mien.engine.ensemble import Ensemble
+from mien.engine.loading import LoadedModels
 from mien.engine.planning import Planner
 from mien.engine.scanning import Item, Picture, chunks, find, in_order
 from mien.engine.searching import Search, SearchOptions
@@ -34,23 +32,13 @@ from mien.engine.tracking import Stages, Tracking
 from mien.media.video import VideoSource, open_video
 from mien.models.card import Card
 from mien.models.catalogue import Catalogue
-from mien.models.license import Policy, notice
+from mien.models.license import Policy
 from mien.models.store import Progress, Store
-from mien.runtime.bundle import Bundle
 from mien.runtime.session import Mode, PrecisionName, SessionOptions, resolve_device
 
 __all__ = ["Engine"]
 
-logger = logging.getLogger("mien")
-
 PRESENCE_MINIMUM = 0.5  # below it the mesh says that its crop holds no face
-
-
-@dataclass
-class _Loaded:
-    runner: Any
-    bundle: Bundle
-    used: float
 
 
 class Engine:
@@ -111,20 +99,30 @@ class Engine:
             raise UsageError(f"threads is a whole number of 1 or more, not {threads!r}.")
         SessionOptions(precision=precision)  # refuses one that there is not
         self.threads = threads or SessionOptions().thread_count
-        self._process = os.getpid()
-        self._asked_device = device  # "auto" is settled file by file: an accelerator may not run each kind of file
         self._device = resolve_device(device)
         self.licenses = licenses
         self.catalogue = Catalogue.load() if catalogue is None else catalogue
-        self._planner = Planner(self.catalogue, licenses, models or {})
+        self._chosen: Mapping[str, str] = models or {}
+        self._planner = Planner(self.catalogue, licenses, self._chosen)
         self.store = Store(Path(cache) if cache else None, offline=offline, progress=progress or (lambda *_: None))
-        self._precision = precision
-        self._idle_unload = idle_unload
-        self._loaded: dict[tuple[str, Mode], _Loaded] = {}
-        self._making: dict[tuple[str, Mode], threading.Lock] = {}
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
-        self._closed = False
+        # "auto" is settled file by file: an accelerator may not run each kind of file.
+        options = {"device": device, "threads": self.threads, "precision": precision}
+        self._models = LoadedModels(self.store, options, idle_unload)
+
+    def with_models(self, **models: str) -> Self:
+        """The same engine, with other models for some fields or jobs: ``engine.with_models(parse="bisenet-fine")``.
+
+        Both share all that is loaded: closing one closes the other.
+
+        Raises
+        ------
+        UnknownModel, UnknownField, UsageError
+            If a model or field is unknown, or the one does not give the other.
+        """
+        chosen = {**self._chosen, **models}
+        other = copy.copy(self)
+        vars(other).update(_chosen=chosen, _planner=Planner(self.catalogue, self.licenses, chosen))
+        return other
 
     # -- choosing and planning ---------------------------------------------------------------------------------------
 
@@ -169,43 +167,7 @@ class Engine:
         return self._load(self.choose(name), mode)
 
     def _load(self, card: Card, mode: Mode) -> Any:
-        key = (card.id, mode)
-        with self._lock:
-            if self._closed:
-                raise UsageError("this engine is closed.")
-            if os.getpid() != self._process:  # its threads did not come along, and a call would wait for ever
-                raise UsageError("an engine does not survive a fork: make one in the child, or spawn the process.")
-            making = self._making.setdefault(key, threading.Lock())
-        with making:  # a long download of one model does not stop calls that use another
-            loaded = self._loaded.get(key) or self._make(card, mode)
-            loaded.used = time.monotonic()
-            with self._lock:
-                if self._closed:  # while it was loading
-                    raise UsageError("this engine is closed.")
-                self._loaded[key] = loaded
-                self._arm_timer()
-        return loaded.runner
-
-    def _make(self, card: Card, mode: Mode) -> _Loaded:
-        missing = [file for file in card.files.values() if not self.store.has(file)]
-        if missing and (note := notice(card)):
-            logger.warning(note)
-        options = SessionOptions(
-            device=self._asked_device,
-            threads=self.threads,
-            mode=mode,
-            cache_dir=self.store.cache / "compiled",
-            precision=self._precision,
-        )
-        bundle = Bundle(card, self.store.pull(card), options)
-        module, _, name = card.runner.partition(":")
-        try:
-            make = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise CardError(f"the card of {card.id!r} names a runner that cannot be loaded: {error}.") from error
-        if not isinstance(make, type):
-            raise CardError(f"the card of {card.id!r} names a runner that is no class: {card.runner}.")
-        return _Loaded(make(bundle), bundle, time.monotonic())
+        return self._models.get(card, mode)
 
     def preload(self, *names: str, mode: Mode = "latency") -> None:
         """Fetch and load the models for these fields and jobs now, so that the first picture does not wait."""
@@ -220,40 +182,12 @@ class Engine:
 
     def info(self) -> dict[str, Any]:
         """What really runs: device, threads, policy, and each loaded model with its sessions."""
-        with self._lock:
-            models = [
-                {"id": model_id, "mode": mode, "sessions": loaded.bundle.info()}
-                for (model_id, mode), loaded in self._loaded.items()
-            ]
-        return {"device": self._device.name, "threads": self.threads, "licenses": self.licenses, "models": models}
-
-    def _arm_timer(self) -> None:
-        if self._idle_unload is None or self._timer is not None:
-            return
-        self._timer = threading.Timer(self._idle_unload, self._unload_idle)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _unload_idle(self) -> None:
-        with self._lock:
-            self._timer = None
-            if self._idle_unload is None or self._closed:
-                return
-            # Runners that are at work are held by the calls that use them: dropping our reference is safe.
-            oldest = time.monotonic() - self._idle_unload
-            self._loaded = {key: loaded for key, loaded in self._loaded.items() if loaded.used > oldest}
-            if self._loaded:
-                self._arm_timer()
+        device, models = self._device.name, self._models.info()
+        return {"device": device, "threads": self.threads, "licenses": self.licenses, "models": models}
 
     def close(self) -> None:
         """Give the memory of all models back. The engine cannot be used afterwards; calls at work fail and say so."""
-        with self._lock:
-            self._closed = True
-            for loaded in self._loaded.values():
-                loaded.bundle.close()
-            self._loaded.clear()
-            if self._timer is not None:
-                self._timer.cancel()
+        self._models.close()
 
     def __enter__(self) -> Self:
         return self

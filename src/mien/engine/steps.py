@@ -19,7 +19,7 @@ from mien.core.faces import Faces
 from mien.core.image import Image
 from mien.media.video import Frame
 
-__all__ = ["Batch", "Detector", "Follower", "Step", "TemporalStep", "Tracker", "TrackerMaker"]
+__all__ = ["Batch", "Detector", "Follower", "Matter", "Step", "TemporalStep", "Tracker", "TrackerMaker"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ class Step(Protocol):
 
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """One row per face of the batch, in order."""
+        ...
+
+
+class Matter(Protocol):
+    """Separates people from the background: what gives the job "matte"."""
+
+    def matte(self, images: Sequence[Image]) -> list[NDArray[np.float32]]:
+        """How much of each pixel is people, (h, w) in [0, 1], as large as the network sees it: of each picture."""
         ...
 
 

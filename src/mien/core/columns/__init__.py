@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from mien.core.columns.base import Column
 from mien.core.columns.numbers import Distribution, Flag, Labels, Scalar, Scores, Vectors
+from mien.core.columns.regions import Regions
 from mien.core.columns.spatial import Angles, Directions, Levels, Placement, Points, Tracks
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Levels",
     "Placement",
     "Points",
+    "Regions",
     "Scalar",
     "Scores",
     "Tracks",
@@ -44,5 +46,6 @@ COLUMNS: Mapping[str, type[Column]] = {
         Levels,
         Tracks,
         Vectors,
+        Regions,
     )
 }

@@ -47,6 +47,7 @@ class Column:
     single: bool = field(default=False, kw_only=True, repr=False)
 
     axes: ClassVar[int] = 1  #: axes of a batch of values, the face's included
+    per_face: ClassVar[tuple[str, ...]] = ("values",)  #: the arrays that have a row for each face
     partial: ClassVar[bool] = False  #: whether some of a face's values may be missing; else one that is takes all along
     type_name: ClassVar[str]  #: the type's name in fields.toml
 
@@ -105,14 +106,15 @@ class Column:
         rows = np.arange(len(self.values))[index]
         single = rows.ndim == 0
         reasons = tuple(self.reasons[row] for row in np.atleast_1d(rows)) if self.reasons else ()
-        return replace(self, values=self.values[index], reasons=reasons, single=single)
+        cut: dict[str, Any] = {name: getattr(self, name)[index] for name in self.per_face}
+        return replace(self, reasons=reasons, single=single, **cut)
 
     # -- joining -----------------------------------------------------------------------------------------------------
 
     @property
     def meta(self) -> dict[str, Any]:
         """What all faces of the column share: names, support, space."""
-        own = {f.name for f in fields(Column)}
+        own = {*(f.name for f in fields(Column)), *self.per_face}
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
 
     @classmethod
@@ -131,7 +133,8 @@ class Column:
             if type(other) is not type(first) or not _same(first.meta, other.meta):
                 raise UsageError(f"cannot join {first.type_name} columns that differ in type, names, support or space.")
         reasons = tuple(r for c in columns for r in (c.reasons or (None,) * len(c)))
-        return replace(first, values=np.concatenate([column.values for column in columns]), reasons=reasons)
+        joined: dict[str, Any] = {n: np.concatenate([getattr(column, n) for column in columns]) for n in cls.per_face}
+        return replace(first, reasons=reasons, **joined)
 
     # -- other forms -------------------------------------------------------------------------------------------------
 

@@ -16,16 +16,18 @@ from mien.runtime.graphs.resnet import stages
 
 __all__ = ["VERSION", "build"]
 
-VERSION = 1
+VERSION = 2
 
 _CLASSES = 19
 _WIDTH = 128  # channels of the context
 
 
 def build(tensors: Mapping[str, NDArray[Any]]) -> Any:
-    """Draw the network: a picture (N, 3, H, W) to ``logits`` (N, 19, H, W); height and width are multiples of 32.
+    """Draw the network: a picture (N, 3, H, W) to ``logits`` (N, 19, H / 8, W / 8); both sides are multiples of 32.
 
-    The two heads that only helped the training are taken and left out.
+    The published network enlarges them to the picture's size, its first and last cells being the first and last
+    pixels: that is as slow as a fifth of it, and what they say is all in the small ones. The two heads that only helped
+    the training are taken and left out.
     """
     net = Drawing(tensors)
     picture = net.input("picture", 3, -1, -1)
@@ -37,8 +39,7 @@ def build(tensors: Mapping[str, NDArray[Any]]) -> Any:
     context = _conv(net, net.resize(context, at8), "cp.conv_head16", _WIDTH)
     _head(net, context, "conv_out16", 64)
     _head(net, deep, "conv_out32", 64)
-    logits = _head(net, _fuse(net, at8, context), "conv_out", 256)
-    return net.model(logits=net.resize(logits, picture, smooth=True))
+    return net.model(logits=_head(net, _fuse(net, at8, context), "conv_out", 256))
 
 
 def _conv(net: Drawing, x: Node, name: str, out: int, kernel: int = 3) -> Node:

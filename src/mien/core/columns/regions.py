@@ -1,0 +1,157 @@
+"""Columns of masks: scores of classes on a grid that lies over each face."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.columns.base import Column, Floats, rounded
+from mien.core.errors import ShapeMismatch, UsageError
+from mien.core.parts import classes_of, regions_of
+from mien.core.region import Region
+
+__all__ = ["Regions"]
+
+STEP, DEPTH = 0.125, 127  # of scores in JSON: eighths, and how many of them below the best class at most
+
+
+@dataclass(frozen=True, eq=False)
+class Regions(Column):
+    """Scores (logits) of K classes in the cells of a grid over each face: values (N, K, h, w).
+
+    As small as a network gives them: what they say of the picture's pixels is computed when a region is asked for.
+    A pixel outside of the grid belongs to the first class.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the K classes; the first is what is nothing else.
+    grids : (N, 6) float32
+        Where each grid lies: numbers of its `warp`. Of "affine", the rows of the map from pixels of the picture to
+        cells, both counted from the first one's centre.
+    sizes : (N, 2) float32
+        Width and height of the picture that each face is in.
+    warp : str
+        How grid and picture hang together: a name in `mien.core.grids.WARPS`.
+    """
+
+    names: tuple[str, ...] = ()
+    grids: Floats = field(default_factory=lambda: np.zeros((0, 6), np.float32))
+    sizes: Floats = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    warp: str = "affine"
+
+    axes: ClassVar[int] = 4
+    per_face: ClassVar[tuple[str, ...]] = ("values", "grids", "sizes")
+    type_name: ClassVar[str] = "regions"
+    schema: ClassVar[dict[str, Any]] = {
+        "classes": {"type": "array", "items": {"type": "string"}},
+        "warp": {"type": "string"},
+        "grid": {"type": "array", "items": {"type": "number"}, "minItems": 6, "maxItems": 6},
+        "cells": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+        "size": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+        "scores": {"type": "string", "contentEncoding": "base64"},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        lead = self.values.shape[: 1 - self.single]
+        if self.values.shape[len(lead)] != len(self.names):
+            raise ShapeMismatch(f"{len(self.names)} names for {self.values.shape[len(lead)]} classes.")
+        for name, width in (("grids", 6), ("sizes", 2)):
+            array = np.asarray(getattr(self, name), np.float32).view()
+            if array.shape != (*lead, width):
+                raise ShapeMismatch(f"{name} have the shape {(*lead, width)}, not {array.shape}.")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names that `region` knows."""
+        return regions_of(self.names)
+
+    def region(self, name: str) -> Region:
+        """The pixels of one region, or of one class: of one face, or the union of all.
+
+        An abstaining face has none.
+
+        Raises
+        ------
+        UsageError
+            If there is no such region, or the column is of no face, so that nobody knows the picture's size.
+        """
+        from mien.core.grids import render
+
+        classes = [self.names.index(one) for one in classes_of(name, self.names)]
+        if not self.single:
+            if not len(self):
+                raise UsageError("a column of no face does not know its picture.")
+            parts = [self[row].region(name) for row in range(len(self))]
+            return Region.union(parts, parts[0].size)
+        size = int(self.sizes[0]), int(self.sizes[1])
+        if bool(self.abstained):
+            return Region.empty(size)
+        return render(self.values, classes, self.grids, size, warp=self.warp)
+
+    def shares(self) -> NDArray[np.float32]:
+        """Share of the grid's cells that each class has, (N, K); NaN where a face abstained."""
+        best = self.values.argmax(axis=-3)
+        share = np.stack([(best == k).mean(axis=(-2, -1)) for k in range(len(self.names))], axis=-1)
+        return np.where(np.expand_dims(self.abstained, -1), np.nan, share).astype(np.float32)
+
+    def flat(self) -> dict[str, Any]:
+        """Share of the grid that each class has, (N,) each."""
+        shares = self.shares()
+        return {f".{name}": shares[:, k] for k, name in enumerate(self.names)}
+
+    def _brief(self) -> str:
+        return f"{len(self.names)} classes"
+
+    def _encode(self) -> dict[str, Any]:
+        behind = (self.values.max(axis=0) - self.values) / STEP
+        scores = zlib.compress(np.rint(behind.clip(0, DEPTH)).astype(np.uint8).tobytes(), 6)
+        return {
+            "classes": list(self.names),
+            "warp": self.warp,
+            "grid": rounded(self.grids, 6),
+            "cells": list(self.values.shape[1:]),
+            "size": [int(side) for side in self.sizes],
+            "scores": base64.b64encode(scores).decode("ascii"),
+        }
+
+    @classmethod
+    def from_json(cls, rows: Sequence[Mapping[str, Any]]) -> Self:
+        """The column of the faces whose :meth:`to_json` values are given, abstained ones included."""
+        given = {place: row for place, row in enumerate(rows) if "reason" not in row}
+        reasons = tuple(row.get("reason") for row in rows)
+        blank: Mapping[str, Any] = {"classes": [], "warp": "affine", "cells": [0, 0]}
+        first = next(iter(given.values()), blank)
+        shared = {key: first[key] for key in ("classes", "warp", "cells")}
+        height, width = (int(side) for side in shared["cells"])
+        shape = len(shared["classes"]), height, width
+        values = np.full((len(rows), *shape), np.nan, np.float32)
+        grids, sizes = np.full((len(rows), 6), np.nan, np.float32), np.zeros((len(rows), 2), np.float32)
+        for place, row in given.items():
+            if any(row[key] != value for key, value in shared.items()):
+                raise UsageError(f"{cls.type_name} values of different shapes or names in one result.")
+            values[place], grids[place], sizes[place] = _unpack(row["scores"], shape), row["grid"], row["size"]
+        return cls(
+            values, reasons=reasons, names=tuple(shared["classes"]), grids=grids, sizes=sizes, warp=shared["warp"]
+        )
+
+
+def _unpack(text: str, shape: tuple[int, int, int]) -> Floats:
+    count = int(np.prod(shape))
+    try:
+        stream = zlib.decompressobj()
+        raw = stream.decompress(base64.b64decode(text, validate=True), count + 1)  # a bomb is not unpacked
+    except (ValueError, zlib.error) as error:
+        raise UsageError(f"these are no scores of regions: {error}.") from error
+    if len(raw) != count:
+        raise UsageError(f"the scores of a grid of {shape} are {count} bytes, not {len(raw)}.")
+    return -np.frombuffer(raw, np.uint8).reshape(shape).astype(np.float32) * np.float32(STEP)
