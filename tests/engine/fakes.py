@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.clip import Event, Events, Track
-from mien.core.columns import Angles, Column, Distribution, Points, Scalar, Tracks, Vectors
+from mien.core.columns import Angles, Column, Distribution, Points, Regions, Scalar, Tracks, Vectors
 from mien.core.errors import ImageError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.image import Image
@@ -101,6 +101,26 @@ class Age(Runner):
         return {"age": Distribution(np.tile([0.5, 0.5], (len(batch.faces), 1)), support=(20, 40))}
 
 
+class Parser(Runner):
+    """The face is the upper half of its box, the lower half is hair; `params.softness` divides the scores."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.softness = float(bundle.card.params.get("softness", 1))
+
+    def describe(self, batch: Batch) -> Mapping[str, Column]:
+        count = len(batch.faces)
+        scores = np.full((count, 3, 8, 8), -20 / self.softness, np.float32)
+        scores[:, 1, :4] = scores[:, 2, 4:] = 20 / self.softness
+        boxes = batch.faces.boxes
+        scale = 8 / (boxes[:, 2:] - boxes[:, :2])  # cells of a pixel
+        zero = np.zeros(count)
+        x, y = (-boxes[:, axis] * scale[:, axis] + 0.5 * scale[:, axis] - 0.5 for axis in (0, 1))
+        grids = np.stack([scale[:, 0], zero, x, zero, scale[:, 1], y], axis=1)
+        sizes = np.array([batch.images[place].shape[1::-1] for place in batch.owner]).reshape(-1, 2)
+        return {"parse": Regions(scores, names=("background", "skin", "hair"), grids=grids, sizes=sizes)}
+
+
 def card(model_id: str, runner: str, gives: tuple[str, ...], needs: tuple[str, ...] = (), **changes: object) -> Card:
     values: dict[str, object] = {
         "id": model_id,
@@ -134,6 +154,8 @@ def catalogue() -> Catalogue:
             card("pose", "Pose", ("pose",), ("landmarks",)),
             card("embedder", "Embedder", ("embedding",), ("alignment",)),
             card("age", "Age", ("age",), ("alignment",)),
+            card("parser", "Parser", ("parse",), params={"sizes": {"fast": "soft-parser", "fine": "parser"}}),
+            card("soft-parser", "Parser", ("parse",), priority=20, params={"softness": 20}),
         ]
     )
 

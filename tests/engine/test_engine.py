@@ -311,6 +311,20 @@ def test_a_runner_that_is_no_class() -> None:
         engine.detect(picture())
 
 
+def test_other_models_share_what_is_loaded(engine: Engine) -> None:
+    engine.analyze(picture(200), want={"pose"})
+    other = engine.with_models(detect="noses")
+    assert (engine.choose("detect").id, other.choose("detect").id) == ("squares", "noses")
+    assert other.analyze(picture(200), want={"pose"}).models["detect"] == "noses"
+    assert fakes.made.count("pose") == 1  # the one that the first engine had made
+    assert other.with_models(alignment="points").choose("detect").id == "noses"  # choices add up
+    with pytest.raises(UnknownModel):
+        engine.with_models(detect="cats")
+    other.close()
+    with pytest.raises(UsageError, match="closed"):
+        engine.detect(picture(200))
+
+
 def test_a_closed_engine_says_so(engine: Engine) -> None:
     engine.detect(picture(200))
     bundle = next(iter(engine._models._loaded.values())).bundle
