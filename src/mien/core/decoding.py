@@ -17,7 +17,7 @@ from mien.core.errors import ImageError, ImageTooLarge, ShapeMismatch, SourceErr
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-__all__ = ["Image", "decode", "decode_pil", "from_array"]
+__all__ = ["Image", "decode", "decode_levels", "decode_pil", "from_array"]
 
 Image: TypeAlias = NDArray[np.uint8]
 """An upright picture: uint8 RGB of shape (H, W, 3)."""
@@ -58,6 +58,11 @@ def decode(file: BinaryIO, name: str, limit: int) -> Image:
         if pixels is not None:
             return _upright(pixels, _orientation(picture))
     return decode_pil(picture, name, limit)
+
+
+def decode_levels(file: BinaryIO, name: str, limit: int) -> NDArray[np.uint8]:
+    """Decode a file as a mask: its alpha, or its grey, as uint8 of shape (H, W). Errors as in `load_image`."""
+    return _decode(_identify(file, name), name, limit, _to_levels)
 
 
 def _identify(file: BinaryIO, name: str) -> PILImage:
@@ -105,12 +110,18 @@ def _decode_jpeg(data: bytes) -> Image | None:
 
 def decode_pil(picture: PILImage, name: str, limit: int) -> Image:
     """Convert a PIL image, decoded or not yet; `name` is for messages, `limit` in pixels. Errors as in `load_image`."""
+    return _decode(picture, name, limit, _to_rgb)
+
+
+def _decode(
+    picture: PILImage, name: str, limit: int, convert: Callable[[PILImage], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
     import PIL.Image
 
     _check_size(picture, name, limit)
     try:
         picture.load()
-        pixels = _to_rgb(picture)
+        pixels = convert(picture)
     except PIL.Image.DecompressionBombError as error:
         raise ImageTooLarge(f"{name} has more pixels than Pillow takes in {picture.format}.") from error
     except _BROKEN as error:
@@ -144,6 +155,18 @@ def _to_rgb(picture: PILImage) -> Image:
         picture = picture.convert("LA").convert("RGBA") if picture.mode == "La" else picture.convert("RGBA")
         picture = PIL.Image.alpha_composite(PIL.Image.new("RGBA", picture.size, "white"), picture)
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def _to_levels(picture: PILImage) -> NDArray[np.uint8]:
+    if picture.has_transparency_data:
+        picture = picture.convert("LA") if picture.mode == "La" else picture
+        return np.array(picture.convert("RGBA").getchannel("A"))
+    if picture.mode in ("1", "L"):
+        return np.array(picture.convert("L"))
+    pixels = _to_rgb(picture)
+    if (pixels != pixels[..., :1]).any():
+        raise ValueError("it is in colour and has no alpha, so it is no mask")
+    return np.ascontiguousarray(pixels[..., 0])
 
 
 def _orientation(picture: PILImage) -> int:

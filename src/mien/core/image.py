@@ -16,13 +16,22 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.decoding import Image, decode, decode_pil, from_array
+from mien.core.decoding import Image, decode, decode_levels, decode_pil, from_array
 from mien.core.errors import ShapeMismatch, SourceError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-__all__ = ["DEFAULT_MAX_PIXELS", "IMAGE_SUFFIXES", "Image", "ImageSource", "load_image", "pixel_limit", "save_image"]
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "IMAGE_SUFFIXES",
+    "Image",
+    "ImageSource",
+    "load_image",
+    "load_levels",
+    "pixel_limit",
+    "save_image",
+]
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PILImage | NDArray[Any]"
 """What `load_image` takes."""
@@ -98,6 +107,34 @@ def load_image(source: ImageSource, *, max_pixels: int | None = None) -> Image:
     raise UsageError(
         f"a picture is a path, bytes, a binary file, a PIL image or an array, not {type(source).__name__}."
     )
+
+
+def load_levels(source: str | os.PathLike[str] | bytes, *, max_pixels: int | None = None) -> NDArray[np.uint8]:
+    """Read a mask that is kept as a picture: its alpha if it has any, else its grey.
+
+    Parameters
+    ----------
+    source : path or bytes
+        Of any format that `load_image` reads.
+    max_pixels : int, optional
+        As in `load_image`.
+
+    Returns
+    -------
+    uint8 array of shape (H, W)
+        0 to 255; 16 bits are scaled to 8.
+
+    Raises
+    ------
+    SourceError, ImageError, ImageTooLarge
+        As `load_image`; also if it has neither alpha nor grey, but colours.
+    """
+    limit = pixel_limit(max_pixels)
+    if isinstance(source, bytes):
+        return decode_levels(io.BytesIO(source), "the picture given as bytes", limit)
+    name = _printable(source)
+    with _open(source, name) as file:
+        return decode_levels(file, name, limit)
 
 
 def save_image(

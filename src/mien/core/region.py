@@ -160,12 +160,17 @@ class Region:
 
     @classmethod
     def from_png(cls, source: str | os.PathLike[str] | bytes) -> Region:
-        """Read a grey picture, or the alpha of one that has it, as a region.
+        """Read a mask from a picture: its alpha if it has any, else its grey.
+
+        Parameters
+        ----------
+        source : path or bytes
+            PNG, or any other format that `mien.load_image` reads.
 
         Raises
         ------
         SourceError, ImageError
-            If it cannot be read.
+            As `mien.load_image`; also if it is in colour and has no alpha.
         """
         from mien.core.region_formats import read_png
 
@@ -341,10 +346,12 @@ class Region:
     # -- other forms -------------------------------------------------------------------------------------------------
 
     def to_png(self, path: str | os.PathLike[str]) -> Path:
-        """Write the levels as a grey PNG of the picture's size; a file that has the name is whole.
+        """Write the levels as a grey PNG of the picture's size; the file appears complete or not at all.
 
         Raises
         ------
+        UsageError
+            If `path` does not end in .png.
         StorageError
             If it cannot be written.
         """

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.core.errors import ShapeMismatch
+from mien.core.errors import ShapeMismatch, UsageError
+from mien.core.image import load_levels, save_image
 from mien.core.region import Region
 
 __all__ = ["decode_rle", "draw_svg", "encode_rle", "fill_polygons", "read_png", "trace_polygons", "write_png"]
@@ -125,9 +126,13 @@ def draw_svg(region: Region, color: str, tolerance: float) -> str:
 
 def write_png(region: Region, path: str | os.PathLike[str]) -> Path:
     """See `Region.to_png`."""
-    raise NotImplementedError
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path} must end in .png.")
+    save_image(region.to_levels(), path)
+    return path
 
 
 def read_png(source: str | os.PathLike[str] | bytes) -> Region:
     """See `Region.from_png`."""
-    raise NotImplementedError
+    return Region.from_mask(load_levels(source))
