@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,21 +18,23 @@ from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.geometry import invert, transform
 from mien.core.region import FULL, Region
 
-__all__ = ["WARPS", "Affine", "GridWarp", "margin", "render"]
+__all__ = ["WARPS", "Affine", "GridWarp", "Window", "label_map", "margin", "render"]
 
 Floats = NDArray[np.float32]
+Window: TypeAlias = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels of a picture
 SOFT_PIXELS = 1.0  # over which an edge fades at least, so that it has no stairs
+BEYOND = 1e4  # log odds that a pixel beyond the grid is of the first class
 STEEPEST = 12.0  # log odds that count as sure: beyond, a level is 0 or 255
 
 
 class GridWarp(Protocol):
     """How the cells of a grid and the pixels of a picture hang together, by the six numbers of a face's grid."""
 
-    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int]) -> Window:
         """The part of a picture of `size` (width, height) that the grid of (rows, columns) covers: x1, y1, x2, y2."""
         ...
 
-    def sample(self, values: Floats, grid: Floats, window: tuple[int, int, int, int], outside: float) -> Floats:
+    def sample(self, values: Floats, grid: Floats, window: Window, outside: float) -> Floats:
         """Values (h, w) at the pixels of a window, interpolated; `outside` where the grid does not reach."""
         ...
 
@@ -40,7 +42,7 @@ class GridWarp(Protocol):
 class Affine:
     """Grid cells are an affine map of the picture's pixels."""
 
-    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int]) -> Window:
         """See `GridWarp`."""
         h, w = cells
         corners = np.array([(-0.5, -0.5), (w - 0.5, -0.5), (-0.5, h - 0.5), (w - 0.5, h - 0.5)])
@@ -49,7 +51,7 @@ class Affine:
         high = np.ceil(seen.max(axis=0) + 1).clip(0, size).astype(int)
         return int(low[0]), int(low[1]), int(max(high[0], low[0])), int(max(high[1], low[1]))
 
-    def sample(self, values: Floats, grid: Floats, window: tuple[int, int, int, int], outside: float) -> Floats:
+    def sample(self, values: Floats, grid: Floats, window: Window, outside: float) -> Floats:
         """See `GridWarp`."""
         import cv2
 
@@ -118,20 +120,76 @@ def render(
     ShapeMismatch
         If `scores` do not have three axes.
     """
-    if warp not in WARPS:
-        raise UsageError(f"no warp of grids is called {warp!r}; there are {', '.join(WARPS)}.")
-    lead = margin(scores, classes)
-    if lead.ndim != 2:
-        raise ShapeMismatch(f"scores have the shape (K, h, w), not {np.shape(scores)}.")
     numbers = np.asarray(grid, np.float32)
+    window = _window(np.shape(scores), numbers, size, warp)
+    lead = margin(scores, classes)
     beyond = FULL if 0 in classes else 0
-    window = WARPS[warp].window(numbers, (lead.shape[0], lead.shape[1]), size)
     x1, y1, x2, y2 = window
     if x2 <= x1 or y2 <= y1:
         return Region(np.zeros((0, 0), np.uint8), (0, 0), size, beyond)
     outside = STEEPEST if beyond else -STEEPEST
     levels = _levels(WARPS[warp].sample(lead.clip(-STEEPEST, STEEPEST), numbers, window, outside))
     return Region(levels, (x1, y1), size, beyond).trimmed()
+
+
+def label_map(
+    scores: ArrayLike, grid: ArrayLike, size: tuple[int, int], *, warp: str = "affine"
+) -> tuple[Window, NDArray[np.uint8]]:
+    """Which class each pixel of a picture has: the best one, of scores interpolated to the pixel.
+
+    Parameters
+    ----------
+    scores : (K, h, w) array-like
+        Logits of at most 256 classes; beyond the grid all is of the first class.
+    grid : (6,) array-like
+        Numbers of the warp.
+    size : (width, height)
+        Of the picture.
+    warp : str
+        A name in `WARPS`.
+
+    Returns
+    -------
+    window : x1, y1, x2, y2
+        The part of the picture that the grid covers.
+    labels : (y2 - y1, x2 - x1) uint8
+        Indices of classes.
+
+    Raises
+    ------
+    UsageError
+        If there is no such warp.
+    ShapeMismatch
+        If `scores` do not have three axes.
+    """
+    values, numbers = np.asarray(scores, np.float32), np.asarray(grid, np.float32)
+    window = _window(values.shape, numbers, size, warp)
+    x1, y1, x2, y2 = window
+    labels = np.zeros((y2 - y1, x2 - x1), np.uint8)
+    if not labels.size:
+        return window, labels
+    best = np.full(labels.shape, -np.inf, np.float32)
+    for index in _leading(values):
+        outside = BEYOND if index == 0 else -BEYOND
+        score = WARPS[warp].sample(values[index], numbers, window, outside)
+        better = score > best
+        labels[better] = index
+        np.maximum(best, score, out=best)
+    return window, labels
+
+
+def _leading(values: Floats) -> list[int]:
+    """Classes that are the best or the second best of any cell: no other leads between cells."""
+    order = np.argpartition(values, len(values) - 2, axis=0)[-2:] if len(values) > 2 else np.arange(len(values))
+    return sorted({0, *np.unique(order).tolist()})
+
+
+def _window(shape: tuple[int, ...], grid: Floats, size: tuple[int, int], warp: str) -> Window:
+    if warp not in WARPS:
+        raise UsageError(f"no warp of grids is called {warp!r}; there are {', '.join(WARPS)}.")
+    if len(shape) != 3:
+        raise ShapeMismatch(f"scores have the shape (K, h, w), not {shape}.")
+    return WARPS[warp].window(grid, (shape[1], shape[2]), size)
 
 
 def _levels(lead: Floats) -> NDArray[np.uint8]:

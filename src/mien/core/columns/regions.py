@@ -98,6 +98,35 @@ class Regions(Column):
             return Region.empty(size)
         return render(self.values, classes, self.grids, size, warp=self.warp)
 
+    def labels(self) -> NDArray[np.uint8]:
+        """The class of each pixel, as its place in `names`: (H, W) uint8, of one face or of all.
+
+        Where two faces claim a pixel it goes to the one that is larger, as the nearer one hides what is behind it.
+        An abstaining face has none.
+
+        Raises
+        ------
+        UsageError
+            If the column is of no face, so that nobody knows the picture's size.
+        """
+        from mien.core.grids import label_map
+
+        if self.single:
+            rows = [self]
+        elif len(self):
+            scales = np.abs(np.linalg.det(self.grids.reshape(-1, 2, 3)[:, :, :2]))  # cells to a pixel
+            rows = [self[int(row)] for row in np.argsort(-scales, kind="stable")]
+        else:
+            raise UsageError("a column of no face does not know its picture.")
+        width, height = (int(side) for side in rows[0].sizes)
+        out = np.zeros((height, width), np.uint8)
+        for one in rows:
+            if bool(one.abstained):
+                continue
+            (x1, y1, x2, y2), labels = label_map(one.values, one.grids, (width, height), warp=one.warp)
+            np.copyto(out[y1:y2, x1:x2], labels, where=labels > 0)
+        return out
+
     def shares(self) -> NDArray[np.float32]:
         """Share of the grid's cells that each class has, (N, K); NaN where a face abstained."""
         best = self.values.argmax(axis=-3)
