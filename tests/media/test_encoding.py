@@ -337,3 +337,32 @@ def test_a_video_can_replace_the_one_that_it_comes_from(tmp_path: Path) -> None:
     with open_video(path) as video:
         assert isinstance(video, Video)
         assert video.has_audio
+
+
+@pytest.mark.parametrize(("suffix", "decoder"), [(".webm", "libvpx-vp9"), (".mov", "prores")])
+def test_alpha_comes_back(tmp_path: Path, suffix: str, decoder: str) -> None:
+    image = np.zeros((33, 47, 4), np.uint8)
+    image[..., 0] = 200
+    image[4:20, 4:24, 3] = 255
+    image[20:30, 4:24, 3] = 128
+    with VideoWriter(tmp_path / f"a{suffix}", alpha=True, rate=10) as writer:
+        for _ in range(3):
+            writer.write(image)
+    with av.open(str(tmp_path / f"a{suffix}")) as container:
+        stream = container.streams.video[0]
+        codec: Any = av.CodecContext.create(decoder, "r")  # FFmpeg's own decoder of VP9 leaves alpha out
+        codec.extradata = stream.codec_context.extradata
+        frames = [frame for packet in container.demux(stream) for frame in codec.decode(packet)]
+    assert len(frames) == 3
+    alpha = frames[1].to_ndarray(format="rgba")[..., 3].astype(int)
+    assert abs(alpha[8:16, 8:20] - 255).max() < 3
+    assert abs(alpha[23:27, 8:20] - 128).max() < 4
+    assert alpha[:, 30:].max() < 3
+
+
+def test_alpha_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"videos with alpha are written as \.mov, \.webm"):
+        VideoWriter(tmp_path / "a.mp4", alpha=True)
+    with pytest.raises(ShapeMismatch, match=r"\(H, W, 4\)"), VideoWriter(tmp_path / "a.mov", alpha=True) as writer:
+        writer.write(np.zeros((8, 8, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []

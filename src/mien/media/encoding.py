@@ -39,6 +39,7 @@ class Encoder:
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
+    pixels: str = "yuv420p"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Container:
         Ticks of its clock in a second: of all usual rates a multiple, and no more than MPEG-4 takes.
     options : mapping
         FFmpeg's options of the file.
+    clear : tuple of Encoder
+        Those of pictures with alpha; none where the file holds none that programs read.
     """
 
     format: str
@@ -67,10 +70,15 @@ class Container:
     copied: frozenset[str] | None
     clock: int
     options: Mapping[str, str] = field(default_factory=dict)
+    clear: tuple[Encoder, ...] = ()
 
 
 _H264: Final = (Encoder("libx264", {"crf": "18", "preset": "veryfast"}), Encoder("mpeg4", {"qmin": "2", "qmax": "4"}))
-_VP9: Final = (Encoder("libvpx-vp9", {"crf": "28", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),)
+_SWIFT: Final = {"crf": "28", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
+_VP9: Final = (Encoder("libvpx-vp9", _SWIFT),)
+_CLEAR_VP9: Final = (Encoder("libvpx-vp9", {**_SWIFT, "auto-alt-ref": "0"}, "yuva420p"),)  # else it refuses alpha
+# What editing programs take: ProRes 4444.
+_CLEAR_PRORES: Final = (Encoder("prores_ks", {"profile": "4444", "alpha_bits": "8"}, "yuva444p10le"),)
 _MP4: Final = Container(
     "mp4",
     _H264,
@@ -85,9 +93,9 @@ CONTAINERS: Final[Mapping[str, Container]] = MappingProxyType(
     {
         ".mp4": _MP4,
         ".m4v": _MP4,
-        ".mov": Container("mov", _H264, "aac", None, 60_000),
+        ".mov": Container("mov", _H264, "aac", None, 60_000, clear=_CLEAR_PRORES),
         ".mkv": Container("matroska", _H264, "aac", None, 1000),
-        ".webm": Container("webm", _VP9, "libopus", None, 1000),
+        ".webm": Container("webm", _VP9, "libopus", None, 1000, clear=_CLEAR_VP9),
     }
 )
 
@@ -111,11 +119,13 @@ class VideoWriter:
         Frames per second of pictures that come without a time; default: that of `like`, else 25.
     audio : bool
         Whether the sound of `like` is kept: copied where the file can hold it, else encoded anew.
+    alpha : bool
+        Whether pictures are RGBA: .mov (ProRes 4444) and .webm (VP9) keep what shines through.
 
     Raises
     ------
     UsageError
-        If the suffix is unknown, or a number is out of range.
+        If the suffix is unknown, its kind of file holds no alpha, or a number is out of range.
     StorageError
         If the file cannot be written.
 
@@ -132,6 +142,7 @@ class VideoWriter:
         size: tuple[int, int] | None = None,
         rate: float | None = None,
         audio: bool = True,
+        alpha: bool = False,
     ) -> None:
         self._path = Path(path)
         suffix = self._path.suffix.lower()
@@ -142,6 +153,10 @@ class VideoWriter:
         if rate is not None and not 0 < rate <= 1000:
             raise UsageError(f"rate is a number of frames a second above 0, up to 1000, not {rate!r}.")
         self._kind = CONTAINERS[suffix]
+        if alpha and not self._kind.clear:
+            clear = ", ".join(suffix for suffix, kind in CONTAINERS.items() if kind.clear)
+            raise UsageError(f"cannot write {self._path.name}: videos with alpha are written as {clear}.")
+        self._channels = 4 if alpha else 3
         self._like = like
         self._size = size or ((like.width, like.height) if like else None)
         self._rate = rate or (like.rate if like else 25.0)
@@ -160,7 +175,7 @@ class VideoWriter:
         Parameters
         ----------
         image : (H, W, 3) uint8
-            RGB and upright.
+            RGB and upright; (H, W, 4) RGBA where the video has alpha.
         time : float, optional
             When it is shown, in seconds; default: one frame after the last. Times keep their distances: a variable
             rate stays one.
@@ -176,8 +191,9 @@ class VideoWriter:
         """
         import av
 
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ShapeMismatch(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} {image.shape}.")
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != self._channels or not image.size:
+            shape = f"(H, W, {self._channels})"
+            raise ShapeMismatch(f"a frame is uint8 of shape {shape}, not {image.dtype} {image.shape}.")
         time = self._end if time is None else time
         if not max(self._time, -1e-6) < time < math.inf:
             raise UsageError(f"frames are written in the order of their times, from 0 s on; {time:g} s comes too late.")
@@ -229,11 +245,11 @@ class VideoWriter:
             raise UsageError(f"{self._path}: a video is at most {_LARGEST} pixels wide and high; give a smaller size=.")
         options = dict(self._kind.options)
         self._container = av.open(f"file:{self._part}", "w", format=self._kind.format, container_options=options)
-        encoder = _available(self._kind)
+        encoder = self._encoder = _available(self._kind, alpha=self._channels == 4)
         rate = Fraction(self._rate).limit_denominator(1001)
         width, height = (side + side % 2 for side in self._size)
         stream: Any = self._container.add_stream(encoder.name, rate=rate, options=dict(encoder.options))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, encoder.pixels
         codec = stream.codec_context
         codec.time_base = stream.time_base = Fraction(1, self._kind.clock)
         codec.thread_count = _THREADS
@@ -255,10 +271,15 @@ class VideoWriter:
         odd = [(0, side % 2) for side in fitted.shape[:2]]
         if any(more for _, more in odd):
             fitted = np.pad(fitted, [*odd, (0, 0)], mode="edge")
-        frame = VideoFrame.from_ndarray(np.ascontiguousarray(fitted), format="rgb24")
+        layout = "rgba" if self._channels == 4 else "rgb24"
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(fitted), format=layout)
         # One converter for all frames: to set one up takes ten times as long as to use it.
         return self._converter.reformat(
-            frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, threads=1
+            frame,
+            format=self._encoder.pixels,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
         )
 
     # -- closing -----------------------------------------------------------------------------------------------------
@@ -293,14 +314,15 @@ class VideoWriter:
                 self._container.close()
 
 
-def _available(kind: Container) -> Encoder:
+def _available(kind: Container, *, alpha: bool) -> Encoder:
     """The first encoder of a kind of file that this build of FFmpeg has; UsageError if it has none."""
     import av
 
-    for encoder in kind.encoders:
+    encoders = kind.clear if alpha else kind.encoders
+    for encoder in encoders:
         if encoder.name in av.codecs_available:
             return encoder
-    names = " nor ".join(encoder.name for encoder in kind.encoders)
+    names = " nor ".join(encoder.name for encoder in encoders)
     raise UsageError(f"no {kind.format} video can be written here: this build of FFmpeg has no {names}.")
 
 
@@ -314,7 +336,7 @@ def _fit(image: Image, size: tuple[int, int]) -> Image:
     scale = min(size[0] / width, size[1] / height)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
     resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    canvas = np.zeros((size[1], size[0], image.shape[2]), np.uint8)
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     canvas[top : top + inner[1], left : left + inner[0]] = resized
     return canvas
