@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from mien.gallery.people import Gallery
     from mien.gallery.records import Person
     from mien.masks.masking import mask
+    from mien.masks.matting import Matte, matte
     from mien.masks.view import Masks
     from mien.media.encoding import VideoWriter
     from mien.media.provenance import Provenance, provenance
@@ -92,6 +93,7 @@ __all__ = [
     "Item",
     "LicenseRefused",
     "Masks",
+    "Matte",
     "MienError",
     "ModelError",
     "NoFace",
@@ -120,6 +122,7 @@ __all__ = [
     "generate",
     "load_image",
     "mask",
+    "matte",
     "open_video",
     "provenance",
     "save_image",
@@ -143,6 +146,7 @@ _HOMES = {
     "Gallery": "mien.gallery.people",
     "Item": "mien.engine",
     "Masks": "mien.masks.view",
+    "Matte": "mien.masks.matting",
     "Person": "mien.gallery.records",
     "Provenance": "mien.media.provenance",
     "Region": "mien.core.region",
@@ -157,6 +161,7 @@ _HOMES = {
     "generate": "mien.swaps.generator",
     "load_image": "mien.core.image",
     "mask": "mien.masks.masking",
+    "matte": "mien.masks.matting",
     "open_video": "mien.media.video",
     "provenance": "mien.media.provenance",
     "save_image": "mien.core.image",

@@ -61,19 +61,19 @@ def mask(
     return Masks(found, engine)
 
 
-def sized(engine: Engine, size: Size | None) -> Engine:
-    """The engine with the model of a size for "parse".
+def sized(engine: Engine, size: Size | None, *, job: str = "parse") -> Engine:
+    """The engine with the model of a size for a field or job.
 
     Raises
     ------
     UsageError
-        If the model that parses has no such size.
+        If the model has no such size.
     """
     if size is None:
         return engine
-    card = engine.choose("parse")
+    card = engine.choose(job)
     sizes = card.params.get("sizes", {})
     if size not in sizes:
         known = f"has {', '.join(sizes)}" if sizes else "has one size only"
         raise UsageError(f"the model {card.id} {known}: {size!r} is none of its sizes.")
-    return engine.with_models(parse=sizes[size])
+    return engine.with_models(**{job: sizes[size]})

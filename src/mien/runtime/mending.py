@@ -4,13 +4,16 @@ What is mended, by pattern and never by a model's name:
 
 - inputs that nothing uses (weights that were declared as inputs and then replaced) are dropped;
 - a ``Reshape`` that names the batch of 1 it was exported with copies the batch of its input instead;
-- ``DequantizeLinear`` in blocks along one axis, which OpenVINO's reader knows only for matrices, is written out.
+- ``DequantizeLinear`` in blocks along one axis, which OpenVINO's reader knows only for matrices, is written out;
+- ``Convolution2DTransposeBias``, MediaPipe's own operation in TFLite files, is written out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,9 +43,10 @@ def read_network(core: Any, path: Path, weights: Path | None) -> Any:
     try:
         model = core.read_model(*files)
     except RuntimeError as error:
-        if "DequantizeLinear" not in str(error):
+        known = [name for name in _EXTENSIONS if name in str(error)]
+        if not known:
             raise
-        model = _core_with_dequantization().read_model(*files)
+        model = _core_with(known[0]).read_model(*files)
     drop_unused_inputs(model)
     return model
 
@@ -177,15 +181,6 @@ def _names_with_one_row(model: Any, picture: ImageInput | None) -> set[str]:
     return {name for name, sizes in shapes.items() if sizes and sizes[0].dim_value == 1}
 
 
-def _core_with_dequantization() -> Any:
-    import openvino as ov
-    from openvino.frontend.onnx import ConversionExtension
-
-    core = ov.Core()
-    core.add_extension(ConversionExtension("DequantizeLinear", _dequantize))
-    return core
-
-
 def _dequantize(node: Any) -> list[Any]:
     """Write out ONNX's ``(x - zero_point) * scale``, with one scale for all, per slice of an axis, or per block."""
     from openvino import opset13 as ops
@@ -210,3 +205,44 @@ def _dequantize(node: Any) -> list[Any]:
         result = ops.subtract(result, ops.convert(spread(node.get_input(2)), "f32"))
     outputs: list[Any] = ops.multiply(result, spread(scale)).outputs()
     return outputs
+
+
+def _transpose_convolution(node: Any) -> list[Any]:
+    """Write out MediaPipe's transposed convolution with a bias: NHWC, weights (out, height, width, in).
+
+    Its stride stands in bytes that the reader does not give. It is the size of the kernel in the networks that have
+    this operation: they double a picture by 2 x 2 pixels for each, and then the kind of padding makes no difference.
+    """
+    from openvino import opset13 as ops
+
+    x, weights, bias = (node.get_input(place) for place in range(3))
+    kernel = [size.get_length() for size in weights.get_partial_shape()][1:3]
+    if kernel != [2, 2]:
+        raise RuntimeError(f"Convolution2DTransposeBias with a kernel of {kernel} is not known")
+    first = ops.transpose(x, ops.constant(np.array([0, 3, 1, 2])))
+    filters = ops.transpose(weights, ops.constant(np.array([3, 0, 1, 2])))
+    none = [0, 0]
+    grown = ops.convolution_backprop_data(
+        first, filters.output(0), strides=kernel, pads_begin=none, pads_end=none, dilations=[1, 1]
+    )
+    last = ops.transpose(grown, ops.constant(np.array([0, 2, 3, 1])))
+    outputs: list[Any] = ops.add(last, bias).outputs()
+    return outputs
+
+
+#: Operations that OpenVINO cannot read, or not in all their forms: by whose reader, and how they are written out.
+_EXTENSIONS: Mapping[str, tuple[str, Callable[[Any], list[Any]]]] = MappingProxyType(
+    {
+        "DequantizeLinear": ("openvino.frontend.onnx", _dequantize),
+        "Convolution2DTransposeBias": ("openvino.frontend", _transpose_convolution),
+    }
+)
+
+
+def _core_with(operation: str) -> Any:
+    import openvino as ov
+
+    module, convert = _EXTENSIONS[operation]
+    core = ov.Core()
+    core.add_extension(importlib.import_module(module).ConversionExtension(operation, convert))
+    return core
