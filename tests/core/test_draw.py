@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.canvas import Canvas, text_size
-from mien.core.columns import COLUMNS, Angles, Directions, Distribution, Placement, Points, Scores, Tracks
+from mien.core.columns import COLUMNS, Angles, Directions, Distribution, Placement, Points, Regions, Scores, Tracks
 from mien.core.draw import draw
 from mien.core.faces import Faces
 from mien.core.fields import all_fields
 from mien.core.image import load_image
 from mien.core.labels import Place
-from mien.core.marks import AXES, CLOSED, FACE, GAZE, OPEN, net, track_color
+from mien.core.marks import AXES, CLOSED, FACE, GAZE, OPEN, PAINT, net, track_color
+from mien.core.palette import hex_color, region_color
+from mien.core.parts import CELEBAMASK, REGIONS
 from tests.core.test_columns import MAKERS
 
 SIZE = (320, 240)
@@ -219,6 +221,39 @@ def test_letters_grow_with_the_picture(scale: float) -> None:
     white = np.argwhere(near(image, (255, 255, 255), within=90))
     lines = white[:, 0].max() - white[:, 0].min()
     assert lines >= max(5, 0.015 * height)
+
+
+# --- regions ------------------------------------------------------------------------------------------------------
+
+
+def halves(*, size: tuple[int, int] = SIZE) -> Regions:
+    """Of one face: hair in the upper half of a square at the picture's left, nose in the lower one."""
+    scores = np.full((1, len(CELEBAMASK), 8, 8), -9, np.float32)
+    scores[0, CELEBAMASK.index("hair"), :4] = scores[0, CELEBAMASK.index("nose"), 4:] = 9
+    grid = np.array([[0.1, 0, 0, 0, 0.1, 0]], np.float32)  # ten pixels to a cell
+    return Regions(scores, names=CELEBAMASK, grids=grid, sizes=np.array([size], np.float32))
+
+
+def test_regions_are_painted_below_the_rest() -> None:
+    faces = some([[20, 10, 60, 60]], parse=halves())
+    image = drawn(faces)
+    for name, (x, y) in {"hair": (5, 5), "nose": (5, 60)}.items():
+        expected = PAINT * np.array(region_color(name)) + (1 - PAINT) * 90
+        assert np.abs(image[y, x] - expected).max() <= 1
+    np.testing.assert_array_equal(image[80:, 100:], GREY[80:, 100:])
+    assert near(image, FACE)[30, 18:23].any(), "the box lies on top"
+
+
+def test_regions_of_another_picture_are_not_painted() -> None:
+    np.testing.assert_array_equal(drawn(some(ONE, parse=halves(size=(90, 90)))), drawn(some(ONE)))
+
+
+def test_each_region_has_its_color() -> None:
+    colors = [region_color(name) for name in CELEBAMASK]
+    assert min(np.abs(np.subtract(a, b)).max() for a, b in itertools.combinations(colors, 2)) > 40
+    assert region_color("lips") == region_color("u_lip")
+    assert all(hex_color(name).startswith("#") for name in (*REGIONS, "hair - hat"))
+    assert region_color("hair - hat") == region_color("hair - hat") != region_color("hair & hat")
 
 
 # --- the canvas ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from mien.core.canvas import Canvas, Color, text_size
 from mien.core.fields import all_fields
 from mien.core.labels import Place, place_labels
-from mien.core.marks import Marked, draw_box, draw_field, layer_of
+from mien.core.marks import Marked, draw_box, draw_field, draw_ground, layer_of
 
 if TYPE_CHECKING:
     from mien.core.faces import Faces
@@ -45,6 +45,8 @@ def draw(
     """
     canvas = Canvas(image)
     marked = [Marked(face, frozenset(fields), canvas.size) for face in faces]
+    for name in fields:
+        draw_ground(canvas, faces, name)
     for one in marked:
         draw_box(canvas, one)
     for name in sorted(fields, key=layer_of):

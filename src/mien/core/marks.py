@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from mien.core.canvas import Canvas, Color
 from mien.core.fields import all_fields
 from mien.core.layouts import LAYOUTS, indices_of
+from mien.core.palette import region_color
 
 if TYPE_CHECKING:
-    from mien.core.columns import Angles, Directions, Placement, Points, Scores
-    from mien.core.faces import Face
+    from mien.core.columns import Angles, Directions, Placement, Points, Regions, Scores
+    from mien.core.faces import Face, Faces
 
 __all__ = [
     "AXES",
@@ -29,6 +30,7 @@ __all__ = [
     "Marked",
     "draw_box",
     "draw_field",
+    "draw_ground",
     "layer_of",
     "net",
     "track_color",
@@ -144,6 +146,37 @@ class Marked:
         x1, y1, x2, y2 = self.box
         return np.array([(x1 + (x2 - x1) * u, y1 + (y2 - y1) * v) for u, v in otherwise])
 
+
+# --- what lies below all of it ----------------------------------------------------------------------------------------
+
+PAINT: Final = 0.45  # of what is painted on a region; the rest is the picture
+
+
+def draw_ground(canvas: Canvas, faces: Faces, name: str) -> None:
+    """Paint a field of the picture's pixels: each class of regions in its colour, of all faces at once."""
+    painter = _GROUNDS.get(all_fields()[name].column)
+    if painter and len(faces):
+        painter(canvas, getattr(faces, name))
+
+
+def _regions(canvas: Canvas, column: Regions) -> None:
+    import cv2
+
+    labels = column.labels()
+    if labels.shape != canvas.size[::-1]:  # of another picture
+        return
+    x, y, width, height = cv2.boundingRect(labels)
+    labels, part = labels[y : y + height, x : x + width], canvas.image[y : y + height, x : x + width]
+    colors = np.array([region_color(one) for one in column.names] + [(0, 0, 0)] * (256 - len(column.names)), np.uint8)
+    for top in range(0, height, _ROWS):
+        some, below = labels[top : top + _ROWS], part[top : top + _ROWS]
+        painted = cv2.addWeighted(colors[some], PAINT, below, 1 - PAINT, 0)
+        cv2.copyTo(painted, some, below)  # where the class is not the first
+
+
+#: Painters by column type.
+_GROUNDS: Final[Mapping[str, Callable[[Canvas, Any], None]]] = MappingProxyType({"regions": _regions})
+_ROWS: Final = 512  # painted at a time: bounds the memory
 
 # --- the drawers ------------------------------------------------------------------------------------------------------
 
