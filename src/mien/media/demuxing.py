@@ -184,6 +184,7 @@ class Reader:
         self._turns: dict[int, Turn] = {}
         self._lost = 0
         self._first_error = ""
+        self.missing = 0.0
         try:
             self._stream = self._find_stream()
             self._start: Fraction | None = None
@@ -273,8 +274,11 @@ class Reader:
         self._note_end(end)
 
     def _note_end(self, end: float) -> None:
-        """Tell of a file that was cut short where no packet did."""
-        if not self._lost and self._claimed - end > max(0.5, 0.05 * self._claimed):
+        """Notice a file that was cut short, and tell of it where no packet did."""
+        if self._claimed - end <= max(0.5, 0.05 * self._claimed):
+            return
+        self.missing = self._claimed - end
+        if not self._lost:
             logger.warning(
                 "%s ends at %.2f s of the %.2f s that it claims: it may be cut short.", self._name, end, self._claimed
             )

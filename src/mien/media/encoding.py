@@ -16,8 +16,10 @@ import numpy as np
 from mien.core.errors import ShapeMismatch, StorageError, UsageError
 from mien.core.image import Image, pixel_limit
 from mien.media.demuxing import open_container
+from mien.media.provenance import Provenance
 from mien.media.sinks import begin
 from mien.media.sound import Sound
+from mien.media.video_xmp import append_box
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -62,6 +64,8 @@ class Container:
         FFmpeg's options of the file.
     clear : tuple of Encoder
         Those of pictures with alpha; none where the file holds none that programs read.
+    boxed : bool
+        Whether an XMP packet gets a box of its own; else FFmpeg puts the tag "xmp" where it belongs.
     """
 
     format: str
@@ -71,6 +75,7 @@ class Container:
     clock: int
     options: Mapping[str, str] = field(default_factory=dict)
     clear: tuple[Encoder, ...] = ()
+    boxed: bool = False
 
 
 _H264: Final = (Encoder("libx264", {"crf": "18", "preset": "veryfast"}), Encoder("mpeg4", {"qmin": "2", "qmax": "4"}))
@@ -86,6 +91,7 @@ _MP4: Final = Container(
     frozenset({"aac", "ac3", "alac", "eac3", "mp3", "mp3float"}),
     60_000,
     {"movflags": "+faststart"},  # the index stands in front, so that a browser starts before it has all
+    boxed=True,
 )
 
 #: Kinds of files that are written, by suffix.
@@ -121,6 +127,8 @@ class VideoWriter:
         Whether the sound of `like` is kept: copied where the file can hold it, else encoded anew.
     alpha : bool
         Whether pictures are RGBA: .mov (ProRes 4444) and .webm (VP9) keep what shines through.
+    provenance : Provenance, optional
+        Written into the file: as XMP, which `mien.provenance` reads, and as its comment, for people.
 
     Raises
     ------
@@ -143,6 +151,7 @@ class VideoWriter:
         rate: float | None = None,
         audio: bool = True,
         alpha: bool = False,
+        provenance: Provenance | None = None,
     ) -> None:
         self._path = Path(path)
         suffix = self._path.suffix.lower()
@@ -161,6 +170,7 @@ class VideoWriter:
         self._size = size or ((like.width, like.height) if like else None)
         self._rate = rate or (like.rate if like else 25.0)
         self._audio = audio and like is not None and like.has_audio
+        self._provenance = provenance
         self._last = -1  # tick of the frame before
         self._time = -1.0  # its time
         self._end = 0.0
@@ -245,6 +255,10 @@ class VideoWriter:
             raise UsageError(f"{self._path}: a video is at most {_LARGEST} pixels wide and high; give a smaller size=.")
         options = dict(self._kind.options)
         self._container = av.open(f"file:{self._part}", "w", format=self._kind.format, container_options=options)
+        if self._provenance:
+            self._container.metadata["comment"] = self._provenance.to_comment()
+            if not self._kind.boxed:
+                self._container.metadata["xmp"] = self._provenance.to_xmp().decode()
         encoder = self._encoder = _available(self._kind, alpha=self._channels == 4)
         rate = Fraction(self._rate).limit_denominator(1001)
         width, height = (side + side % 2 for side in self._size)
@@ -297,6 +311,8 @@ class VideoWriter:
                 whole = self._like is not None and self._like.ended
                 self._sound.finish(float("inf") if whole else self._end)
             self._container.close()
+            if self._provenance and self._kind.boxed:
+                append_box(self._part, self._provenance.to_xmp())
             self._part.replace(self._path)
         except (av.FFmpegError, OSError) as error:
             raise StorageError(f"cannot write {self._path}: {str(error.strerror).lower()}.") from error

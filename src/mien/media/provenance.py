@@ -46,8 +46,8 @@ class Provenance:
     Parameters
     ----------
     source_type : str, optional
-        IPTC code, for example "trainedAlgorithmicMedia" (made by a model) or "compositeWithTrainedAlgorithmicMedia"
-        (a picture with parts made by one).
+        IPTC code, for example "trainedAlgorithmicMedia" (made by a model), "compositeWithTrainedAlgorithmicMedia"
+        (a picture with parts made by one), "composite" (of several pictures) or "algorithmicallyEnhanced".
     tool : str, optional
         Software that wrote it, with its version.
     models : tuple of str
@@ -78,6 +78,26 @@ class Provenance:
         """Of a picture in which models made a part."""
         return cls("compositeWithTrainedAlgorithmicMedia", _tool(), models, seed)
 
+    @classmethod
+    def enhanced(cls, source: Provenance) -> Provenance:
+        """Of a picture that an algorithm changed while what it shows stayed the same, such as one made sharper.
+
+        What was synthetic stays so, with its models; its seed no longer makes it.
+        """
+        kind = source.source_type if source.synthetic else "algorithmicallyEnhanced"
+        return cls(kind, _tool(), source.models)
+
+    @classmethod
+    def composed(cls, *sources: Provenance) -> Provenance:
+        """Of a picture that is put together of others: synthetic where one of them says that it is.
+
+        IPTC's "composite" is of elements "any of which may or may not be" made by a model. That all of them are
+        captures ("compositeCapture") is more than anyone can know of pictures without a mark.
+        """
+        kind = "compositeSynthetic" if any(source.synthetic for source in sources) else "composite"
+        models = dict.fromkeys(model for source in sources for model in source.models)
+        return cls(kind, _tool(), tuple(models))
+
     @property
     def synthetic(self) -> bool | None:
         """True where the picture says that an algorithm made it or a part of it; None where that is not known.
@@ -106,6 +126,13 @@ class Provenance:
             '<?xpacket end="w"?>'
         ).encode()
 
+    def to_comment(self) -> str:
+        """The same in a line that people read, for files whose players show a comment."""
+        parts = [f"Digital source type: {VOCABULARY}{self.source_type}"] if self.source_type else []
+        parts += [self.tool] if self.tool else []
+        parts += [f"models: {', '.join(self.models)}"] if self.models else []
+        return "; ".join(parts)
+
     @classmethod
     def from_xmp(cls, packet: bytes) -> Provenance:
         """Read a packet that anyone may have written; one that is malformed or refused gives a `reason`."""
@@ -127,12 +154,12 @@ class Provenance:
 
 
 def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance:
-    """What a picture file says of its own making.
+    """What a picture or a video says of its own making.
 
     Parameters
     ----------
     source : path, bytes or binary file
-        JPEG, PNG, WebP or TIFF (HEIC where it can be read). Its pixels are not decoded.
+        JPEG, PNG, WebP or TIFF (HEIC where it can be read); MP4, MOV, Matroska or WebM. Pixels are not decoded.
 
     Returns
     -------
@@ -144,7 +171,7 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance
     SourceError
         If the file is missing or cannot be read.
     ImageError
-        If it is no picture.
+        If it is neither.
     """
     packet = read_packet(source)
     return Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")

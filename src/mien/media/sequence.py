@@ -32,6 +32,8 @@ class Pictures:
         If the source is none of these.
     """
 
+    missing = 0.0  # seconds that are claimed and not there: see `Video.missing`
+
     def __init__(
         self,
         source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],

@@ -115,6 +115,11 @@ class Video(Iterator[Frame]):
     ) -> None:
         self.close()
 
+    @property
+    def missing(self) -> float:
+        """Seconds that the file claims and does not hold, known when all frames were read."""
+        return self._reader.missing
+
     def __repr__(self) -> str:
         length = "" if self.duration is None else f", {self.duration:.2f} s"
         return f"Video({self.source}: {self.width}x{self.height}, {self.rate:.2f} frames/s{length})"

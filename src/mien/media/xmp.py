@@ -38,14 +38,14 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def read_packet(source: str | os.PathLike[str] | bytes | IO[bytes]) -> bytes | None:
-    """The XMP packet of a picture file; None where it has none. Pixels are not decoded.
+    """The XMP packet of a picture or of a video; None where it has none. Pixels are not decoded.
 
     Raises
     ------
     SourceError
         If the file is missing or cannot be read.
     ImageError
-        If it is no picture.
+        If it is neither.
     UsageError
         If the source is of another type.
     """
@@ -233,8 +233,14 @@ def _decode(packet: bytes) -> str | None:
 
 
 def _packet(file: IO[bytes], name: str) -> bytes | None:
-    """The XMP packet of a picture file."""
+    """The XMP packet of a picture or of a video."""
+    from mien.media.video_xmp import is_video, read_video_packet
+
     start = file.tell()
+    video = is_video(file.read(12))
+    file.seek(start)
+    if video:
+        return read_video_packet(file, name)
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of odd metadata; no pixel is decoded here, so neither matters.
