@@ -1,8 +1,9 @@
 """From a grid of class scores over a face to a region of the picture.
 
-The margin by which a region's classes lead is smooth from cell to cell, much like the distance to the region's edge:
-it is interpolated to the picture's pixels, and only there made a level. So one channel is enlarged, not one for each
-class, and edges run between the cells.
+The margin by which a region's classes lead, divided by how steep it is there, is about the distance to the region's
+edge. It is computed on a grid that is a few times finer than the scores, interpolated to the picture's pixels, and only
+there made a level. So the picture's size costs one channel, not one for each class; edges run between the cells; and
+they are as soft as a pixel is large, however sure the network is.
 """
 
 from __future__ import annotations
@@ -16,22 +17,36 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.geometry import invert, transform
+from mien.core.polar import TanhPolar
 from mien.core.region import FULL, Region
 
-__all__ = ["WARPS", "Affine", "GridWarp", "Window", "label_map", "margin", "render"]
+__all__ = ["WARPS", "Affine", "GridWarp", "Window", "label_map", "render"]
 
 Floats = NDArray[np.float32]
-Window: TypeAlias = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels of a picture
-SOFT_PIXELS = 1.0  # over which an edge fades at least, so that it has no stairs
+Window: TypeAlias = tuple[int, int, int, int]  # x1, y1, x2, y2, in whole pixels of a picture or cells of a grid
+SOFT_PIXELS = 1.5  # over which an edge fades, so that it has no stairs
+FINER = 4  # times as fine as the grid, at most, is what regions are made of: finer ones are the same to half a percent
+FAR = 3.0  # cells from an edge that count as far: there the distance need not be right
+LEAST_SLOPE = 1e-3  # log odds a cell: where nothing changes, no edge is near
 BEYOND = 1e4  # log odds that a pixel beyond the grid is of the first class
-STEEPEST = 12.0  # log odds that count as sure: beyond, a level is 0 or 255
 
 
 class GridWarp(Protocol):
     """How the cells of a grid and the pixels of a picture hang together, by the six numbers of a face's grid."""
 
-    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int]) -> Window:
-        """The part of a picture of `size` (width, height) that the grid of (rows, columns) covers: x1, y1, x2, y2."""
+    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int], part: Window | None = None) -> Window:
+        """The part of a picture of `size` (width, height) that the grid of (rows, columns) covers.
+
+        With a `part` of the grid, x1, y1, x2, y2 in cells, no more than what those cells cover.
+        """
+        ...
+
+    def points(self, grid: Floats, cells: tuple[int, int]) -> Floats:
+        """Where in the picture the middle of each cell of a grid of (rows, columns) is: (rows, columns, 2)."""
+        ...
+
+    def finer(self, grid: Floats, times: int) -> Floats:
+        """The same with `times` - 1 more cells between any two; the first and the last stay where they are."""
         ...
 
     def sample(self, values: Floats, grid: Floats, window: Window, outside: float) -> Floats:
@@ -42,14 +57,23 @@ class GridWarp(Protocol):
 class Affine:
     """Grid cells are an affine map of the picture's pixels."""
 
-    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int]) -> Window:
+    def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int], part: Window | None = None) -> Window:
         """See `GridWarp`."""
-        h, w = cells
-        corners = np.array([(-0.5, -0.5), (w - 0.5, -0.5), (-0.5, h - 0.5), (w - 0.5, h - 0.5)])
+        left, top, right, bottom = part or (0, 0, cells[1], cells[0])
+        corners = np.array([(x - 0.5, y - 0.5) for x in (left, right) for y in (top, bottom)])
         seen = transform(corners[None], invert(grid.reshape(1, 2, 3)))[0]
         low = np.floor(seen.min(axis=0)).clip(0, size).astype(int)
-        high = np.ceil(seen.max(axis=0) + 1).clip(0, size).astype(int)
-        return int(low[0]), int(low[1]), int(max(high[0], low[0])), int(max(high[1], low[1]))
+        high = np.ceil(seen.max(axis=0) + 1).clip(low, size).astype(int)
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+    def points(self, grid: Floats, cells: tuple[int, int]) -> Floats:
+        """See `GridWarp`."""
+        rows, columns = np.indices(cells)
+        return transform(np.stack([columns, rows], axis=-1), invert(grid.reshape(2, 3)))
+
+    def finer(self, grid: Floats, times: int) -> Floats:
+        """See `GridWarp`."""
+        return grid * np.float32(times)
 
     def sample(self, values: Floats, grid: Floats, window: Window, outside: float) -> Floats:
         """See `GridWarp`."""
@@ -72,27 +96,7 @@ class Affine:
 
 
 #: Warps by the name that a column gives.
-WARPS: Mapping[str, GridWarp] = MappingProxyType({"affine": Affine()})
-
-
-def margin(scores: ArrayLike, classes: Sequence[int]) -> Floats:
-    """By how much the best of some classes leads the best of the others, in each cell.
-
-    Parameters
-    ----------
-    scores : (K, h, w) array-like
-        Logits.
-    classes : sequence of int
-
-    Returns
-    -------
-    (h, w) float32
-    """
-    values = np.asarray(scores, np.float32)
-    inside = np.isin(np.arange(len(values)), classes)
-    if inside.all() or not inside.any():
-        return np.full(values.shape[1:], STEEPEST if inside.any() else -STEEPEST, np.float32)
-    return np.asarray(values[inside].max(axis=0) - values[~inside].max(axis=0), np.float32)
+WARPS: Mapping[str, GridWarp] = MappingProxyType({"affine": Affine(), "tanh-polar": TanhPolar()})
 
 
 def render(
@@ -120,16 +124,86 @@ def render(
     ShapeMismatch
         If `scores` do not have three axes.
     """
-    numbers = np.asarray(grid, np.float32)
-    window = _window(np.shape(scores), numbers, size, warp)
-    lead = margin(scores, classes)
-    beyond = FULL if 0 in classes else 0
+    import cv2
+
+    values, numbers = np.asarray(scores, np.float32), np.asarray(grid, np.float32)
+    kind = _warp(warp, values)
+    if 0 in classes:  # what is not the others, which all lie on the grid
+        return ~render(values, [index for index in range(len(values)) if index not in classes], grid, size, warp=warp)
+    cells = values.shape[1], values.shape[2]
+    rows, columns = np.nonzero(np.isin(values.argmax(axis=0), classes))
+    if not len(rows):
+        return Region.empty(size)
+    pitch = _pitch(kind.points(numbers, cells))
+    usual = float(np.median(pitch[rows, columns]))
+    near = 1 + int(np.ceil(SOFT_PIXELS / max(usual, 0.1)))  # cells around it in which its edge fades
+    part = (
+        max(int(columns.min()) - near, 0),
+        max(int(rows.min()) - near, 0),
+        min(int(columns.max()) + 1 + near, cells[1]),
+        min(int(rows.max()) + 1 + near, cells[0]),
+    )
+    window = kind.window(numbers, cells, size, part)
     x1, y1, x2, y2 = window
     if x2 <= x1 or y2 <= y1:
-        return Region(np.zeros((0, 0), np.uint8), (0, 0), size, beyond)
-    outside = STEEPEST if beyond else -STEEPEST
-    levels = _levels(WARPS[warp].sample(lead.clip(-STEEPEST, STEEPEST), numbers, window, outside))
-    return Region(levels, (x1, y1), size, beyond).trimmed()
+        return Region.empty(size)
+    finer = int(np.clip(np.ceil(usual / SOFT_PIXELS), 1, FINER))
+    scale = _enlarged(pitch, finer) * np.float32(FULL / SOFT_PIXELS)
+    distance, outside = _distance(values, classes, part, finer) * scale, -FAR * float(scale.max())
+    levels = kind.sample(distance, kind.finer(numbers, finer), window, outside)
+    bytes_ = cv2.add(levels, FULL / 2, dtype=cv2.CV_8U)  # type: ignore[call-overload] # rounds, and stops at 0 and 255
+    return Region(np.asarray(bytes_, np.uint8), (x1, y1), size).trimmed()
+
+
+def _distance(values: Floats, classes: Sequence[int], part: Window, finer: int) -> Floats:
+    """How far inside a region each place is, in cells, about: of a grid that is finer, and far outside beyond a part.
+
+    The scores are enlarged one by one, and only then compared: between two cells a region's margin is larger than that
+    of its cells lets expect, by so much that eyes would lose a fifth.
+    """
+    x1, y1, x2, y2 = part
+    shape = (values.shape[1] - 1) * finer + 1, (values.shape[2] - 1) * finer + 1
+    cut = values[:, y1:y2, x1:x2]
+    best: dict[bool, float | Floats] = {True: -BEYOND, False: -BEYOND}
+    for index in _leading(cut):
+        inside = index in classes
+        best[inside] = np.maximum(best[inside], _enlarged(cut[index], finer))
+    lead = np.asarray(best[True], np.float32) - np.asarray(best[False], np.float32)
+    distance = np.full(shape, -FAR, np.float32)
+    y, x = y1 * finer, x1 * finer
+    distance[y : y + lead.shape[0], x : x + lead.shape[1]] = (lead / _slope(lead, finer)).clip(-FAR, FAR)
+    return distance
+
+
+def _enlarged(values: Floats, finer: int) -> Floats:
+    """A grid (h, w) with `finer` - 1 interpolated values between any two: the first and last stay where they are."""
+    import cv2
+
+    if finer == 1 or 0 in values.shape:
+        return values
+    h, w = values.shape
+    m = np.array([(1 / finer, 0, 0), (0, 1 / finer, 0)])
+    flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+    size = (w - 1) * finer + 1, (h - 1) * finer + 1
+    return np.asarray(cv2.warpAffine(np.ascontiguousarray(values), m, size, flags=flags, borderMode=border), np.float32)
+
+
+def _slope(lead: Floats, finer: int) -> Floats:
+    """By how much a margin changes in a cell: of the change around each place, the range, smoothed."""
+    import cv2
+
+    side = max(finer // 2 * 2 + 1, 3)
+    around = np.ones((side, side), np.uint8)
+    change = (cv2.dilate(lead, around) - cv2.erode(lead, around)) * (finer / (side - 1))
+    return np.maximum(np.asarray(cv2.blur(change, (side, side)), np.float32), np.float32(LEAST_SLOPE))
+
+
+def _pitch(points: Floats) -> Floats:
+    """How many pixels of the picture a cell is wide: (h, w), the root of its area."""
+    if min(points.shape[:2]) < 2:
+        return np.ones(points.shape[:2], np.float32)
+    (ax, ay), (bx, by) = (np.moveaxis(np.gradient(points, axis=axis), -1, 0) for axis in (0, 1))
+    return np.asarray(np.sqrt(np.abs(ax * by - ay * bx)), np.float32)
 
 
 def label_map(
@@ -163,7 +237,8 @@ def label_map(
         If `scores` do not have three axes.
     """
     values, numbers = np.asarray(scores, np.float32), np.asarray(grid, np.float32)
-    window = _window(values.shape, numbers, size, warp)
+    kind = _warp(warp, values)
+    window = kind.window(numbers, (values.shape[1], values.shape[2]), size)
     x1, y1, x2, y2 = window
     labels = np.zeros((y2 - y1, x2 - x1), np.uint8)
     if not labels.size:
@@ -171,7 +246,7 @@ def label_map(
     best = np.full(labels.shape, -np.inf, np.float32)
     for index in _leading(values):
         outside = BEYOND if index == 0 else -BEYOND
-        score = WARPS[warp].sample(values[index], numbers, window, outside)
+        score = kind.sample(values[index], numbers, window, outside)
         better = score > best
         labels[better] = index
         np.maximum(best, score, out=best)
@@ -184,17 +259,9 @@ def _leading(values: Floats) -> list[int]:
     return sorted({0, *np.unique(order).tolist()})
 
 
-def _window(shape: tuple[int, ...], grid: Floats, size: tuple[int, int], warp: str) -> Window:
-    if warp not in WARPS:
-        raise UsageError(f"no warp of grids is called {warp!r}; there are {', '.join(WARPS)}.")
-    if len(shape) != 3:
-        raise ShapeMismatch(f"scores have the shape (K, h, w), not {shape}.")
-    return WARPS[warp].window(grid, (shape[1], shape[2]), size)
-
-
-def _levels(lead: Floats) -> NDArray[np.uint8]:
-    """Log odds to levels: the logistic function, by a table."""
-    table = FULL / (1 + np.exp(-np.linspace(-STEEPEST, STEEPEST, 256)))
-    table[0], table[-1] = 0, FULL
-    steps = ((lead + STEEPEST) * (255 / (2 * STEEPEST))).round().astype(np.uint8)
-    return np.asarray(table.round().astype(np.uint8)[steps])
+def _warp(name: str, scores: Floats) -> GridWarp:
+    if name not in WARPS:
+        raise UsageError(f"no warp of grids is called {name!r}; there are {', '.join(WARPS)}.")
+    if scores.ndim != 3:
+        raise ShapeMismatch(f"scores have the shape (K, h, w), not {scores.shape}.")
+    return WARPS[name]

@@ -158,6 +158,11 @@ class TanhPolar:
         turns, distances = (np.linspace(0, _last(grid), count) for count in cells)
         return from_polar(np.stack(np.meshgrid(distances, turns), axis=-1), grid).astype(np.float32)
 
+    def finer(self, grid: Floats, times: int) -> Floats:
+        """See `mien.core.grids.GridWarp`."""
+        del times  # the last row and column stay where they are
+        return grid
+
     def sample(self, values: Floats, grid: Floats, window: Window, outside: float) -> Floats:
         """See `mien.core.grids.GridWarp`."""
         import cv2
