@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.naming import Names
 from mien.cli.options import parse_region, parse_tiles, parse_want, print_json, progress_bar, takes_engine
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _report(items: Iterable[Item], sources: list[str], *, out: Path | None, draw
 
     as_table = sys.stdout.isatty() and not as_json
     pictures = faces = failures = 0
-    drawn: set[Path] = set()
+    names = Names(draw, sources) if draw else None
     with ExitStack() as stack:
         sink = stack.enter_context(open_sink(out)) if out else None
         # What is printed on a terminal shows the progress by itself, and a bar would be drawn between its lines.
@@ -112,8 +112,8 @@ def _report(items: Iterable[Item], sources: list[str], *, out: Path | None, draw
                 print(f"mien: {item.failure.message}", file=sys.stderr)
             if item.faces is not None:
                 faces += len(item.faces)
-                if draw:
-                    _write_drawing(item, draw, sources, drawn)
+                if names:
+                    _write_drawing(item, names)
             if sink:
                 sink.write(item.to_dict(), item.faces)
             elif not as_table:
@@ -160,21 +160,11 @@ def _print_table(item: Item) -> None:
         console.print(f"  also: {', '.join(wide)}; see --json or --out", style="dim", highlight=False)
 
 
-def _write_drawing(item: Item, folder: Path, sources: list[str], drawn: set[Path]) -> None:
+def _write_drawing(item: Item, names: Names) -> None:
     from mien.core.image import save_image
     from mien.media.sinks import make_folder
 
     assert item.faces is not None  # noqa: S101 - for the type checker: the caller has looked
-    path = Path(item.source)
-    # Below a folder that was named, a picture keeps its place; where two still meet, the later one gets a number.
-    roots = [root for source in sources if (root := Path(source).expanduser()) in path.parents]
-    relative = path.relative_to(roots[0]) if roots else Path(path.name)
-    moment = "" if item.time is None else f"-{item.time:08.3f}s"
-    target = folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}{moment}.drawn.jpg")
-    for number in itertools.count(2):
-        if target not in drawn:
-            break
-        target = target.with_name(f"{target.name.split('.drawn')[0]}.drawn~{number}.jpg")
-    drawn.add(target)
-    make_folder(target.parent)
-    save_image(item.faces.draw(), target, quality=90)
+    base = names.base(item)
+    make_folder(base.parent)
+    save_image(item.faces.draw(), base.with_name(f"{base.name}.drawn.jpg"), quality=90)

@@ -15,6 +15,7 @@ from mien.cli import (
     evaluate,
     gallery,
     generate,
+    mask,
     models,
     provenance,
     track,
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(analyze.detect)
 app.command()(analyze.analyze)
 app.command()(track.track)
+app.command()(mask.mask)
 app.command()(verify.verify)
 app.command()(check.check)
 app.command()(generate.generate)

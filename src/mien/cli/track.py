@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,7 +73,7 @@ def track(
         region=parse_region(region),
     )
     prints = json or not (sys.stdout.isatty() or outputs.any)
-    with tracking, _stops_at_ctrl_c(tracking) as stopped:
+    with tracking, stops_at_ctrl_c(tracking.stop) as stopped:
         outputs.check(place)
         clip = follow(tracking, outputs, prints=prints)
     _report(clip, outputs, to_stderr=prints)
@@ -177,13 +177,16 @@ def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
 
 
 @contextmanager
-def _stops_at_ctrl_c(tracking: Tracking) -> Iterator[list[int]]:
-    """The first Ctrl-C ends the clip in good order, a second one at once; the value is no longer empty then."""
+def stops_at_ctrl_c(end: Callable[[], None]) -> Iterator[list[int]]:
+    """The first Ctrl-C calls `end`, which ends the clip in good order; a second one breaks off.
+
+    The value is no longer empty then.
+    """
     stopped: list[int] = []
 
     def stop(number: int, _: object) -> None:
         stopped.append(number)
-        tracking.stop()
+        end()
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, stop)

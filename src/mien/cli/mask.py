@@ -1,0 +1,234 @@
+"""``mien mask``: regions of faces, of pictures, folders and videos, as masks, cut-outs, overlays, labels or records."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.analyze import Check, MaxFaces, MinScore, MinSize, Region, Rotations, Sources, Tile
+from mien.cli.options import parse_region, parse_tiles, print_json, progress_bar, takes_engine
+from mien.core.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from mien.cli.masking import Plan, Save
+    from mien.engine import Engine, Item
+    from mien.engine.searching import SearchOptions
+    from mien.masks.cuts import Cut, Wanted
+
+
+class StyleName(StrEnum):
+    """The forms of `mien.masks.styles.STYLES`."""
+
+    png = "png"
+    cutout = "cutout"
+    overlay = "overlay"
+    labels = "labels"
+    json = "json"
+    svg = "svg"
+
+
+class SizeName(StrEnum):
+    """How closely the network looks."""
+
+    fast = "fast"
+    balanced = "balanced"
+    fine = "fine"
+
+
+Regions = Annotated[
+    str | None,
+    typer.Option(help='Names or expressions, comma-separated: hair,lips or "face - hat, hair". Default: by style.'),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="A folder; of one picture a file; of a video a video, or a folder for its frames."),
+]
+Style = Annotated[
+    StyleName | None, typer.Option(help="What is written. Default: as the file's suffix says, else png: grey masks.")
+]
+
+
+@takes_engine
+def mask(
+    sources: Sources,
+    regions: Regions = None,
+    out: Out = None,
+    style: Style = None,
+    size: Annotated[SizeName | None, typer.Option(help="How closely the network looks.")] = None,
+    who: Annotated[str, typer.Option(help="Faces by number, comma-separated; in a video, people; or all.")] = "all",
+    per_face: Annotated[bool, typer.Option("--per-face", help="Write each face by itself.")] = False,
+    crop: Annotated[bool, typer.Option("--crop", help="Write no more than what is cut out.")] = False,
+    feather: Annotated[float, typer.Option(help="Pixels over which edges fade.", min=0)] = 0.0,
+    grow: Annotated[float, typer.Option(help="Pixels by which regions grow; below 0 they shrink.")] = 0.0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture, on a terminal too.")] = False,
+    fps: Annotated[float, typer.Option(help="Frames a second of pictures that become a video.", min=0.001)] = 25.0,
+    every: Annotated[int, typer.Option(help="Look for faces in every Nth frame of a video.", min=1)] = 3,
+    no_smooth: Annotated[bool, typer.Option("--no-smooth", help="Leave the flicker of a video in.")] = False,
+    min_score: MinScore = None,
+    min_size: MinSize = 0.0,
+    max_faces: MaxFaces = None,
+    check: Check = False,
+    tiles: Tile = "auto",
+    rotations: Rotations = False,
+    region: Region = None,
+    *,
+    engine: Engine,
+) -> None:
+    """Cut hair, lips, skin and other regions out of pictures and videos.
+
+    Ctrl-C ends a video after the frame at hand: what is written is complete, up to there.
+    """
+    from mien.cli.masking import plan_for
+    from mien.masks.cuts import Wanted
+    from mien.masks.masking import sized
+
+    plan = plan_for(sources, out, style.value if style else None, per_face=per_face, crop=crop)
+    named = tuple(part.strip() for part in (regions or plan.style.regions).split(","))
+    wanted = Wanted(regions=named, who=_parse_who(who), feather=feather, grow=grow)
+    options: SearchOptions = {
+        "min_score": min_score,
+        "min_size": min_size,
+        "max_faces": max_faces,
+        "check": check,
+        "tiles": parse_tiles(tiles),
+        "rotations": rotations,
+        "region": parse_region(region),
+    }
+    engine = sized(engine, size.value if size else None)
+    wanted.check(engine)
+    run = Run(plan, wanted, engine, as_json=json)
+    if plan.is_film:
+        run.film(options, every=every, smooth=not no_smooth, fps=fps)
+    else:
+        run.pictures(options)
+    run.report()
+
+
+def _parse_who(text: str) -> tuple[int, ...] | None:
+    if text == "all":
+        return None
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(number.isdecimal() for number in numbers):
+        raise UsageError(f"--who takes numbers of faces, such as 0 or 0,2, or all; got {text!r}.")
+    return tuple(dict.fromkeys(int(number) for number in numbers))
+
+
+@dataclass
+class Run:
+    """One call of the command: what it is to do, and how much was done."""
+
+    plan: Plan
+    wanted: Wanted
+    engine: Engine
+    as_json: bool
+    done: int = 0
+    faces: int = 0
+    failures: int = 0
+    stopped: bool = False
+
+    def pictures(self, options: SearchOptions) -> None:
+        """Cut out of pictures, one after the other; one that fails is told, and the rest goes on."""
+        items = self.engine.scan(
+            self.plan.pictures(), want={"landmarks", *self.wanted.fields}, keep_images=True, **options
+        )
+        prints = self.as_json or not (self.plan.writes or sys.stdout.isatty())
+        table = not prints and not self.plan.writes
+        shows = not (prints or table) or not sys.stdout.isatty()  # a bar would be drawn between the lines
+        with self.plan.open() as save, progress_bar("pictures", show=shows) as advance:
+            for one in items:
+                advance(1)
+                item, cut, files = self._cut(one, save)
+                if prints:
+                    self._print(item, cut, files)
+                elif table and cut:
+                    _print_table(item, cut)
+
+    def film(self, options: SearchOptions, *, every: int, smooth: bool, fps: float) -> None:
+        """Cut out of the frames of a video."""
+        from mien.cli.track import stops_at_ctrl_c
+        from mien.masks.film import mask_clip
+
+        if options["tiles"] == "auto":  # it would take several times as long
+            options["tiles"] = "off"
+        clip = mask_clip(
+            self.plan.sources[0],
+            regions=self.wanted.regions,
+            every=every,
+            reidentify=self.wanted.who is not None,
+            smooth=smooth,
+            fps=fps,
+            engine=self.engine,
+            **options,
+        )
+        prints = self.as_json or not self.plan.writes
+        bar = progress_bar("frames", total=clip.video.frame_count, show=not (prints and sys.stdout.isatty()))
+        with clip, self.plan.open(clip.video) as save, stops_at_ctrl_c(clip.stop) as stopped, bar as advance:
+            for one, _ in clip:
+                advance(1)
+                item, cut, files = self._cut(one, save)
+                if prints:
+                    self._print(item, cut, files)
+        self.stopped = bool(stopped)
+
+    def report(self) -> None:
+        """Say how much was done; exit with 1 if something failed or was broken off."""
+        if self.plan.writes:
+            what = "frames" if self.plan.is_film else "pictures"
+            told = f"{what}: {self.done}, faces: {self.faces}, failed: {self.failures}; {self.plan.out}"
+            print(told, file=sys.stderr)
+        if self.stopped:
+            print(f"mien: stopped after {self.done} frames.", file=sys.stderr)
+        if self.failures or self.stopped:
+            raise typer.Exit(1)
+
+    def _cut(self, item: Item, save: Save) -> tuple[Item, Cut | None, list[Path]]:
+        """Cut out of one picture, and write it; an item that says why where that failed."""
+        from mien.engine.scanning import Failure
+
+        self.done += 1
+        cut, files = None, list[Path]()
+        try:
+            cut = None if item.faces is None else self.wanted.of(item.faces, self.engine)
+            files = save(item, cut)
+        except (InputError, MemoryError) as error:
+            told = InputError(f"{item.source}: {error}") if isinstance(error, InputError) else error
+            item, cut = replace(item, faces=None, failure=replace(Failure.of(told), kind=type(error).__name__)), None
+        if cut is None:
+            self.failures += 1
+            print(f"mien: {item.failure.message if item.failure else item.source}", file=sys.stderr)
+        else:
+            self.faces += len(cut.numbers)
+        return item, cut, files
+
+    def _print(self, item: Item, cut: Cut | None, files: list[Path]) -> None:
+        from mien.cli.masking import record_of
+
+        print_json({**record_of(item, cut), **({"files": [str(path) for path in files]} if files else {})})
+
+
+def _print_table(item: Item, cut: Cut) -> None:
+    """The area of each region of each face."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    (width, height), count = cut.masks.size, len(cut.numbers)
+    console = Console()
+    told = "1 face" if count == 1 else f"{count} faces"
+    console.print(f"[bold]{escape(item.source)}[/bold]  {width}x{height}, {told}", highlight=False)
+    if not count:
+        return
+    table = Table(
+        "pixels of", *(f"face {number}" for number in cut.numbers), box=None, header_style="dim", padding=(0, 2)
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, areas in zip(cut.names, zip(*cut.areas(), strict=True), strict=True):
+        if any(area >= 1 for area in areas):
+            table.add_row(escape(name), *(f"{area:.0f}" if area >= 1 else "" for area in areas))
+    console.print(table)

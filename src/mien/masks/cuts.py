@@ -1,0 +1,204 @@
+"""``Wanted`` and ``Cut``: which regions of which faces are asked for, and what that is in one picture."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mien.core.errors import NoFace, UsageError
+from mien.core.parts import classes_of
+from mien.core.region import Region
+from mien.masks.view import SOURCES, FaceMasks, Masks
+
+if TYPE_CHECKING:
+    from mien.core.faces import Faces
+    from mien.core.image import Image
+    from mien.engine import Engine
+
+__all__ = ["Cut", "Wanted", "fields_of", "parts_of", "slug"]
+
+PARTS = "parts"  # stands for all regions that do not overlap
+_SIGNS = {"|": "or", "&": "and", "-": "without", "~": "not"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is cut out of pictures.
+
+    Parameters
+    ----------
+    regions : tuple of str
+        Names or expressions of regions, as `Masks.region` takes them; "parts" stands for all that do not overlap.
+    who : tuple of int, optional
+        Which faces: their places in the picture, or in a video the ids of their tracks. By default all.
+    feather : float
+        Pixels over which edges fade; see `Region.feather`.
+    grow : float
+        Pixels by which regions grow, below 0 shrink.
+
+    Raises
+    ------
+    UsageError
+        If a number is out of range.
+    """
+
+    regions: tuple[str, ...]
+    who: tuple[int, ...] | None = None
+    feather: float = 0.0
+    grow: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.feather <= 1000:
+            raise UsageError(f"edges are feathered by 0 to 1000 pixels, not {self.feather}.")
+        if not -1000 <= self.grow <= 1000:
+            raise UsageError(f"regions grow by -1000 to 1000 pixels, not {self.grow}.")
+        if not all(self.regions):
+            raise UsageError("an empty name names no region.")
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that these regions are rendered from."""
+        return fields_of(self.regions)
+
+    def check(self, engine: Engine) -> None:
+        """Load what parses, and refuse names that it does not know.
+
+        Raises
+        ------
+        UsageError
+            If there is no such region, which says which there are, or something is no expression of regions.
+        """
+        nobody = Masks(engine.analyze([], want={"parse"}, aligned=True), engine)
+        for one in self.regions:
+            if one != PARTS:
+                nobody.region(one)
+
+    def of(self, faces: Faces, engine: Engine) -> Cut:
+        """What that is of a picture's faces, which keep their picture.
+
+        Raises
+        ------
+        NoFace
+            If there are fewer faces than were asked for.
+        """
+        numbers = np.arange(len(faces))
+        if "track" in faces.columns:
+            numbers = faces.track.ids
+            rows = [row for row, number in enumerate(numbers) if self.who is None or int(number) in self.who]
+        elif self.who is None:
+            rows = numbers.tolist()
+        else:
+            rows = list(self.who)
+            if any(row >= len(faces) for row in rows):
+                raise NoFace(f"there is no face {max(rows)}: {len(faces)} were found, counted from 0.")
+        chosen = faces if self.who is None else faces[rows]
+        return Cut(Masks(chosen, engine), engine, self, tuple(int(numbers[row]) for row in rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """What was asked for of one picture.
+
+    Attributes
+    ----------
+    masks : Masks
+        Of the faces that were asked for.
+    numbers : tuple of int
+        Of these faces: their places in the picture, or the ids of their tracks.
+    """
+
+    masks: Masks
+    engine: Engine
+    wanted: Wanted
+    numbers: tuple[int, ...]
+
+    @property
+    def image(self) -> Image:
+        """The picture."""
+        return self.masks.faces.require_image()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The regions that were asked for, by name."""
+        parts = parts_of(self.masks.faces.parse.names)
+        listed = [name for one in self.wanted.regions for name in (parts if one == PARTS else (one,))]
+        return tuple(dict.fromkeys(listed))
+
+    @cached_property
+    def regions(self) -> Mapping[str, Region]:
+        """The regions by name, each of all faces together."""
+        return {name: self._shaped(self.masks, name) for name in self.names}
+
+    @property
+    def all(self) -> Region:
+        """All regions together."""
+        return Region.union(list(self.regions.values()), self.masks.size)
+
+    def each(self) -> Iterator[Cut]:
+        """The same of each face by itself."""
+        for row, number in enumerate(self.numbers):
+            yield replace(self, masks=Masks(self.masks.faces[[row]], self.engine), numbers=(number,))
+
+    def record(self) -> dict[str, Any]:
+        """Faces and their regions as JSON types: boxes are x1, y1, x2, y2; areas are in pixels; rle is COCO's."""
+        width, height = self.masks.size
+        faces = [self._face(number, one) for number, one in zip(self.numbers, self.masks, strict=True)]
+        return {"width": width, "height": height, "faces": faces}
+
+    def areas(self) -> list[list[float]]:
+        """Area in pixels of each region of each face."""
+        return [[self._shaped(one, name).area for name in self.names] for one in self.masks]
+
+    def _face(self, number: int, one: FaceMasks) -> dict[str, Any]:
+        face = self.masks.faces[self.numbers.index(number)]
+        score = None if np.isnan(face.score) else round(face.score, 5)
+        regions = {name: _region(self._shaped(one, name)) for name in self.names}
+        return {"face": number, "box": np.round(face.box.astype(float), 2).tolist(), "score": score, "regions": regions}
+
+    def _shaped(self, masks: Masks | FaceMasks, name: str) -> Region:
+        region, grow = masks.region(name), self.wanted.grow
+        region = region.dilate(grow) if grow > 0 else region.erode(-grow)
+        return region.feather(self.wanted.feather)
+
+
+def _region(region: Region) -> dict[str, Any]:
+    return {"area": round(region.area, 1), "box": list(region.bbox), "rle": region.to_rle()}
+
+
+def parts_of(classes: Iterable[str]) -> tuple[str, ...]:
+    """The regions that do not overlap, of the classes that a network knows."""
+    from mien.core.parts import regions_of
+
+    known = tuple(classes)
+    return tuple(name for name in regions_of(known) if name != "background" and len(classes_of(name, known)) == 1)
+
+
+def fields_of(expressions: Iterable[str]) -> frozenset[str]:
+    """The fields that regions are rendered from: those that parsing gives no classes for need more than it.
+
+    Raises
+    ------
+    UsageError
+        If something is no expression of regions.
+    """
+    fields = {"parse"}
+    for one in expressions:
+        try:
+            tree = ast.parse(one.strip(), mode="eval")
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            raise UsageError(f"{one!r} is no expression of regions, such as 'hair | face - occluded'.") from None
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        fields.update(field for name in names & SOURCES.keys() for field in SOURCES[name].needs)
+    return frozenset(fields)
+
+
+def slug(expression: str) -> str:
+    """An expression as a part of a file's name: ``face - hat`` is face-without-hat."""
+    words = re.findall(r"\w+|[|&~-]", expression)
+    return "-".join(_SIGNS.get(word, word) for word in words)
