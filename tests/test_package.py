@@ -17,8 +17,8 @@ FieldNotComputed Gallery GalleryChanged GalleryError HashMismatch ImageError Ima
 Item LicenseRefused Masks Matte MienError ModelError NoFace NotCalibrated Person Provenance Region ShapeMismatch
 SourceError StorageError
 Track Tracking UnknownField UnknownModel UnknownPerson UnsafeFile UsageError Verification VideoWriter
-WeightsUnavailable __version__ analyze check default_engine detect generate load_image mask matte open_video provenance
-save_image scan set_default_engine track verify
+WeightsUnavailable __version__ analyze background check default_engine detect generate load_image mask matte open_video
+provenance save_image scan set_default_engine track verify
 """
 
 

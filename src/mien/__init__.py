@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from mien.media.encoding import VideoWriter
     from mien.media.provenance import Provenance, provenance
     from mien.media.video import open_video
+    from mien.swaps.background import background
     from mien.swaps.edit import Edit
     from mien.swaps.generator import generate
 
@@ -116,6 +117,7 @@ __all__ = [
     "WeightsUnavailable",
     "__version__",
     "analyze",
+    "background",
     "check",
     "default_engine",
     "detect",
@@ -155,6 +157,7 @@ _HOMES = {
     "Verification": "mien.embeddings.comparison",
     "VideoWriter": "mien.media.encoding",
     "analyze": "mien.engine",
+    "background": "mien.swaps.background",
     "check": "mien.embeddings.checking",
     "default_engine": "mien.engine",
     "detect": "mien.engine",

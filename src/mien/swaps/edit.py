@@ -22,16 +22,18 @@ class Edit:
 
     Parameters
     ----------
-    image : (H, W, 3) uint8
-        The result.
+    image : (H, W, 3) or (H, W, 4) uint8
+        The result, RGB; or RGBA, where a part of it is transparent. Of a video, its first frame.
     provenance : Provenance
         What is written into each file of it. There is no way to save an edit without.
     faces : Faces
-        The faces of the result, in its pixels.
+        The faces of the result, in its pixels; none where the verb did not look for them.
     report : mapping
         How it came about: settings, numbers, what was refused. JSON types.
     layers : mapping of str to (H, W, ...) arrays
         Intermediate pictures and masks by name, where the verb has some.
+    path : Path, optional
+        The file, or the pattern of pictures, that the verb has written; a video is always in one.
     """
 
     image: Image
@@ -39,6 +41,7 @@ class Edit:
     faces: Faces
     report: Mapping[str, Any] = field(default_factory=dict)
     layers: Mapping[str, Image] = field(default_factory=dict)
+    path: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report", MappingProxyType(dict(self.report)))
@@ -49,12 +52,12 @@ class Edit:
         return f"Edit({width}x{height}, {len(self.faces)} faces, {self.provenance.source_type})"
 
     def save(self, path: str | os.PathLike[str], *, quality: int = 95) -> Path:
-        """Write the picture, marked as synthetic.
+        """Write the picture with its mark.
 
         Parameters
         ----------
         path : path
-            Its suffix says the format: JPEG, PNG, WebP or TIFF.
+            Its suffix says the format: JPEG, PNG, WebP, TIFF or AVIF; JPEG holds nothing transparent.
         quality : int
             Of JPEG and WebP, 1 to 100.
 
@@ -66,7 +69,7 @@ class Edit:
         Raises
         ------
         UsageError
-            If the format cannot carry the mark.
+            If the format cannot carry the mark, or the picture's transparency.
         StorageError
             If it cannot be written.
         """

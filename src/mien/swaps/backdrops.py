@@ -1,0 +1,299 @@
+"""What can stand behind people: the same place out of focus, a colour, another picture, another video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import ImageError, UsageError
+from mien.core.image import Image, ImageSource, load_image
+from mien.media.provenance import Provenance, provenance
+from mien.media.video import Frame, open_video
+
+__all__ = [
+    "Backdrop",
+    "Blur",
+    "Color",
+    "Levels",
+    "Moving",
+    "Still",
+    "blend",
+    "cover",
+    "cut_out",
+    "mark_of",
+    "parse_color",
+]
+
+Levels = NDArray[np.uint8]
+
+REACH = 5  # pixels of a lens's disc in the small picture: OpenCV filters larger ones through a Fourier transform
+UNSURE = 8  # levels of 255 up to which a pixel shows nothing of a person
+MOSTLY = 0.25  # of a pixel of the small picture that is background, at the least, for its colour to be known
+FAINT = np.float32(1e-3)
+LARGEST_BLUR = 2000.0
+
+
+class Backdrop(Protocol):
+    """Gives the picture that is seen where people are not."""
+
+    def behind(self, image: Image, levels: Levels, time: float) -> Image:
+        """The backdrop of a picture: (H, W, 3) uint8, never changed by who gets it.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8
+        levels : (H, W) uint8
+            How much of each pixel is people.
+        time : float
+            Seconds from the start of a video; 0 for a picture.
+        """
+        ...
+
+    def mark(self, source: Provenance) -> Provenance:
+        """What is true of a picture with this backdrop, made of one with the mark `source`."""
+        ...
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What it is, in JSON types."""
+        ...
+
+
+@dataclass(frozen=True)
+class Blur:
+    """The place itself, as a lens shows it that is focused on the people: each point of light becomes a disc.
+
+    People are taken out before and do not shine into it: what is averaged is only what surely is background (normalized
+    convolution), and light is averaged, not its levels, so that lamps stay bright.
+
+    Parameters
+    ----------
+    radius : float
+        Of the disc, in pixels.
+
+    References
+    ----------
+    Knutsson & Westin, *Normalized and Differential Convolution*, CVPR 1993.
+    """
+
+    radius: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.radius <= LARGEST_BLUR:
+            raise UsageError(f"a blur is above 0 and at most {LARGEST_BLUR:.0f} pixels, not {self.radius}.")
+
+    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it stands still
+        """See `Backdrop.behind`."""
+        import cv2
+
+        height, width = image.shape[:2]
+        # A blurred picture has no detail: it is made small, blurred there, and made large again.
+        shrink = max(1.0, self.radius / REACH)
+        size = max(1, round(width / shrink)), max(1, round(height / shrink))
+        away = np.asarray(levels <= UNSURE, np.uint8)
+        alone = cv2.resize(cv2.copyTo(image, away), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        share = cv2.resize(away * np.uint8(255), size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        sure = cv2.erode(np.where(share > MOSTLY, share, 0), np.ones((3, 3)))  # a matte ends before the person does
+        # Light is about the square of a level. Where no background is near, inside a body, what is there has to do.
+        light = np.square(alone / np.maximum(share, MOSTLY)[..., None])
+        plain = np.square(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32))
+        weighed = np.dstack([light * sure[..., None] + FAINT * plain, sure + FAINT])
+        total = cv2.filter2D(weighed, -1, _disc(self.radius / shrink), borderType=cv2.BORDER_REFLECT)
+        # Filters of large discs go through a Fourier transform and come back a little off.
+        mean = np.maximum(total[..., :3], 0) / np.maximum(total[..., 3:], FAINT / 2)
+        blurred = np.minimum(np.sqrt(mean) + 0.5, 255).astype(np.uint8)
+        return np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    def mark(self, source: Provenance) -> Provenance:
+        """See `Backdrop.mark`: an enhancement, since what is shown stays the same."""
+        return Provenance.enhanced(source)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """See `Backdrop.report`."""
+        return {"backdrop": "blur", "radius": self.radius}
+
+
+@dataclass(frozen=True)
+class Color:
+    """One colour, (red, green, blue) from 0 to 255."""
+
+    rgb: tuple[int, int, int]
+
+    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - always the same
+        """See `Backdrop.behind`."""
+        return np.broadcast_to(np.array(self.rgb, np.uint8), image.shape)
+
+    def mark(self, source: Provenance) -> Provenance:
+        """See `Backdrop.mark`."""
+        return Provenance.composed(source)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """See `Backdrop.report`."""
+        return {"backdrop": "color", "color": list(self.rgb)}
+
+
+class Still:
+    """A picture, as large as it covers the frame, from its middle.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file, PIL image or array
+        See `mien.load_image`.
+    """
+
+    def __init__(self, source: ImageSource) -> None:
+        self._image = load_image(source)
+        self._mark = mark_of(source)
+        self._fitted = self._image
+
+    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it stands still
+        """See `Backdrop.behind`."""
+        fitted = self._fitted
+        if fitted.shape != image.shape:
+            self._fitted = fitted = cover(self._image, (image.shape[1], image.shape[0]))
+        return fitted
+
+    def mark(self, source: Provenance) -> Provenance:
+        """See `Backdrop.mark`."""
+        return Provenance.composed(source, self._mark)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """See `Backdrop.report`."""
+        return {"backdrop": "image"}
+
+
+class Moving:
+    """Another video, over and over, each frame as large as it covers the frame before it, from its middle.
+
+    Parameters
+    ----------
+    source : path
+        See `mien.open_video`.
+    """
+
+    def __init__(self, source: str | os.PathLike[str]) -> None:
+        self._source = source
+        self._mark = mark_of(source)
+        self._video = open_video(source)
+        self._start = 0.0  # of the round at hand, in the time of the edited video
+        self._now = self._next = next(self._video)
+        self._fitted: tuple[Frame, Image] | None = None
+
+    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it moves by itself
+        """See `Backdrop.behind`; times go forward."""
+        while self._start + self._next.time <= time:
+            self._now = self._next
+            self._next = self._follow()
+        if self._fitted is None or self._fitted[0] is not self._now or self._fitted[1].shape != image.shape:
+            self._fitted = self._now, cover(self._now.image, (image.shape[1], image.shape[0]))
+        return self._fitted[1]
+
+    def _follow(self) -> Frame:
+        following = next(self._video, None)
+        if following is None:
+            self._start += self._now.time + 1 / self._video.rate
+            self._video = open_video(self._source)
+            following = next(self._video)
+        return following
+
+    def mark(self, source: Provenance) -> Provenance:
+        """See `Backdrop.mark`."""
+        return Provenance.composed(source, self._mark)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """See `Backdrop.report`."""
+        return {"backdrop": "video"}
+
+
+def parse_color(color: str | Sequence[int]) -> tuple[int, int, int]:
+    """A colour by its CSS name or hex ("white", "#00b140"), or by its red, green and blue from 0 to 255.
+
+    Raises
+    ------
+    UsageError
+        If it is no such colour.
+    """
+    from PIL import ImageColor
+
+    complaint = (
+        f"a colour is a name such as white, hex such as #00b140, or red, green, blue from 0 to 255, not {color!r}."
+    )
+    if isinstance(color, str):
+        try:
+            values: Sequence[int] = ImageColor.getrgb(color.strip())
+        except ValueError:
+            raise UsageError(complaint) from None
+        if len(values) == 4 and values[3] != 255:
+            raise UsageError(f"{color!r} lets something shine through: for that, cut out with transparent.")
+        values = values[:3]
+    else:
+        values = tuple(color)
+    if len(values) != 3 or not all(isinstance(v, int | np.integer) and 0 <= v <= 255 for v in values):
+        raise UsageError(complaint)
+    red, green, blue = (int(value) for value in values)
+    return red, green, blue
+
+
+def cover(image: Image, size: tuple[int, int]) -> Image:
+    """The middle of a picture, as large as it fills (width, height)."""
+    import cv2
+
+    height, width = image.shape[:2]
+    scale = max(size[0] / width, size[1] / height)
+    # What will be seen is cut out first, so that no more than that is resized.
+    w, h = min(width, max(1, round(size[0] / scale))), min(height, max(1, round(size[1] / scale)))
+    left, top = (width - w) // 2, (height - h) // 2
+    part = image[top : top + h, left : left + w]
+    if (w, h) == size:
+        return np.ascontiguousarray(part)
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
+
+
+def blend(front: Image, back: Image, levels: Levels) -> Image:
+    """One picture over another: `front` where `levels` are 255, `back` where they are 0, mixed between.
+
+    As `Region.apply`, and three times as fast: only what is mixed is computed.
+    """
+    import cv2
+
+    out: Image = back.copy()
+    cv2.copyTo(front, (levels == 255).view(np.uint8), out)
+    mixed = np.flatnonzero((levels > 0) & (levels < 255))
+    share = levels.reshape(-1)[mixed, None].astype(np.uint16)
+    colors = out.reshape(-1, 3)
+    colors[mixed] = (front.reshape(-1, 3)[mixed] * share + colors[mixed] * (255 - share) + 127) // 255
+    return out
+
+
+def cut_out(front: Image, levels: Levels) -> Image:
+    """A picture, black where `levels` are 0: what is transparent must not hide what was there."""
+    import cv2
+
+    return np.asarray(cv2.copyTo(front, levels), np.uint8)
+
+
+def _disc(radius: float) -> NDArray[np.float32]:
+    """A disc with a smooth edge, of sum 1."""
+    reach = int(np.ceil(radius))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
+    return np.asarray(disc / disc.sum(), np.float32)
+
+
+def mark_of(source: Any) -> Provenance:
+    """What a picture or a video says of its making: what is no file says nothing."""
+    if not isinstance(source, str | os.PathLike | bytes):
+        return Provenance(reason="it is no file.")
+    try:
+        return provenance(source)
+    except ImageError as error:  # of a kind that carries no mark, such as AVI
+        return Provenance(reason=str(error))

@@ -1,0 +1,201 @@
+"""``background``: people stay as they are, and what is behind them is blurred, replaced or taken out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from mien.core.errors import UsageError
+from mien.core.faces import Faces
+from mien.core.image import Image, ImageSource
+from mien.engine import Engine, default_engine
+from mien.engine.steps import Matter
+from mien.masks.masking import Size, sized
+from mien.masks.matting import SteadyMatte, matte
+from mien.masks.refining import refine
+from mien.media.provenance import Provenance
+from mien.media.video import VIDEO_SUFFIXES, Frame, Video, VideoSource, open_video
+from mien.swaps.backdrops import Backdrop, Blur, Color, Levels, Moving, Still, blend, cut_out, mark_of, parse_color
+from mien.swaps.edit import Edit
+from mien.swaps.film import film, open_writer
+
+__all__ = ["Background", "background", "choose", "is_video"]
+
+
+def background(
+    target: ImageSource | Video,
+    *,
+    blur: float | None = None,
+    color: str | tuple[int, int, int] | None = None,
+    image: ImageSource | None = None,
+    transparent: bool = False,
+    size: Size | None = None,
+    out: str | os.PathLike[str] | None = None,
+    engine: Engine | None = None,
+) -> Edit:
+    """Blur, replace or take out what is behind the people of a picture or a video.
+
+    Parameters
+    ----------
+    target : path, bytes, binary file, PIL image, (H, W, 3) uint8 RGB array, or Video
+        A picture, as for `mien.load_image`; or a video: its path, or one from `mien.open_video`.
+    blur : float, optional
+        Out of focus: the radius in pixels of the disc that a point of light becomes.
+    color : str or (red, green, blue), optional
+        One colour: a CSS name, hex, or numbers from 0 to 255.
+    image : path, bytes, binary file, PIL image or array, optional
+        Another picture, as large as it covers the target, from its middle. For a video also the path of another video,
+        which is shown over and over.
+    transparent : bool
+        Nothing: the result is RGBA. Of a video, .webm and .mov keep that, and pictures such as ``frames/%05d.png``.
+    size : {"fast", "balanced", "fine"}, optional
+        How closely the network looks: see `mien.matte`. Fast is for video.
+    out : path, optional
+        Where to write the result; a video needs it: .mp4 .m4v .mov .mkv .webm, with the target's sound, or pictures
+        such as ``frames/%05d.png``.
+    engine : Engine, optional
+        Default: `mien.default_engine()`.
+
+    Returns
+    -------
+    Edit
+        Its ``layers["alpha"]`` (H, W) uint8 says how much of each pixel is people: where it is 255, the picture is
+        the target's to the bit. Of a video, the picture and its alpha are the first frame's.
+
+    Raises
+    ------
+    UsageError
+        If not exactly one of `blur`, `color`, `image` and `transparent` is given, or one of them makes no sense; if a
+        video has no `out`; if the model has no such size.
+    ImageError, SourceError
+        If the target or the image cannot be read, or a video was cut short.
+    StorageError
+        If the result cannot be written. After an error there is no file.
+    ModelError, DeviceUnavailable
+        As `mien.detect`.
+
+    Examples
+    --------
+    >>> mien.background("call.jpg", blur=25).save("focus.jpg")  # doctest: +SKIP
+    >>> mien.background("call.mp4", image="beach.jpg", size="fast", out="beach.mp4")  # doctest: +SKIP
+    """
+    moving = is_video(target)
+    behind = choose(blur=blur, color=color, image=image, transparent=transparent, moving=moving)
+    change = Background(behind, size=size, engine=engine)
+    if not moving:
+        edit = change.picture(cast("ImageSource", target))
+        return edit if out is None else replace(edit, path=edit.save(out))
+    if out is None:
+        raise UsageError("a video needs out=, the file to write.")
+    video = open_video(cast("VideoSource", target))
+    first: Frame | None = None
+    count = 0
+    with closing(change.video(video, out)) as frames:
+        for frame in frames:
+            first, count = first or frame, count + 1
+    assert first is not None  # noqa: S101 - for the type checker: a video has a frame
+    report = {**change.report, "frames": count}
+    return Edit(first.image, change.mark(video.source), Faces.empty(), report, path=Path(out))
+
+
+def is_video(target: object) -> bool:
+    """Whether a target is a video, open or by its name."""
+    if isinstance(target, Video):
+        return True
+    return isinstance(target, str | os.PathLike) and Path(target).suffix.lower() in VIDEO_SUFFIXES
+
+
+def choose(
+    *,
+    blur: float | None = None,
+    color: str | Sequence[int] | None = None,
+    image: ImageSource | None = None,
+    transparent: bool = False,
+    moving: bool = False,
+) -> Backdrop | None:
+    """The backdrop that the options of `background` ask for; None: nothing, the result is transparent.
+
+    Raises
+    ------
+    UsageError
+        If not exactly one is asked for, or it makes no sense.
+    ImageError, SourceError
+        If the image cannot be read.
+    """
+    given = [blur is not None, color is not None, image is not None, transparent]
+    if sum(given) != 1:
+        raise UsageError("say what is to be behind people, one of: blur, color, image, transparent.")
+    if blur is not None:
+        return Blur(blur)
+    if color is not None:
+        return Color(parse_color(color))
+    if image is not None:
+        return Moving(cast("str", image)) if moving and is_video(image) else Still(image)
+    return None
+
+
+class Background:
+    """Puts people before a backdrop, in any number of pictures and videos.
+
+    Parameters
+    ----------
+    backdrop : Backdrop or None
+        None: nothing, the results are RGBA.
+    size : {"fast", "balanced", "fine"}, optional
+        How closely the network looks: see `mien.matte`.
+    engine : Engine, optional
+        Default: `mien.default_engine()`.
+
+    Raises
+    ------
+    UsageError
+        If the model has no such size.
+    """
+
+    def __init__(self, backdrop: Backdrop | None, *, size: Size | None = None, engine: Engine | None = None) -> None:
+        self._backdrop = backdrop
+        self._engine = sized(engine or default_engine(), size, job="matte")
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What is done, and by which model."""
+        told = {"backdrop": "transparent"} if self._backdrop is None else self._backdrop.report
+        return {**told, "matte": self._engine.choose("matte").id}
+
+    def mark(self, source: Any) -> Provenance:
+        """What is true of a result made of a file: see `mien.provenance`."""
+        known = mark_of(source)
+        # A cut-out adds nothing to the picture, and the people are what it shows.
+        return Provenance.enhanced(known) if self._backdrop is None else self._backdrop.mark(known)
+
+    def picture(self, target: ImageSource) -> Edit:
+        """A picture with its people before the backdrop."""
+        found = matte(target, engine=self._engine)
+        levels = found.alpha.to_levels()
+        height, width = levels.shape
+        result = self._compose(found.image, found.foreground(), levels, 0.0)
+        report = {**self.report, "people": round(found.alpha.area / (width * height), 4)}
+        return Edit(result, self.mark(target), Faces.empty(), report, {"alpha": levels})
+
+    def video(self, video: Video, out: str | os.PathLike[str]) -> Generator[Frame, None, None]:
+        """The frames of a video with its people before the backdrop, each given when it is written: see `film`."""
+        writer = open_writer(Path(out), like=video, provenance=self.mark(video.source), alpha=self._backdrop is None)
+        return film(self._frames(video), writer, source=video)
+
+    def _frames(self, video: Video) -> Iterator[Frame]:
+        matter, steady = cast("Matter", self._engine.runner("matte")), SteadyMatte()
+        for frame in video:
+            alpha = steady.update(frame.time, matter.matte([frame.image])[0])
+            levels = refine(alpha, frame.image).to_levels()
+            yield replace(frame, image=self._compose(frame.image, frame.image, levels, frame.time))
+
+    def _compose(self, image: Image, front: Image, levels: Levels, time: float) -> Image:
+        if self._backdrop is None:
+            return np.dstack([cut_out(front, levels), levels])
+        return blend(front, self._backdrop.behind(image, levels, time), levels)
