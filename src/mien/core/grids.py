@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.core.geometry import invert, transform
+from mien.core.geometry import affine_maps, affine_scales, invert, transform
 from mien.core.polar import TanhPolar
 from mien.core.region import FULL, Region
 
@@ -28,7 +28,7 @@ SOFT_PIXELS = 1.5  # over which an edge fades, so that it has no stairs
 FINER = 4  # times as fine as the grid, at most, is what regions are made of: finer ones are the same to half a percent
 FAR = 3.0  # cells from an edge that count as far: there the distance need not be right
 LEAST_SLOPE = 1e-3  # log odds a cell: where nothing changes, no edge is near
-BEYOND = 1e4  # log odds that a pixel beyond the grid is of the first class
+BEYOND = 1e4  # log odds that a pixel beyond the grid is of the first class, and cells that it is away from all others
 
 
 class GridWarp(Protocol):
@@ -43,6 +43,10 @@ class GridWarp(Protocol):
 
     def points(self, grid: Floats, cells: tuple[int, int]) -> Floats:
         """Where in the picture the middle of each cell of a grid of (rows, columns) is: (rows, columns, 2)."""
+        ...
+
+    def pitch(self, grid: Floats, cells: tuple[int, int]) -> Floats:
+        """How many pixels of the picture each cell of a grid of (rows, columns) is wide: (rows, columns)."""
         ...
 
     def finer(self, grid: Floats, times: int) -> Floats:
@@ -70,6 +74,10 @@ class Affine:
         """See `GridWarp`."""
         rows, columns = np.indices(cells)
         return transform(np.stack([columns, rows], axis=-1), invert(grid.reshape(2, 3)))
+
+    def pitch(self, grid: Floats, cells: tuple[int, int]) -> Floats:
+        """See `GridWarp`."""
+        return np.full(cells, 1 / affine_scales(affine_maps(grid.reshape(2, 3))), np.float32)
 
     def finer(self, grid: Floats, times: int) -> Floats:
         """See `GridWarp`."""
@@ -134,7 +142,7 @@ def render(
     rows, columns = np.nonzero(np.isin(values.argmax(axis=0), classes))
     if not len(rows):
         return Region.empty(size)
-    pitch = _pitch(kind.points(numbers, cells))
+    pitch = kind.pitch(numbers, cells)
     usual = float(np.median(pitch[rows, columns]))
     near = 1 + int(np.ceil(SOFT_PIXELS / max(usual, 0.1)))  # cells around it in which its edge fades
     part = (
@@ -148,11 +156,12 @@ def render(
     if x2 <= x1 or y2 <= y1:
         return Region.empty(size)
     finer = int(np.clip(np.ceil(usual / SOFT_PIXELS), 1, FINER))
-    scale = _enlarged(pitch, finer) * np.float32(FULL / SOFT_PIXELS)
-    distance, outside = _distance(values, classes, part, finer) * scale, -FAR * float(scale.max())
-    levels = kind.sample(distance, kind.finer(numbers, finer), window, outside)
+    pitch = _enlarged(pitch, finer)
+    limit = np.maximum(FAR * pitch, np.float32(SOFT_PIXELS))  # of tiny faces, all cells are near in pixels
+    distance = (_distance(values, classes, part, finer) * pitch).clip(-limit, limit) * np.float32(FULL / SOFT_PIXELS)
+    levels = kind.sample(distance, kind.finer(numbers, finer), window, float(limit.max()) * -FULL / SOFT_PIXELS)
     bytes_ = cv2.add(levels, FULL / 2, dtype=cv2.CV_8U)  # type: ignore[call-overload] # rounds, and stops at 0 and 255
-    return Region(np.asarray(bytes_, np.uint8), (x1, y1), size).trimmed()
+    return Region(np.asarray(bytes_, np.uint8), (x1, y1), size)
 
 
 def _distance(values: Floats, classes: Sequence[int], part: Window, finer: int) -> Floats:
@@ -169,9 +178,9 @@ def _distance(values: Floats, classes: Sequence[int], part: Window, finer: int) 
         inside = index in classes
         best[inside] = np.maximum(best[inside], _enlarged(cut[index], finer))
     lead = np.asarray(best[True], np.float32) - np.asarray(best[False], np.float32)
-    distance = np.full(shape, -FAR, np.float32)
+    distance = np.full(shape, -BEYOND, np.float32)
     y, x = y1 * finer, x1 * finer
-    distance[y : y + lead.shape[0], x : x + lead.shape[1]] = (lead / _slope(lead, finer)).clip(-FAR, FAR)
+    distance[y : y + lead.shape[0], x : x + lead.shape[1]] = lead / _slope(lead, finer)
     return distance
 
 
@@ -196,14 +205,6 @@ def _slope(lead: Floats, finer: int) -> Floats:
     around = np.ones((side, side), np.uint8)
     change = (cv2.dilate(lead, around) - cv2.erode(lead, around)) * (finer / (side - 1))
     return np.maximum(np.asarray(cv2.blur(change, (side, side)), np.float32), np.float32(LEAST_SLOPE))
-
-
-def _pitch(points: Floats) -> Floats:
-    """How many pixels of the picture a cell is wide: (h, w), the root of its area."""
-    if min(points.shape[:2]) < 2:
-        return np.ones(points.shape[:2], np.float32)
-    (ax, ay), (bx, by) = (np.moveaxis(np.gradient(points, axis=axis), -1, 0) for axis in (0, 1))
-    return np.asarray(np.sqrt(np.abs(ax * by - ay * bx)), np.float32)
 
 
 def label_map(

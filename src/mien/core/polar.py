@@ -158,6 +158,14 @@ class TanhPolar:
         turns, distances = (np.linspace(0, _last(grid), count) for count in cells)
         return from_polar(np.stack(np.meshgrid(distances, turns), axis=-1), grid).astype(np.float32)
 
+    def pitch(self, grid: Floats, cells: tuple[int, int]) -> Floats:
+        """See `mien.core.grids.GridWarp`: the root of a cell's area, but near the middle, where all meet, its depth."""
+        if min(cells) < 2:
+            return np.ones(cells, np.float32)
+        points = self.points(grid, cells)
+        across, along = (np.linalg.norm(np.gradient(points, axis=axis), axis=-1) for axis in (0, 1))
+        return np.asarray(np.maximum(np.sqrt(across * along), along), np.float32)
+
     def finer(self, grid: Floats, times: int) -> Floats:
         """See `mien.core.grids.GridWarp`."""
         del times  # the last row and column stay where they are
