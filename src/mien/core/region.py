@@ -1,8 +1,8 @@
 """``Region``: a soft mask of a picture, and what is done with masks.
 
 A region knows the size of its picture, but keeps only the part in which something happens, as bytes: levels from 0
-(outside) to 255 (inside). Forty faces of a picture of 40 megapixels take what their boxes take, and so do their
-complements.
+(outside) to 255 (inside). What everywhere is its complement is not kept either, only that it is one. So forty faces of
+a picture of 40 megapixels take what their boxes take, and so do the rests of the picture around them.
 
 Union, intersection and complement are the greatest, the least and the rest of the levels (Zadeh, *Fuzzy sets*, 1965):
 exact on bytes, idempotent, and De Morgan's laws hold.
@@ -10,39 +10,45 @@ exact on bytes, idempotent, and De Morgan's laws hold.
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.core import region_filters as filters
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
+from mien.core.patches import FULL, Box, Levels, Patch, area_of, common, part_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Region"]
+__all__ = ["FULL", "Region"]
 
-Levels: TypeAlias = NDArray[np.uint8]
 Color: TypeAlias = tuple[int, int, int]
-FULL = 255
+
+MOST_PX: Final = 10_000  # that an edge may be moved or softened by
+BLOCK: Final = 1 << 20  # pixels of a picture that are mixed at a time
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Region:
-    """A soft mask of a picture.
+    """A soft mask of a picture; it never changes.
 
-    Make one with `Region.from_mask`, `from_box`, `from_polygons`, `from_rle`, `from_png`, `empty` or `full`, or get it
-    from `mien.mask`. Operators combine regions of one picture: ``a | b`` (union), ``a & b`` (intersection), ``a - b``
-    (a without b) and ``~a`` (the rest of the picture).
+    Make one with `from_mask`, `from_box`, `from_polygons`, `from_rle`, `from_png`, `empty` or `full`, or get it from
+    `mien.mask`. Operators combine regions of one picture: ``a | b`` (union), ``a & b`` (intersection), ``a - b`` (a
+    without b) and ``~a`` (the rest of the picture); ``(x, y) in a`` tells whether a point is inside. ``np.asarray(a)``
+    is `to_array`; as bool it is `to_mask`, and as uint8 `to_levels`.
+
+    The rest of the picture changes the other way round: ``~a.dilate(3)`` is ``(~a).erode(3)``, and ``~a.feather(3)``
+    is ``(~a).feather(3)``. The border of the picture is no edge.
 
     Parameters
     ----------
     levels : (h, w) uint8
-        0 outside, 255 inside, of a part of the picture.
+        0 outside, 255 inside, of a part of the picture. It is taken as it is, and not to be written to any more.
     origin : (x, y)
         Where in the picture this part begins.
     size : (width, height)
@@ -56,23 +62,36 @@ class Region:
         If the part is not within the picture.
     """
 
-    levels: Levels
-    origin: tuple[int, int]
-    size: tuple[int, int]
-    beyond: int = 0
+    # Of an inverted region, the patch is that of the rest of the picture: so `~` costs nothing.
+    __slots__ = ("_inverted", "_patch", "_size")
+    __hash__ = None  # type: ignore[assignment] # equal by content, and too large to hash
+    __array_ufunc__ = None  # array - region and the like are errors, not arithmetic on levels
 
-    def __post_init__(self) -> None:
-        levels = np.asarray(self.levels)
-        (x, y), (width, height) = self.origin, self.size
+    _patch: Patch
+    _size: tuple[int, int]
+    _inverted: bool
+
+    def __init__(self, levels: Levels, origin: tuple[int, int], size: tuple[int, int], beyond: int = 0) -> None:
+        levels = np.asarray(levels)
         if levels.ndim != 2 or levels.dtype != np.uint8:
             raise ShapeMismatch(f"the levels of a region are (h, w) bytes, not {levels.shape} {levels.dtype}.")
-        if min(x, y, width, height) < 0 or x + levels.shape[1] > width or y + levels.shape[0] > height:
+        if beyond not in (0, FULL):
+            raise UsageError(f"beyond its part a region is 0 or 255, not {beyond}.")
+        (x, y), (width, height) = _pair(origin, "an origin"), _pair(size, "a size")
+        if x + levels.shape[1] > width or y + levels.shape[0] > height:
             raise ShapeMismatch(f"{levels.shape[1]}x{levels.shape[0]} at {x}, {y} is not within {width}x{height}.")
-        if self.beyond not in (0, FULL):
-            raise UsageError(f"beyond its part a region is 0 or 255, not {self.beyond}.")
-        frozen = levels.view()
-        frozen.flags.writeable = False
-        object.__setattr__(self, "levels", frozen)
+        self._patch = Patch.of(FULL - levels if beyond else levels, (x, y))
+        self._size = width, height
+        self._inverted = beyond == FULL
+
+    @classmethod
+    def _of(cls, patch: Patch, size: tuple[int, int], inverted: bool = False) -> Region:
+        region: Region = cls.__new__(cls)
+        region._patch, region._size, region._inverted = patch, size, inverted
+        return region
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Region._of, (self._patch, self._size, self._inverted)
 
     # -- making ------------------------------------------------------------------------------------------------------
 
@@ -84,13 +103,13 @@ class Region:
     @classmethod
     def full(cls, size: tuple[int, int]) -> Region:
         """All of a picture of `size` (width, height)."""
-        return cls(np.zeros((0, 0), np.uint8), (0, 0), size, FULL)
+        return ~cls.empty(size)
 
     @classmethod
     def from_mask(
         cls, mask: ArrayLike, *, origin: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
     ) -> Region:
-        """A region of an array.
+        """A region of an array, which is copied.
 
         Parameters
         ----------
@@ -114,36 +133,51 @@ class Region:
         if array.dtype.kind == "f":
             if not ((array >= 0) & (array <= 1)).all():
                 raise ShapeMismatch("the floats of a mask are in [0, 1].")
-            array = np.rint(array * FULL).astype(np.uint8)
+            array = np.rint(array * FULL)
         elif array.dtype.kind == "b":
-            array = array.astype(np.uint8) * np.uint8(FULL)
-        x, y = origin
-        return cls(array, origin, size or (x + array.shape[1], y + array.shape[0])).trimmed()
+            array = array.view(np.uint8) * np.uint8(FULL)
+        x, y = _pair(origin, "an origin")
+        return cls(array.astype(np.uint8), (x, y), size or (x + array.shape[1], y + array.shape[0]))
 
     @classmethod
     def from_box(cls, box: ArrayLike, size: tuple[int, int]) -> Region:
-        """The pixels whose centres lie in a box (x1, y1, x2, y2), of a picture of `size` (width, height)."""
-        x1, y1, x2, y2 = (float(edge) for edge in np.asarray(box, np.float64))
-        left, top = max(int(np.ceil(x1 - 0.5)), 0), max(int(np.ceil(y1 - 0.5)), 0)
-        right, bottom = min(int(np.ceil(x2 - 0.5)), size[0]), min(int(np.ceil(y2 - 0.5)), size[1])
-        if right <= left or bottom <= top:
-            return cls.empty(size)
-        return cls(np.full((bottom - top, right - left), FULL, np.uint8), (left, top), size)
+        """A box (x1, y1, x2, y2), of a picture of `size` (width, height); a pixel that it cuts is inside by its share.
+
+        Raises
+        ------
+        ShapeMismatch
+            If it is not four numbers.
+        """
+        edges = np.asarray(box, np.float64)
+        if edges.shape != (4,) or np.isnan(edges).any():
+            raise ShapeMismatch(f"a box is four numbers x1, y1, x2, y2, not {edges.tolist()}.")
+        width, height = _pair(size, "a size")
+        x, across = _covered(edges[0], edges[2], width)
+        y, down = _covered(edges[1], edges[3], height)
+        return cls(np.rint(np.outer(down, across) * FULL).astype(np.uint8), (x, y), (width, height))
 
     @classmethod
     def from_polygons(cls, polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Region:
-        """What polygons enclose, with smooth edges; where one lies in another, it is a hole (the even-odd rule).
+        """What polygons enclose; where one lies in another, it is a hole (the even-odd rule).
+
+        A pixel on an edge is inside by the share of it that is enclosed.
 
         Parameters
         ----------
         polygons : iterable of (P, 2) array-like
-            Points x, y in pixels; a pixel's centre has whole numbers.
+            Points x, y in pixels. As all points in mien, they count from the centre of the first pixel: the whole
+            picture reaches from -0.5 to its width less 0.5.
         size : (width, height)
-            Of the picture.
-        """
-        from mien.core.region_formats import fill_polygons
+            Of the picture; what is beyond it is cut off.
 
-        return fill_polygons(polygons, size)
+        Raises
+        ------
+        ShapeMismatch
+            If a polygon is not made of finite points.
+        """
+        from mien.core.region_outlines import fill_polygons
+
+        return fill_polygons(polygons, _pair(size, "a size"))
 
     @classmethod
     def from_rle(cls, rle: Mapping[str, Any]) -> Region:
@@ -153,6 +187,8 @@ class Region:
         ------
         ShapeMismatch
             If it is not such a form, or its runs do not fill the picture.
+        ImageTooLarge
+            If the picture is larger than `mien.load_image` takes.
         """
         from mien.core.region_formats import decode_rle
 
@@ -176,172 +212,272 @@ class Region:
 
         return read_png(source)
 
-    @staticmethod
-    def union(regions: Sequence[Region], size: tuple[int, int]) -> Region:
-        """All of several regions; nothing of a picture of `size` where there are none."""
-        total = Region.empty(size)
+    @classmethod
+    def union(cls, regions: Iterable[Region], size: tuple[int, int]) -> Region:
+        """All of several regions; nothing of a picture of `size` where there are none.
+
+        Raises
+        ------
+        ShapeMismatch
+            If one is of a picture of another size.
+        """
+        rest, plain = cls.empty(size), []
         for region in regions:
-            total = total | region
-        return total
+            if region.beyond:
+                rest = rest | region
+            else:
+                plain.append(cls._patch_of(region, rest.size))
+        return rest | cls._of(Patch.joined(plain), rest.size)
 
-    # -- the algebra -------------------------------------------------------------------------------------------------
+    @staticmethod
+    def _patch_of(region: Region, size: tuple[int, int]) -> Patch:
+        _check_sizes(region.size, size)
+        return region._patch
 
-    def __or__(self, other: Region) -> Region:
-        return self._combine(other, np.maximum)
+    # -- the algebra: on patches, with the complement kept apart -------------------------------------------------------
+
+    def __invert__(self) -> Region:
+        return Region._of(self._patch, self._size, not self._inverted)
 
     def __and__(self, other: Region) -> Region:
-        return self._combine(other, np.minimum)
+        if not isinstance(other, Region):
+            return NotImplemented
+        _check_sizes(self._size, other._size)
+        match self._inverted, other._inverted:
+            case False, False:
+                return Region._of(self._patch.met(other._patch), self._size)
+            case False, True:
+                return Region._of(self._patch.without(other._patch), self._size)
+            case True, False:
+                return other & self
+            case _:
+                return Region._of(Patch.joined([self._patch, other._patch]), self._size, True)
+
+    def __or__(self, other: Region) -> Region:
+        return ~(~self & ~other) if isinstance(other, Region) else NotImplemented
 
     def __sub__(self, other: Region) -> Region:
         return self & ~other if isinstance(other, Region) else NotImplemented
-
-    def __invert__(self) -> Region:
-        return replace(self, levels=FULL - self.levels, beyond=FULL - self.beyond)
 
     def __eq__(self, other: object) -> bool:
         """Whether both have the same levels everywhere in a picture of the same size."""
         if not isinstance(other, Region):
             return NotImplemented
-        if self.size != other.size:
+        if self._size != other._size:
             return False
-        window = _hull(self._window, other._window)
-        same_beyond = self.beyond == other.beyond or _area(window) == self.size[0] * self.size[1]
-        return same_beyond and bool(np.array_equal(self._levels_in(window), other._levels_in(window)))
+        if self._inverted == other._inverted:
+            return self._patch.same(other._patch)
+        # Where neither has anything, one is 0 and the other 255.
+        whole = self._whole
+        covered = self._patch.levels.size + other._patch.levels.size >= area_of(whole)
+        return covered and np.array_equal(self._levels_in(whole), other._levels_in(whole))
 
-    __hash__ = None  # type: ignore[assignment] # equal by content, and too large to hash
+    def iou(self, other: Region) -> float:
+        """Area of the intersection by that of the union, in [0, 1]; NaN where both are empty.
 
-    def _combine(self, other: Region, rule: Callable[[Levels, Levels], Levels]) -> Region:
-        if not isinstance(other, Region):
-            return NotImplemented
-        if self.size != other.size:
-            raise ShapeMismatch(f"these regions are of pictures of {self.size} and {other.size} pixels.")
-        window = _hull(self._window, other._window)
-        levels = rule(self._levels_in(window), other._levels_in(window))
-        beyond = int(rule(np.array(self.beyond, np.uint8), np.array(other.beyond, np.uint8)))
-        return Region(levels, window[:2], self.size, beyond).trimmed()
+        Raises
+        ------
+        ShapeMismatch
+            If the other is of a picture of another size.
+        """
+        common = (self & other).area
+        return common / around if (around := self.area + other.area - common) else float("nan")
 
     # -- changing its form -------------------------------------------------------------------------------------------
 
-    def feather(self, px: float) -> Region:
-        """Softer edges: they fade over about `px` pixels to each side (a Gaussian of half that deviation)."""
-        import cv2
-
-        if _checked(px) == 0:
-            return self
-        return self._filtered(
-            px * 2, lambda levels: cv2.GaussianBlur(levels, (0, 0), px / 2, borderType=cv2.BORDER_REPLICATE)
-        )
-
     def dilate(self, px: float) -> Region:
-        """Larger by `px` pixels all around."""
-        return self._grown(px, larger=True)
+        """Larger by `px` pixels all around, which may be a fraction.
+
+        Each pixel gets the highest level within that distance (a grey dilation by a disc, true to 3 %).
+        """
+        return self._grown(px, outwards=not self._inverted)
 
     def erode(self, px: float) -> Region:
-        """Smaller by `px` pixels all around; the picture's border is no edge."""
-        return self._grown(px, larger=False)
+        """Smaller by `px` pixels all around, which may be a fraction: the rest of the picture is dilated."""
+        return self._grown(px, outwards=self._inverted)
+
+    def feather(self, px: float) -> Region:
+        """Soft edges: they fade from 1, `px` pixels within the edge, to 0, `px` pixels without."""
+        return self._filtered(px, filters.soften)
 
     def smooth(self, px: float = 2.0) -> Region:
-        """Without what is narrower than about `px` pixels: spots and fringes go, holes and notches fill."""
-        import cv2
+        """Without what is narrower than about `px` pixels: spots and fringes go, holes and notches fill.
 
-        if _checked(px) == 0:
-            return self
+        Corners become round. Edges are about a pixel wide then: feather it after this, not before.
+        """
+        return self._filtered(px * 1.5, filters.smooth)
 
-        def vote(levels: Levels) -> Levels:  # a pixel is what most of its surroundings are
-            soft = cv2.GaussianBlur(levels, (0, 0), px / 2, borderType=cv2.BORDER_REPLICATE)
-            return np.asarray(np.clip((soft.astype(np.float32) - 127.5) * 4 + 127.5, 0, FULL).round(), np.uint8)
+    def outline(self, px: float = 2.0) -> Region:
+        """A line along its edge, `px` pixels wide."""
+        return self.dilate(px / 2) - self.erode(px / 2)
 
-        return self._filtered(px * 2, vote)
+    def fill(self) -> Region:
+        """Without holes: what is enclosed is at least as much inside as what is around it, to a 16th."""
+        box, levels = self._seen()
+        return Region._of(Patch.of(filters.fill(levels), box[:2]), self._size)
+
+    def parts(self) -> list[Region]:
+        """Its connected parts, the largest first.
+
+        Pixels that are at least half inside make a part if they touch; those that are less go with the nearest part.
+        """
+        box, levels = self._seen()
+        found = filters.parts(levels)
+        return [Region._of(Patch.of(part, (box[0] + x, box[1] + y)), self._size) for part, (x, y) in found]
 
     def largest(self, count: int = 1) -> Region:
-        """Only its `count` largest connected parts, by area of what is at least half inside."""
+        """Only its `count` largest parts, by the area of what is at least half inside: see `parts`."""
+        box, levels = self._seen()
+        return Region._of(Patch.of(filters.largest(levels, max(count, 0)), box[:2]), self._size)
+
+    def _grown(self, px: float, *, outwards: bool) -> Region:
+        """Its patch, larger or smaller; in the margin beyond the picture there is nothing that could grow."""
+        if not _checked(px) or not self._patch:
+            return self
+        box = _widened(self._patch.box, min(int(px) + 2, max(self._size)))
+        inner = common(box, self._whole)
+        levels = self._patch.within(box)
+        seen = part_of(levels, box[:2], inner)
+        if not outwards:
+            np.subtract(FULL, seen, out=seen)
+        grown = part_of(filters.grow(levels, px), box[:2], inner)
+        return Region._of(Patch.of(grown if outwards else FULL - grown, inner[:2]), self._size, self._inverted)
+
+    def _filtered(self, px: float, change: Callable[[Levels, float], Levels]) -> Region:
+        """Its patch, changed by a filter that looks as far as `px` pixels."""
+        if not _checked(px) or not self._patch:
+            return self
+        box = common(_widened(self._patch.box, int(px) + 2), self._whole)
+        levels = change(np.ascontiguousarray(self._patch.within(box)), px)
+        return Region._of(Patch.of(levels, box[:2]), self._size, self._inverted)
+
+    def trimmed(self) -> Region:
+        """Itself: no region has rows and columns at the edges of its part that are like what is beyond."""
+        return self
+
+    # -- in another picture ------------------------------------------------------------------------------------------
+
+    def crop(self, box: Box) -> Region:
+        """What it is in a crop of the picture: x1, y1, x2, y2 in whole pixels, within it.
+
+        Raises
+        ------
+        ShapeMismatch
+            If the box is not within the picture.
+        """
+        x1, y1, x2, y2 = box = self._checked_box(box)
+        inner = common(self._patch.box, box)
+        part = Patch.of(self._patch.within(inner), (inner[0] - x1, inner[1] - y1))
+        return Region._of(part, (x2 - x1, y2 - y1), self._inverted)
+
+    def resized(self, size: tuple[int, int]) -> Region:
+        """What it is in the same picture at another size (width, height)."""
         import cv2
 
-        if self.beyond:
-            return Region(self._levels_in(_whole(self.size)), (0, 0), self.size).largest(count)
-        number, labels, stats, _ = cv2.connectedComponentsWithStats((self.levels > FULL // 2).view(np.uint8))
-        order = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[: max(count, 0)]
-        keep = np.zeros(number, bool)
-        keep[order] = True
-        kept = keep[labels].view(np.uint8)
-        near = cv2.dilate(kept, np.ones((3, 3), np.uint8)) > 0  # with the soft edge of the part
-        return replace(self, levels=np.where(near, self.levels, 0).astype(np.uint8)).trimmed()
-
-    def _grown(self, px: float, *, larger: bool) -> Region:
-        import cv2
-
-        if _checked(px) == 0:
-            return self
-        morph = cv2.dilate if larger else cv2.erode
-
-        def grow(levels: Levels) -> Levels:
-            left = px
-            while left > 0:  # discs added to discs are a disc, and small ones take far less time
-                step = min(left, 5.0)
-                levels, left = np.asarray(morph(levels, _disc(step)), np.uint8), left - step
-            return levels
-
-        return self._filtered(px, grow)
-
-    def _filtered(self, reach: float, change: Callable[[Levels], Any]) -> Region:
-        """Changed by a filter that looks as far as `reach` pixels."""
-        margin = int(np.ceil(reach)) + 1
-        x1, y1, x2, y2 = self._window
-        if not self.levels.size:
-            return self
-        width, height = self.size
-        window = max(x1 - margin, 0), max(y1 - margin, 0), min(x2 + margin, width), min(y2 + margin, height)
-        levels = np.asarray(change(np.ascontiguousarray(self._levels_in(window))), np.uint8)
-        return Region(levels, window[:2], self.size, self.beyond).trimmed()
+        width, height = size = _pair(size, "a size")
+        if not (width and height and self._patch):
+            return Region._of(Patch.of(np.zeros((0, 0), np.uint8)), size, self._inverted)
+        smaller = width < self._size[0] or height < self._size[1]
+        whole = np.ascontiguousarray(self._patch.within(self._whole))
+        levels = cv2.resize(whole, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+        return Region._of(Patch.of(np.asarray(levels, np.uint8)), size, self._inverted)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self._size
+
+    @property
+    def levels(self) -> Levels:
+        """The levels of the part that is kept, (h, w) uint8: all others are `beyond`."""
+        levels = self._levels_in(self._patch.box)
+        levels.flags.writeable = False
+        return levels
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Where in the picture this part begins: x, y."""
+        return self._patch.origin
+
+    @property
+    def beyond(self) -> int:
+        """The level of the rest of the picture: 0, or 255 of a complement."""
+        return FULL if self._inverted else 0
+
     def __repr__(self) -> str:
         x1, y1, x2, y2 = self.bbox
-        return f"Region({self.area:.0f} px in {x1},{y1},{x2},{y2} of {self.size[0]}x{self.size[1]})"
+        return f"Region({self.area:.0f} px in {x1},{y1},{x2},{y2} of {self._size[0]}x{self._size[1]})"
 
     def __bool__(self) -> bool:
         """Whether anything is inside, if only partly."""
-        return bool(self.levels.any()) or (self.beyond > 0 and self.levels.size < self.size[0] * self.size[1])
+        levels = self._patch.levels
+        return (
+            levels.size < area_of(self._whole) or bool((levels < FULL).any()) if self._inverted else bool(levels.size)
+        )
+
+    def __contains__(self, point: ArrayLike) -> bool:
+        """Whether a point (x, y), in pixels, is at least half inside."""
+        x, y = np.asarray(point, np.float64).tolist()
+        width, height = self._size
+        if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
+            return False
+        left, top = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+        return bool(self._levels_in((left, top, left + 1, top + 1))[0, 0] > FULL // 2)
 
     @property
-    def bbox(self) -> tuple[int, int, int, int]:
+    def bbox(self) -> Box:
         """x1, y1, x2, y2 around all that is not outside, in pixels; all 0 where nothing is."""
-        if self.beyond:
-            return _whole(self.size) if self else (0, 0, 0, 0)
-        x1, y1, x2, y2 = _extent(self.levels, 0)
-        x, y = self.origin
-        return (x + x1, y + y1, x + x2, y + y2) if x2 > x1 else (0, 0, 0, 0)
+        if not self._inverted:
+            return self._patch.box
+        (width, height), levels = self._size, self._patch.levels
+        if levels.shape[1] < width and levels.shape[0] < height:
+            return self._whole
+        return Patch.of(self._levels_in(self._whole)).box
 
     @property
     def area(self) -> float:
         """Pixels inside; one that is half inside counts a half."""
-        around = self.size[0] * self.size[1] - self.levels.size
-        return float(self.levels.sum(dtype=np.int64) + self.beyond * around) / FULL
+        kept = float(self._patch.levels.sum(dtype=np.int64)) / FULL
+        return area_of(self._whole) - kept if self._inverted else kept
 
     def to_array(self) -> NDArray[np.float32]:
         """How far each pixel is inside: (H, W) float32 in [0, 1], of the whole picture."""
         return self.to_levels().astype(np.float32) / np.float32(FULL)
 
     def to_mask(self, threshold: float = 0.5) -> NDArray[np.bool_]:
-        """Which pixels are inside by at least `threshold`: (H, W) bool, of the whole picture."""
-        if not 0 < threshold <= 1:
-            raise UsageError(f"a threshold is above 0 and at most 1, not {threshold}.")
-        return self.to_levels() >= threshold * FULL
+        """Which pixels are inside by at least `threshold`: (H, W) bool, of the whole picture.
+
+        Raises
+        ------
+        UsageError
+            If the threshold is not above 0 and at most 1.
+        """
+        return self._levels_in(self._whole) >= _checked_threshold(threshold) * FULL
 
     def to_levels(self) -> Levels:
         """The same as bytes from 0 to 255: (H, W) uint8, of the whole picture."""
-        return self._levels_in(_whole(self.size)).copy()
+        return self.levels_in(self._whole)
+
+    def levels_in(self, box: Box) -> Levels:
+        """The levels of a part of the picture (x1, y1, x2, y2 in whole pixels, within it): (h, w) uint8.
+
+        Raises
+        ------
+        ShapeMismatch
+            If the box is not within the picture.
+        """
+        levels = self._levels_in(self._checked_box(box))
+        return levels if levels.flags.writeable else levels.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self.to_array(), dtype=dtype)
-
-    def levels_in(self, box: tuple[int, int, int, int]) -> Levels:
-        """The levels of a part of the picture (x1, y1, x2, y2 in whole pixels, within it): (h, w) uint8."""
-        x1, y1, x2, y2 = box
-        if not (0 <= x1 <= x2 <= self.size[0] and 0 <= y1 <= y2 <= self.size[1]):
-            raise ShapeMismatch(f"{box} is not within a picture of {self.size[0]}x{self.size[1]}.")
-        return self._levels_in(box).copy()
+        if copy is False:
+            raise ValueError("a region is not kept as an array, so that it can only be copied.")
+        wanted = np.dtype(np.float32 if dtype is None else dtype)
+        if wanted == np.dtype(bool):
+            return self.to_mask()
+        return self.to_levels() if wanted == np.dtype(np.uint8) else np.asarray(self.to_array(), dtype=wanted)
 
     # -- other forms -------------------------------------------------------------------------------------------------
 
@@ -360,26 +496,33 @@ class Region:
         return write_png(self, path)
 
     def to_rle(self, threshold: float = 0.5) -> dict[str, Any]:
-        """COCO's compressed run-length form of `to_mask`: ``{"size": [height, width], "counts": text}``."""
+        """COCO's compressed run-length form of `to_mask`: ``{"size": [height, width], "counts": text}``.
+
+        `from_rle` also reads the form with a list of counts.
+        """
         from mien.core.region_formats import encode_rle
 
         return encode_rle(self, threshold)
 
-    def to_polygons(self, *, tolerance: float = 0.5) -> list[NDArray[np.float32]]:
-        """Outlines of what is at least half inside, outer ones and holes, each (P, 2): see `from_polygons`.
+    def to_polygons(self, *, tolerance: float = 0.25) -> list[NDArray[np.float32]]:
+        """Where it is half inside: outlines and the outlines of holes, each (P, 2), as `from_polygons` takes them.
+
+        They run between pixels, by how far each is inside. Outlines go clockwise as seen, those of holes the other way
+        round; the longest come first. Points count from the centre of the first pixel: COCO and SVG count from its
+        corner, so add 0.5 there.
 
         Parameters
         ----------
         tolerance : float
             How far, in pixels, an outline may be from the edge, to have fewer points.
         """
-        from mien.core.region_formats import trace_polygons
+        from mien.core.region_outlines import trace_polygons
 
         return trace_polygons(self, tolerance)
 
-    def to_svg(self, *, color: str = "#ff4090", tolerance: float = 0.5) -> str:
+    def to_svg(self, *, color: str = "#ff4090", tolerance: float = 0.25) -> str:
         """The outlines as an SVG drawing of the picture's size, filled with a colour."""
-        from mien.core.region_formats import draw_svg
+        from mien.core.region_outlines import draw_svg
 
         return draw_svg(self, color, tolerance)
 
@@ -397,103 +540,111 @@ class Region:
         ------
         ShapeMismatch
             If a picture is not of the region's size.
+        UsageError
+            If a colour is not three numbers from 0 to 255.
         """
-        self._check_image(image)
-        flat = np.ndim(other) == 1
-        if not flat:
-            self._check_image(np.asarray(other))
+        image = self._checked_image(image)
+        if np.ndim(other) == 1:
+            other = np.broadcast_to(_checked_color(other), image.shape)
+        other = self._checked_image(other)
+        if self._inverted:
+            return (~self).apply(other, image)
         result = image.copy()
-        for window in self._busy_windows():
-            x1, y1, x2, y2 = window
-            share = self._levels_in(window)[..., None].astype(np.uint16)
-            front = np.asarray(other, np.uint8) if flat else np.asarray(other)[y1:y2, x1:x2]
-            mixed = front * share + image[y1:y2, x1:x2] * (FULL - share) + FULL // 2
-            result[y1:y2, x1:x2] = mixed // FULL
+        x1, top, x2, bottom = self._patch.box
+        rows = max(BLOCK // max(x2 - x1, 1), 1)
+        for y1 in range(top, bottom, rows):  # the sums take four times what the pictures do
+            block = x1, y1, x2, min(y1 + rows, bottom)
+            here, share = part_of(result, (0, 0), block), self._patch.within(block)[..., None].astype(np.uint16)
+            mixed = part_of(other, (0, 0), block) * share + here * (FULL - share) + FULL // 2
+            here[:] = mixed // FULL
         return result
 
     def cutout(self, image: Image, *, crop: bool = False) -> NDArray[np.uint8]:
-        """The picture with the region as its alpha: (H, W, 4) uint8; with `crop`, no more than `bbox` of it."""
-        self._check_image(image)
-        x1, y1, x2, y2 = window = self.bbox if crop else _whole(self.size)
-        return np.dstack([image[y1:y2, x1:x2], self._levels_in(window)])
+        """The picture with the region as its alpha: (H, W, 4) uint8; with `crop`, no more than `bbox` of it.
 
-    def _busy_windows(self) -> list[tuple[int, int, int, int]]:
-        """Parts of the picture outside of which nothing is inside."""
-        return [_whole(self.size)] if self.beyond else [self._window]
-
-    def _check_image(self, image: NDArray[Any]) -> None:
-        width, height = self.size
-        if image.shape != (height, width, 3) or image.dtype != np.uint8:
-            raise ShapeMismatch(
-                f"a picture of shape ({height}, {width}, 3) and bytes is needed, not {image.shape} {image.dtype}."
-            )
+        Raises
+        ------
+        ShapeMismatch
+            If the picture is not of the region's size.
+        """
+        image = self._checked_image(image)
+        box = self.bbox if crop else self._whole
+        return np.dstack([part_of(image, (0, 0), box), self._levels_in(box)])
 
     # -- its part of the picture -------------------------------------------------------------------------------------
 
     @property
-    def _window(self) -> tuple[int, int, int, int]:
-        x, y = self.origin
-        return x, y, x + self.levels.shape[1], y + self.levels.shape[0]
+    def _whole(self) -> Box:
+        return 0, 0, *self._size
 
-    def _levels_in(self, window: tuple[int, int, int, int]) -> Levels:
-        """The levels of a part of the picture; a view where that is within its own."""
-        x1, y1, x2, y2 = window
-        own = self._window
-        if own[0] <= x1 and own[1] <= y1 and own[2] >= x2 and own[3] >= y2:
-            return self.levels[y1 - own[1] : y2 - own[1], x1 - own[0] : x2 - own[0]]
-        out = np.full((y2 - y1, x2 - x1), self.beyond, np.uint8)
-        left, top, right, bottom = max(x1, own[0]), max(y1, own[1]), min(x2, own[2]), min(y2, own[3])
-        if left < right and top < bottom:
-            part = self.levels[top - own[1] : bottom - own[1], left - own[0] : right - own[0]]
-            out[top - y1 : bottom - y1, left - x1 : right - x1] = part
-        return out
+    def _levels_in(self, box: Box) -> Levels:
+        levels = self._patch.within(box)
+        return FULL - levels if self._inverted else levels
 
-    def trimmed(self) -> Region:
-        """The same without the rows and columns at the edges of its part that are like what is beyond."""
-        x1, y1, x2, y2 = _extent(self.levels, self.beyond)
-        if (x2 - x1, y2 - y1) == self.levels.shape[::-1]:
-            return self
-        if x2 <= x1:
-            return replace(self, levels=np.zeros((0, 0), np.uint8), origin=(0, 0))
-        part = self.levels[y1:y2, x1:x2]
-        # A copy, where much more would be kept alive than is needed.
-        part = part.copy() if part.size < self.levels.size // 2 else part
-        return replace(self, levels=part, origin=(self.origin[0] + x1, self.origin[1] + y1))
+    def _seen(self) -> tuple[Box, Levels]:
+        """Where it is, and its levels there."""
+        box = self.bbox
+        return box, self._levels_in(box)
 
+    def _checked_image(self, image: ArrayLike) -> Image:
+        array, (width, height) = np.asarray(image), self._size
+        if array.shape != (height, width, 3) or array.dtype != np.uint8:
+            raise ShapeMismatch(
+                f"a picture of shape ({height}, {width}, 3) and bytes is needed, not {array.shape} {array.dtype}."
+            )
+        return array
 
-def _whole(size: tuple[int, int]) -> tuple[int, int, int, int]:
-    return 0, 0, size[0], size[1]
+    def _checked_box(self, box: Box) -> Box:
+        try:
+            x1, y1, x2, y2 = (operator.index(edge) for edge in box)
+        except (TypeError, ValueError):
+            raise ShapeMismatch(f"a box is four whole numbers x1, y1, x2, y2, not {box}.") from None
+        if not (0 <= x1 <= x2 <= self._size[0] and 0 <= y1 <= y2 <= self._size[1]):
+            raise ShapeMismatch(f"{box} is not within a picture of {self._size[0]}x{self._size[1]}.")
+        return x1, y1, x2, y2
 
 
-def _area(window: tuple[int, int, int, int]) -> int:
-    return (window[2] - window[0]) * (window[3] - window[1])
+def _check_sizes(a: tuple[int, int], b: tuple[int, int]) -> None:
+    if a != b:
+        raise ShapeMismatch(f"these regions are of pictures of different sizes: {a[0]}x{a[1]} and {b[0]}x{b[1]}.")
 
 
-def _hull(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """The window around both; an empty one does not count."""
-    if not _area(a):
-        return b
-    if not _area(b):
-        return a
-    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+def _pair(values: tuple[int, int], what: str) -> tuple[int, int]:
+    try:
+        first, second = (operator.index(value) for value in values)
+    except (TypeError, ValueError):
+        raise ShapeMismatch(f"{what} is two whole numbers, not {values}.") from None
+    if min(first, second) < 0:
+        raise ShapeMismatch(f"{what} is not negative, as {values} is.")
+    return first, second
 
 
-def _extent(levels: Levels, beyond: int) -> tuple[int, int, int, int]:
-    """x1, y1, x2, y2 around all that is not `beyond`; empty where nothing is."""
-    other = levels != beyond
-    rows, columns = np.flatnonzero(other.any(axis=1)), np.flatnonzero(other.any(axis=0))
-    if not len(rows):
-        return 0, 0, 0, 0
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+def _widened(box: Box, by: int) -> Box:
+    return box[0] - by, box[1] - by, box[2] + by, box[3] + by
+
+
+def _covered(low: float, high: float, length: int) -> tuple[int, NDArray[np.float64]]:
+    """The first of `length` pixels in a row that lies between two edges, and the shares of it and the next that do."""
+    low, high = (float(np.clip(edge, 0, length)) for edge in (low, high))
+    first, last = int(low), int(np.ceil(high))
+    cells = np.arange(first, max(last, first))
+    return first, (np.minimum(cells + 1, high) - np.maximum(cells, low)).clip(0)
 
 
 def _checked(px: float) -> float:
-    if not np.isfinite(px) or not 0 <= px <= 10_000:
-        raise UsageError(f"a distance is between 0 and 10,000 pixels, not {px}.")
+    if not np.isfinite(px) or not 0 <= px <= MOST_PX:
+        raise UsageError(f"a distance is between 0 and {MOST_PX:,} pixels, not {px}.")
     return px
 
 
-def _disc(radius: float) -> Levels:
-    reach = int(radius)
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    return np.asarray(x * x + y * y <= radius * radius, np.uint8)
+def _checked_threshold(threshold: float) -> float:
+    if not 0 < threshold <= 1:
+        raise UsageError(f"a threshold is above 0 and at most 1, not {threshold}.")
+    return threshold
+
+
+def _checked_color(color: ArrayLike) -> NDArray[np.uint8]:
+    values = np.asarray(color)
+    if values.shape != (3,) or values.dtype.kind not in "iu" or values.min() < 0 or values.max() > FULL:
+        raise UsageError(f"a colour is red, green and blue from 0 to 255, not {values.tolist()}.")
+    return values.astype(np.uint8)

@@ -1,0 +1,186 @@
+"""Regions as outlines: polygons to levels, levels to polygons, and drawings of them.
+
+Points count from the centre of the first pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.core.errors import ShapeMismatch
+from mien.core.patches import FULL, Levels
+from mien.core.region import Region
+
+__all__ = ["draw_svg", "fill_polygons", "trace_polygons"]
+
+Points: TypeAlias = NDArray[np.float64]
+
+SCANS: Final = 8  # lines in which a row of pixels is looked at; along them, what is enclosed is exact
+FARTHEST: Final = 1e6  # pixels that a point may be away
+BLOCK: Final = 1 << 20  # numbers that are worked on at a time
+HALF: Final = FULL / 2
+
+
+# --- polygons to levels ---------------------------------------------------------------------------
+
+
+def fill_polygons(polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Region:
+    """See `Region.from_polygons`."""
+    rings = [ring for ring in map(_ring, polygons) if len(ring) > 2]
+    if not rings:
+        return Region.empty(size)
+    starts = np.concatenate(rings) + 0.5  # from the first pixel's corner
+    ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings]) + 0.5
+    left, top = np.floor(starts.min(axis=0)).clip(0, size).astype(int).tolist()
+    right, bottom = np.ceil(starts.max(axis=0)).clip(0, size).astype(int).tolist()
+    if right <= left or bottom <= top:
+        return Region.empty(size)
+    levels = np.zeros((bottom - top, right - left), np.uint8)
+    edges = np.concatenate([starts, ends], axis=1) - (left, top, left, top)
+    rows = max(BLOCK // max(levels.shape[1], len(edges) * SCANS), 1)
+    for first in range(0, len(levels), rows):
+        _fill_rows(levels[first : first + rows], edges, first)
+    return Region(levels, (left, top), size)
+
+
+def _ring(polygon: ArrayLike) -> Points:
+    try:
+        ring = np.asarray(polygon, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeMismatch(f"a polygon is an array of points: {error}.") from error
+    if ring.ndim != 2 or ring.shape[1] != 2:
+        raise ShapeMismatch(f"a polygon is of shape (P, 2), points x and y, not {ring.shape}.")
+    if not (np.abs(ring) <= FARTHEST).all():
+        raise ShapeMismatch(f"the points of a polygon are numbers up to {FARTHEST:,.0f}.")
+    return ring
+
+
+def _fill_rows(levels: Levels, edges: Points, first: int) -> None:
+    """Fill rows from the `first` on with what edges (x1, y1, x2, y2) enclose, by the even-odd rule."""
+    height, width = levels.shape
+    low, high = np.minimum(edges[:, 1], edges[:, 3]), np.maximum(edges[:, 1], edges[:, 3])
+    near = edges[(high > first) & (low < first + height)]
+    scans = first + (np.arange(height * SCANS) + 0.5) / SCANS
+    crossed = (near[:, 1:2] <= scans) != (near[:, 3:4] <= scans)
+    edge, scan = np.nonzero(crossed)
+    near = near[edge]
+    along = (scans[scan] - near[:, 1]) / (near[:, 3] - near[:, 1])
+    x = (near[:, 0] + along * (near[:, 2] - near[:, 0])).clip(0, width)
+    order = np.lexsort((x, scan))
+    # Each scan line is crossed an even number of times: in at one crossing, out at the next. What lies to the right of
+    # a crossing is the rest of its pixel and all pixels behind.
+    x, row = x[order], scan[order] // SCANS
+    sign = np.where(np.arange(len(x)) % 2, -1.0, 1.0) / SCANS
+    column = np.floor(x).astype(np.int64)
+    rest = column + 1 - x
+    place = row * (width + 2) + column
+    change = np.bincount(place, sign * rest, minlength=height * (width + 2))
+    change += np.bincount(place + 1, sign * (1 - rest), minlength=height * (width + 2))
+    inside = np.cumsum(change.reshape(height, width + 2), axis=1)[:, :width]
+    levels[:] = np.rint(inside.clip(0, 1) * FULL)
+
+
+# --- levels to polygons: marching squares (Lorensen and Cline's cubes of 1987, in the plane) -------------------------
+
+# A cell has the centres of four pixels as its corners: upper left, upper right, lower right, lower left, the bits 1, 2,
+# 4 and 8 of its code where they are inside; and four sides: top, right, bottom, left. An outline enters through one
+# side and leaves through another, with what is inside at its right hand. Two lines cross a cell with opposite corners
+# inside: with codes 5 and 10 they part these corners, with 16 and 17, where the middle is inside, the other two.
+_CROSSINGS: Final = {
+    1: ((0, 3),), 2: ((1, 0),), 3: ((1, 3),), 4: ((2, 1),), 6: ((2, 0),), 7: ((2, 3),), 8: ((3, 2),), 9: ((0, 2),),
+    11: ((1, 2),), 12: ((3, 1),), 13: ((0, 1),), 14: ((3, 0),), 5: ((0, 3), (2, 1)), 10: ((1, 0), (3, 2)),
+    16: ((0, 1), (2, 3)), 17: ((1, 2), (3, 0)),
+}  # fmt: skip
+
+
+def trace_polygons(region: Region, tolerance: float) -> list[NDArray[np.float32]]:
+    """See `Region.to_polygons`."""
+    box = region.bbox
+    rings = _trace(np.pad(region.levels_in(box), 1))  # outside of the picture nothing is inside
+    rings = [ring + np.subtract(box[:2], 1) for ring in sorted(rings, key=len, reverse=True)]
+    return [_simplified(ring.astype(np.float32), tolerance) for ring in rings]
+
+
+def _trace(levels: Levels) -> list[Points]:
+    """Closed lines between what is inside and what is not; the border is outside."""
+    starts, ends = _segments(levels)
+    if not len(starts):
+        return []
+    order = np.argsort(starts)
+    points = _points(levels, starts[order])
+    following = np.searchsorted(starts[order], ends[order]).tolist()
+    rings, seen = [], bytearray(len(following))
+    for first in range(len(following)):
+        ring, at = [], first
+        while not seen[at]:
+            seen[at] = 1
+            ring.append(at)
+            at = following[at]
+        if ring:
+            rings.append(points[ring])
+    return rings
+
+
+def _segments(levels: Levels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lines across cells: the numbers of the sides at which they start and end.
+
+    The pixel at row r and column c of W has the number n = r W + c; the side from it to the right is 2 n, the one down
+    is 2 n + 1.
+    """
+    inside = (levels > HALF).view(np.uint8)
+    code = inside[:-1, :-1] | inside[:-1, 1:] << 1 | inside[1:, 1:] << 2 | inside[1:, :-1] << 3
+    row, column = np.nonzero((code > 0) & (code < 15))
+    code = code[row, column]
+    for saddle, joined in ((5, 16), (10, 17)):
+        at = np.flatnonzero(code == saddle)
+        corners = [levels[row[at] + down, column[at] + right].astype(int) for down in (0, 1) for right in (0, 1)]
+        code[at[np.sum(corners, axis=0) > 4 * HALF]] = joined
+    width = levels.shape[1]
+    pixel = row.astype(np.int64) * width + column
+    sides = np.stack([2 * pixel, 2 * (pixel + 1) + 1, 2 * (pixel + width), 2 * pixel + 1])
+    starts, ends = [], []
+    for wanted, lines in _CROSSINGS.items():
+        at = np.flatnonzero(code == wanted)
+        for start, end in lines:
+            starts.append(sides[start, at])
+            ends.append(sides[end, at])
+    return np.concatenate(starts), np.concatenate(ends)
+
+
+def _points(levels: Levels, sides: NDArray[np.int64]) -> Points:
+    """Where on their sides of cells the level is a half."""
+    row, column = np.divmod(sides // 2, levels.shape[1])
+    down = sides % 2
+    here = levels[row, column].astype(np.float64)
+    there = levels[row + down, column + 1 - down]
+    share = (HALF - here) / (there - here)
+    return np.stack([column + share * (1 - down), row + share * down], axis=1)
+
+
+def _simplified(ring: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
+    import cv2
+
+    fewer = np.asarray(cv2.approxPolyDP(ring[:, None], tolerance, closed=True), np.float32)[:, 0]
+    return fewer if len(fewer) > 2 else ring
+
+
+# --- drawings -------------------------------------------------------------------------------------
+
+
+def draw_svg(region: Region, color: str, tolerance: float) -> str:
+    """See `Region.to_svg`."""
+    from xml.sax.saxutils import quoteattr
+
+    width, height = region.size
+    paths = [
+        "M" + "L".join(f"{x:.2f},{y:.2f}" for x, y in (outline + 0.5).tolist()) + "Z"
+        for outline in trace_polygons(region, tolerance)
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<path fill={quoteattr(color)} fill-rule="evenodd" d="{"".join(paths)}"/></svg>\n'
+    )
