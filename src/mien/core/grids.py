@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 Window: TypeAlias = tuple[int, int, int, int]  # x1, y1, x2, y2, in whole pixels of a picture or cells of a grid
 SOFT_PIXELS = 1.5  # over which an edge fades, so that it has no stairs
 FINER = 4  # times as fine as the grid, at most, is what regions are made of: finer ones are the same to half a percent
+CLOSE = 2.0  # log odds behind the best class at which one may still lead between this cell and the next
 FAR = 3.0  # cells from an edge that count as far: there the distance need not be right
 LEAST_SLOPE = 1e-3  # log odds a cell: where nothing changes, no edge is near
 BEYOND = 1e4  # log odds that a pixel beyond the grid is of the first class, and cells that it is away from all others
@@ -139,7 +140,8 @@ def render(
     if 0 in classes:  # what is not the others, which all lie on the grid
         return ~render(values, [index for index in range(len(values)) if index not in classes], grid, size, warp=warp)
     cells = values.shape[1], values.shape[2]
-    rows, columns = np.nonzero(np.isin(values.argmax(axis=0), classes))
+    # Thin lips may lead between two cells, and in neither.
+    rows, columns = np.nonzero(values[list(classes)].max(axis=0) > values.max(axis=0) - CLOSE)
     if not len(rows):
         return Region.empty(size)
     pitch = kind.pitch(numbers, cells)
