@@ -8,6 +8,7 @@ import typer
 
 from mien.cli import (
     analyze,
+    background,
     calibrate,
     check,
     demo,
@@ -34,6 +35,7 @@ app.command()(analyze.detect)
 app.command()(analyze.analyze)
 app.command()(track.track)
 app.command()(mask.mask)
+app.command()(background.background)
 app.command()(verify.verify)
 app.command()(check.check)
 app.command()(generate.generate)

@@ -31,12 +31,21 @@ class Names:
 
     def base(self, item: Item) -> Path:
         """What the names of a picture's files begin with; where two pictures meet, the later one gets a number."""
-        path = Path(item.source)
-        root = next((root for root in self._roots if root in path.parents), None)
-        relative = path.relative_to(root) if root else Path(path.name)
+        path = self._place(Path(item.source))
         moment = "" if item.time is None else f"-{item.time:08.3f}s"
-        first = self._folder / relative.with_name(f"{relative.stem}{relative.suffix.replace('.', '-')}{moment}")
+        return self._free(path.with_name(f"{path.stem}{path.suffix.replace('.', '-')}{moment}"), "")
+
+    def file(self, source: str, suffix: str) -> Path:
+        """The one file of a picture or a video, which keeps its name; where two meet, the later one gets a number."""
+        return self._free(self._place(Path(source)).with_suffix(""), suffix)
+
+    def _place(self, path: Path) -> Path:
+        root = next((root for root in self._roots if root in path.parents), None)
+        return self._folder / (path.relative_to(root) if root else path.name)
+
+    def _free(self, first: Path, suffix: str) -> Path:
         numbered = (first.with_name(f"{first.name}~{number}") for number in itertools.count(2))
-        base = next(one for one in itertools.chain([first], numbered) if one not in self._taken)
-        self._taken.add(base)
-        return base
+        names = (one.with_name(one.name + suffix) for one in itertools.chain([first], numbered))
+        name = next(one for one in names if one not in self._taken)
+        self._taken.add(name)
+        return name

@@ -31,7 +31,7 @@ __all__ = [
 
 Levels = NDArray[np.uint8]
 
-REACH = 5  # pixels of a lens's disc in the small picture: OpenCV filters larger ones through a Fourier transform
+REACH = 4  # pixels of the disc in the small picture: the filter takes ever longer, and more shows no difference
 UNSURE = 8  # levels of 255 up to which a pixel shows nothing of a person
 MOSTLY = 0.25  # of a pixel of the small picture that is background, at the least, for its colour to be known
 FAINT = np.float32(1e-3)
@@ -171,7 +171,7 @@ class Still:
 
 
 class Moving:
-    """Another video, over and over, each frame as large as it covers the frame before it, from its middle.
+    """Another video, over and over, each frame as large as it covers what it stands behind, from its middle.
 
     Parameters
     ----------
@@ -179,30 +179,34 @@ class Moving:
         See `mien.open_video`.
     """
 
+    _now: Frame
+    _next: Frame
+
     def __init__(self, source: str | os.PathLike[str]) -> None:
         self._source = source
         self._mark = mark_of(source)
-        self._video = open_video(source)
-        self._start = 0.0  # of the round at hand, in the time of the edited video
-        self._now = self._next = next(self._video)
         self._fitted: tuple[Frame, Image] | None = None
+        self._begin(0.0)
 
     def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it moves by itself
-        """See `Backdrop.behind`; times go forward."""
+        """See `Backdrop.behind`."""
+        if time < self._start + self._now.time:  # of another video
+            self._begin(0.0)
         while self._start + self._next.time <= time:
             self._now = self._next
-            self._next = self._follow()
+            following = next(self._video, None)
+            if following is None:
+                self._begin(self._start + self._now.time + 1 / self._video.rate)
+            else:
+                self._next = following
         if self._fitted is None or self._fitted[0] is not self._now or self._fitted[1].shape != image.shape:
             self._fitted = self._now, cover(self._now.image, (image.shape[1], image.shape[0]))
         return self._fitted[1]
 
-    def _follow(self) -> Frame:
-        following = next(self._video, None)
-        if following is None:
-            self._start += self._now.time + 1 / self._video.rate
-            self._video = open_video(self._source)
-            following = next(self._video)
-        return following
+    def _begin(self, start: float) -> None:
+        """Show it from its first frame on, which is due at `start` seconds."""
+        self._video, self._start = open_video(self._source), start
+        self._now = self._next = next(self._video)
 
     def mark(self, source: Provenance) -> Provenance:
         """See `Backdrop.mark`."""

@@ -50,8 +50,8 @@ def background(
     color : str or (red, green, blue), optional
         One colour: a CSS name, hex, or numbers from 0 to 255.
     image : path, bytes, binary file, PIL image or array, optional
-        Another picture, as large as it covers the target, from its middle. For a video also the path of another video,
-        which is shown over and over.
+        Another picture, as large as it covers the target, from its middle; or the path of a video, which a target
+        that moves shows over and over.
     transparent : bool
         Nothing: the result is RGBA. Of a video, .webm and .mov keep that, and pictures such as ``frames/%05d.png``.
     size : {"fast", "balanced", "fine"}, optional
@@ -85,10 +85,9 @@ def background(
     >>> mien.background("call.jpg", blur=25).save("focus.jpg")  # doctest: +SKIP
     >>> mien.background("call.mp4", image="beach.jpg", size="fast", out="beach.mp4")  # doctest: +SKIP
     """
-    moving = is_video(target)
-    behind = choose(blur=blur, color=color, image=image, transparent=transparent, moving=moving)
+    behind = choose(blur=blur, color=color, image=image, transparent=transparent)
     change = Background(behind, size=size, engine=engine)
-    if not moving:
+    if not is_video(target):
         edit = change.picture(cast("ImageSource", target))
         return edit if out is None else replace(edit, path=edit.save(out))
     if out is None:
@@ -117,7 +116,6 @@ def choose(
     color: str | Sequence[int] | None = None,
     image: ImageSource | None = None,
     transparent: bool = False,
-    moving: bool = False,
 ) -> Backdrop | None:
     """The backdrop that the options of `background` ask for; None: nothing, the result is transparent.
 
@@ -136,7 +134,7 @@ def choose(
     if color is not None:
         return Color(parse_color(color))
     if image is not None:
-        return Moving(cast("str", image)) if moving and is_video(image) else Still(image)
+        return Moving(cast("str", image)) if is_video(image) else Still(image)
     return None
 
 
