@@ -21,6 +21,7 @@ __all__ = ["decode_rle", "encode_rle", "read_png", "write_png"]
 Counts: TypeAlias = NDArray[np.int64]
 
 LETTERS: Final = 8  # of a count at most, in COCO's text, with 5 bits each
+BLOCK: Final = 1 << 14  # counts that are written at a time
 
 
 # --- run lengths: the numbers of pixels outside, inside, outside ..., down one column after the other ---------------
@@ -37,7 +38,13 @@ def encode_rle(region: Region, threshold: float) -> dict[str, Any]:
     # Where a run ends with its column and the next one begins at once, they are one.
     joint = np.flatnonzero(edges[1:-1:2] == edges[2::2]) * 2 + 1
     edges = np.delete(edges, np.concatenate([joint, joint + 1]))
-    return {"size": [height, width], "counts": _to_text(np.diff(edges, prepend=0, append=width * height))}
+    counts = np.diff(edges, prepend=0, append=width * height)
+    if len(counts) > 1 and not counts[-1]:  # the last pixel is inside
+        counts = counts[:-1]
+    values = counts.copy()
+    values[3:] -= counts[1:-2]
+    blocks = np.split(values, range(BLOCK, len(values), BLOCK))
+    return {"size": [height, width], "counts": "".join(map(_to_text, blocks))}
 
 
 def decode_rle(rle: Mapping[str, Any]) -> Region:
@@ -73,10 +80,8 @@ def decode_rle(rle: Mapping[str, Any]) -> Region:
     return Region(levels, (left, 0), (width, height))
 
 
-def _to_text(counts: Counts) -> str:
-    """COCO's text: differences to the count before the last, five bits a letter, the lowest first."""
-    values = counts.copy()
-    values[3:] -= counts[1:-2]
+def _to_text(values: Counts) -> str:
+    """COCO's text of counts, less the count before the last: five bits a letter, the lowest first."""
     shifted = values[:, None] >> np.arange(0, 5 * LETTERS, 5)
     # A letter is the last if all bits that follow are like its own highest.
     last = (shifted >> 5) == -((shifted >> 4) & 1)
