@@ -28,7 +28,8 @@ SOFT_PIXELS = 1.5  # over which an edge fades, so that it has no stairs
 FINER = 4  # times as fine as the grid, at most, is what regions are made of: finer ones are the same to half a percent
 CLOSE = 2.0  # log odds behind the best class at which one may still lead between this cell and the next
 FAR = 3.0  # cells from an edge that count as far: there the distance need not be right
-LEAST_SLOPE = 1e-3  # log odds a cell: where nothing changes, no edge is near
+LEAST_SLOPE = 1e-6  # log odds a cell: where nothing changes, no edge is near
+TIE = 1e-3  # log odds that are no lead
 BEYOND = 1e4  # log odds that a pixel beyond the grid is of the first class, and cells that it is away from all others
 
 
@@ -179,7 +180,7 @@ def _distance(values: Floats, classes: Sequence[int], part: Window, finer: int) 
     for index in _leading(cut):
         inside = index in classes
         best[inside] = np.maximum(best[inside], _enlarged(cut[index], finer))
-    lead = np.asarray(best[True], np.float32) - np.asarray(best[False], np.float32)
+    lead = np.asarray(best[True], np.float32) - np.asarray(best[False], np.float32) - np.float32(TIE)
     distance = np.full(shape, -BEYOND, np.float32)
     y, x = y1 * finer, x1 * finer
     distance[y : y + lead.shape[0], x : x + lead.shape[1]] = lead / _slope(lead, finer)
