@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -9,7 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FULL", "Box", "Levels", "Patch", "area_of", "common", "part_of"]
+__all__ = ["FULL", "Box", "Levels", "Patch", "area_of", "around", "common", "part_of"]
 
 Levels: TypeAlias = NDArray[np.uint8]
 #: x1, y1, x2, y2 in whole pixels, the last ones not within.
@@ -93,19 +94,25 @@ class Patch:
         found = [patch for patch in patches if patch]
         if len(found) < 2:
             return found[0] if found else Patch.of(np.zeros((0, 0), np.uint8))
-        boxes = np.array([patch.box for patch in found])
-        (x1, y1), (x2, y2) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
-        levels = np.zeros((y2 - y1, x2 - x1), np.uint8)
+        box = functools.reduce(around, [patch.box for patch in found])
+        levels = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
         for patch in found:
-            here = part_of(levels, (x1, y1), patch.box)
+            here = part_of(levels, box[:2], patch.box)
             np.maximum(here, patch.levels, out=here)
-        return Patch.of(levels, (x1, y1))
+        return Patch.of(levels, box[:2])
 
 
 def common(a: Box, b: Box) -> Box:
     """Where two boxes are both; a box without pixels where they are nowhere."""
     x1, y1 = max(a[0], b[0]), max(a[1], b[1])
     return x1, y1, max(min(a[2], b[2]), x1), max(min(a[3], b[3]), y1)
+
+
+def around(a: Box, b: Box) -> Box:
+    """The least box around two; one without pixels does not count."""
+    if not area_of(a) or not area_of(b):
+        return a if area_of(a) else b
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 def area_of(box: Box) -> int:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.core import region_filters as filters
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
-from mien.core.patches import FULL, Box, Levels, Patch, area_of, common, part_of
+from mien.core.patches import FULL, Box, Levels, Patch, area_of, around, common, part_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,9 @@ class Region:
 
     Make one with `from_mask`, `from_box`, `from_polygons`, `from_rle`, `from_png`, `empty` or `full`, or get it from
     `mien.mask`. Operators combine regions of one picture: ``a | b`` (union), ``a & b`` (intersection), ``a - b`` (a
-    without b) and ``~a`` (the rest of the picture); ``(x, y) in a`` tells whether a point is inside. ``np.asarray(a)``
-    is `to_array`; as bool it is `to_mask`, and as uint8 `to_levels`.
+    without b) and ``~a`` (the rest of the picture). ``a + b`` is the union of neighbours: where two soft edges meet,
+    each half inside, their sum is all inside, while their union shows a seam. ``(x, y) in a`` tells whether a point is
+    inside. ``np.asarray(a)`` is `to_array`; as bool it is `to_mask`, and as uint8 `to_levels`.
 
     The rest of the picture changes the other way round: ``~a.dilate(3)`` is ``(~a).erode(3)``, and ``~a.feather(3)``
     is ``(~a).feather(3)``. The border of the picture is no edge.
@@ -259,6 +260,14 @@ class Region:
     def __sub__(self, other: Region) -> Region:
         return self & ~other if isinstance(other, Region) else NotImplemented
 
+    def __add__(self, other: Region) -> Region:
+        if not isinstance(other, Region):
+            return NotImplemented
+        _check_sizes(self._size, other._size)
+        box = around(self._patch.box, other._patch.box)
+        levels = np.minimum(self._levels_in(box), FULL - (rest := other._levels_in(box))) + rest
+        return Region(levels, box[:2], self._size, max(self.beyond, other.beyond))
+
     def __eq__(self, other: object) -> bool:
         """Whether both have the same levels everywhere in a picture of the same size."""
         if not isinstance(other, Region):
@@ -281,7 +290,7 @@ class Region:
             If the other is of a picture of another size.
         """
         common = (self & other).area
-        return common / around if (around := self.area + other.area - common) else float("nan")
+        return common / either if (either := self.area + other.area - common) else float("nan")
 
     # -- changing its form -------------------------------------------------------------------------------------------
 
