@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mien.core.errors import UsageError
 from mien.core.faces import Face, Faces
 from mien.core.region import Region
+from mien.masks.details import DETAILS
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -183,4 +184,6 @@ class Source:
 
 
 #: Regions by name that are not made of the parsing's classes.
-SOURCES: Mapping[str, Source] = MappingProxyType({})
+SOURCES: Mapping[str, Source] = MappingProxyType(
+    {name: Source(render, needs=("landmarks", "visibility")) for name, render in DETAILS.items()}
+)
