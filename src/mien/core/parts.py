@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from mien.core.errors import UsageError
 
-__all__ = ["CELEBAMASK", "LONG_TAIL", "REGIONS", "classes_of", "regions_of"]
+__all__ = ["CELEBAMASK", "LONG_TAIL", "REGIONS", "classes_of", "regions_of", "unknown_region"]
 
 #: The 19 classes of CelebAMask-HQ, in its order and by its names (Lee et al., *MaskGAN: towards diverse and interactive
 #: facial image manipulation*, 2020).
@@ -27,7 +27,8 @@ _FACE = (
 )  # fmt: skip
 _HEAD = (*_FACE, "l_ear", "r_ear", "ear_r", "hair", "hat")
 
-#: Regions by name, each with the classes that it is made of; of these, those count that a network knows.
+#: Regions by name, each with the classes that it is made of; of these, those count that a network knows. A name that is
+#: a class's, too, is that class: the skin is without the nose, and the mouth is what is seen between the lips.
 REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "face": _FACE,
@@ -72,7 +73,7 @@ def classes_of(region: str, names: Iterable[str]) -> tuple[str, ...]:
     wanted = REGIONS.get(region, (region,))
     found = tuple(name for name in known if name in wanted)
     if not found:
-        raise UsageError(f"no region is called {region!r} here; there are {', '.join(regions_of(known))}.")
+        raise unknown_region(region, regions_of(known))
     return found
 
 
@@ -82,3 +83,13 @@ def regions_of(names: Iterable[str]) -> tuple[str, ...]:
     made = [region for region, wanted in REGIONS.items() if any(name in wanted for name in known)]
     inside = {name for region in made for name in REGIONS[region]}
     return (*made, *(name for name in known if name not in inside))
+
+
+def unknown_region(name: str, known: Iterable[str]) -> UsageError:
+    """The error that says which regions there are, and which of them sounds like the name that was asked for."""
+    import difflib
+
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    meant = f" (did you mean {close[0]}?)" if close else ""
+    return UsageError(f"no region is called {name!r} here{meant}; there are {', '.join(names)}.")
