@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.analyze import Sources
-from mien.cli.mask import SizeName
+from mien.cli.mask import SizeName, parse_who
 from mien.cli.naming import Names
 from mien.cli.options import print_json, progress_bar, takes_engine
 from mien.core.errors import InputError, StorageError, UsageError
@@ -42,6 +42,7 @@ def background(
     color: Color = None,
     image: Image = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Nothing: cut people out.")] = False,
+    who: Annotated[str, typer.Option(help="Faces by number, comma-separated, whose people stay; or all.")] = "all",
     size: Annotated[SizeName | None, typer.Option(help="How closely the network looks.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="The same as --size fast: for video.")] = False,
     fps: Annotated[float, typer.Option(help="Frames a second of pictures that become a video.", min=0.001)] = 25.0,
@@ -60,7 +61,7 @@ def background(
     size = SizeName.fast if fast else size
     plan = Plan(sources, out, transparent=transparent, fps=fps)
     behind = choose(blur=blur, color=color, image=image, transparent=transparent)
-    run = Run(plan, Background(behind, size=size.value if size else None, engine=engine))
+    run = Run(plan, Background(behind, who=parse_who(who), size=size.value if size else None, engine=engine))
     run.all(prints=json or not sys.stdout.isatty())
     run.report()
 

@@ -89,7 +89,7 @@ def mask(
 
     plan = plan_for(sources, out, style.value if style else None, per_face=per_face, crop=crop)
     named = tuple(part.strip() for part in (regions or plan.style.regions).split(","))
-    wanted = Wanted(regions=named, who=_parse_who(who), feather=feather, grow=grow)
+    wanted = Wanted(regions=named, who=parse_who(who), feather=feather, grow=grow)
     options: SearchOptions = {
         "min_score": min_score,
         "min_size": min_size,
@@ -109,7 +109,8 @@ def mask(
     run.report()
 
 
-def _parse_who(text: str) -> tuple[int, ...] | None:
+def parse_who(text: str) -> tuple[int, ...] | None:
+    """The numbers of ``--who``; None: all."""
     if text == "all":
         return None
     numbers = [part.strip() for part in text.split(",")]

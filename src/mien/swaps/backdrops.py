@@ -14,22 +14,9 @@ from mien.core.errors import ImageError, UsageError
 from mien.core.image import Image, ImageSource, load_image
 from mien.media.provenance import Provenance, provenance
 from mien.media.video import Frame, open_video
+from mien.swaps.compositing import Levels, cover
 
-__all__ = [
-    "Backdrop",
-    "Blur",
-    "Color",
-    "Levels",
-    "Moving",
-    "Still",
-    "blend",
-    "cover",
-    "cut_out",
-    "mark_of",
-    "parse_color",
-]
-
-Levels = NDArray[np.uint8]
+__all__ = ["Backdrop", "Blur", "Color", "Moving", "Still", "mark_of", "parse_color"]
 
 REACH = 4  # pixels of the disc in the small picture: the filter takes ever longer, and more shows no difference
 UNSURE = 8  # levels of 255 up to which a pixel shows nothing of a person
@@ -245,44 +232,6 @@ def parse_color(color: str | Sequence[int]) -> tuple[int, int, int]:
         raise UsageError(complaint)
     red, green, blue = (int(value) for value in values)
     return red, green, blue
-
-
-def cover(image: Image, size: tuple[int, int]) -> Image:
-    """The middle of a picture, as large as it fills (width, height)."""
-    import cv2
-
-    height, width = image.shape[:2]
-    scale = max(size[0] / width, size[1] / height)
-    # What will be seen is cut out first, so that no more than that is resized.
-    w, h = min(width, max(1, round(size[0] / scale))), min(height, max(1, round(size[1] / scale)))
-    left, top = (width - w) // 2, (height - h) // 2
-    part = image[top : top + h, left : left + w]
-    if (w, h) == size:
-        return np.ascontiguousarray(part)
-    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
-
-
-def blend(front: Image, back: Image, levels: Levels) -> Image:
-    """One picture over another: `front` where `levels` are 255, `back` where they are 0, mixed between.
-
-    As `Region.apply`, and three times as fast: only what is mixed is computed.
-    """
-    import cv2
-
-    out: Image = back.copy()
-    cv2.copyTo(front, (levels == 255).view(np.uint8), out)
-    mixed = np.flatnonzero((levels > 0) & (levels < 255))
-    share = levels.reshape(-1)[mixed, None].astype(np.uint16)
-    colors = out.reshape(-1, 3)
-    colors[mixed] = (front.reshape(-1, 3)[mixed] * share + colors[mixed] * (255 - share) + 127) // 255
-    return out
-
-
-def cut_out(front: Image, levels: Levels) -> Image:
-    """A picture, black where `levels` are 0: what is transparent must not hide what was there."""
-    import cv2
-
-    return np.asarray(cv2.copyTo(front, levels), np.uint8)
 
 
 def _disc(radius: float) -> NDArray[np.float32]:

@@ -16,14 +16,16 @@ from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource
 from mien.engine import Engine, default_engine
 from mien.engine.steps import Matter
-from mien.masks.masking import Size, sized
+from mien.masks.masking import Size, mask, sized
 from mien.masks.matting import SteadyMatte, matte
 from mien.masks.refining import refine
 from mien.media.provenance import Provenance
 from mien.media.video import VIDEO_SUFFIXES, Frame, Video, VideoSource, open_video
-from mien.swaps.backdrops import Backdrop, Blur, Color, Levels, Moving, Still, blend, cut_out, mark_of, parse_color
+from mien.swaps.backdrops import Backdrop, Blur, Color, Moving, Still, mark_of, parse_color
+from mien.swaps.compositing import Levels, blend, cut_out, front_colors
 from mien.swaps.edit import Edit
 from mien.swaps.film import film, open_writer
+from mien.swaps.people import keep_people
 
 __all__ = ["Background", "background", "choose", "is_video"]
 
@@ -35,6 +37,7 @@ def background(
     color: str | tuple[int, int, int] | None = None,
     image: ImageSource | None = None,
     transparent: bool = False,
+    who: int | Sequence[int] | None = None,
     size: Size | None = None,
     out: str | os.PathLike[str] | None = None,
     engine: Engine | None = None,
@@ -54,6 +57,8 @@ def background(
         that moves shows over and over.
     transparent : bool
         Nothing: the result is RGBA. Of a video, .webm and .mov keep that, and pictures such as ``frames/%05d.png``.
+    who : int or sequence of int, optional
+        Numbers of faces as `mien.detect` gives them: only these people stay, of a picture. Default: all people.
     size : {"fast", "balanced", "fine"}, optional
         How closely the network looks: see `mien.matte`. Fast is for video.
     out : path, optional
@@ -72,7 +77,9 @@ def background(
     ------
     UsageError
         If not exactly one of `blur`, `color`, `image` and `transparent` is given, or one of them makes no sense; if a
-        video has no `out`; if the model has no such size.
+        video has no `out`, or comes with `who`; if there is no such face; if the model has no such size.
+    NoFace
+        If `who` is given, and no face is there.
     ImageError, SourceError
         If the target or the image cannot be read, or a video was cut short.
     StorageError
@@ -86,7 +93,7 @@ def background(
     >>> mien.background("call.mp4", image="beach.jpg", size="fast", out="beach.mp4")  # doctest: +SKIP
     """
     behind = choose(blur=blur, color=color, image=image, transparent=transparent)
-    change = Background(behind, size=size, engine=engine)
+    change = Background(behind, who=who, size=size, engine=engine)
     if not is_video(target):
         edit = change.picture(cast("ImageSource", target))
         return edit if out is None else replace(edit, path=edit.save(out))
@@ -145,6 +152,8 @@ class Background:
     ----------
     backdrop : Backdrop or None
         None: nothing, the results are RGBA.
+    who : int or sequence of int, optional
+        Numbers of the faces whose people stay; by default all people do.
     size : {"fast", "balanced", "fine"}, optional
         How closely the network looks: see `mien.matte`.
     engine : Engine, optional
@@ -156,8 +165,16 @@ class Background:
         If the model has no such size.
     """
 
-    def __init__(self, backdrop: Backdrop | None, *, size: Size | None = None, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        backdrop: Backdrop | None,
+        *,
+        who: int | Sequence[int] | None = None,
+        size: Size | None = None,
+        engine: Engine | None = None,
+    ) -> None:
         self._backdrop = backdrop
+        self._who = [who] if isinstance(who, int) else who
         self._engine = sized(engine or default_engine(), size, job="matte")
 
     @property
@@ -175,14 +192,24 @@ class Background:
     def picture(self, target: ImageSource) -> Edit:
         """A picture with its people before the backdrop."""
         found = matte(target, engine=self._engine)
-        levels = found.alpha.to_levels()
-        height, width = levels.shape
+        levels, faces = found.alpha.to_levels(), Faces.empty()
+        if self._who is not None:
+            masks = mask(found.image, engine=self._engine)
+            levels, faces = keep_people(found.image, levels, masks, self._who), masks.faces
         result = self._compose(found.image, found.foreground(), levels, 0.0)
-        report = {**self.report, "people": round(found.alpha.area / (width * height), 4)}
-        return Edit(result, self.mark(target), Faces.empty(), report, {"alpha": levels})
+        report = {**self.report, "people": round(float(levels.mean()) / 255, 4)}
+        return Edit(result, self.mark(target), faces, report, {"alpha": levels})
 
     def video(self, video: Video, out: str | os.PathLike[str]) -> Generator[Frame, None, None]:
-        """The frames of a video with its people before the backdrop, each given when it is written: see `film`."""
+        """The frames of a video with its people before the backdrop, each given when it is written: see `film`.
+
+        Raises
+        ------
+        UsageError
+            If nothing can be written by such a name, or only some people are to stay.
+        """
+        if self._who is not None:
+            raise UsageError("people are told apart by who= in pictures, not in videos.")
         writer = open_writer(Path(out), like=video, provenance=self.mark(video.source), alpha=self._backdrop is None)
         return film(self._frames(video), writer, source=video)
 
@@ -191,7 +218,9 @@ class Background:
         for frame in video:
             alpha = steady.update(frame.time, matter.matte([frame.image])[0])
             levels = refine(alpha, frame.image).to_levels()
-            yield replace(frame, image=self._compose(frame.image, frame.image, levels, frame.time))
+            yield replace(
+                frame, image=self._compose(frame.image, front_colors(frame.image, levels), levels, frame.time)
+            )
 
     def _compose(self, image: Image, front: Image, levels: Levels, time: float) -> Image:
         if self._backdrop is None:

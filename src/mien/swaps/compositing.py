@@ -1,0 +1,91 @@
+"""Puts one picture over another by an alpha: fast enough for each frame of a video."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.image import Image
+
+__all__ = ["Levels", "blend", "cover", "cut_out", "front_colors"]
+
+Levels: TypeAlias = NDArray[np.uint8]
+"""How much of each pixel is in front: (H, W), 0 nothing to 255 all."""
+
+SMALL = 320  # pixels of the longer side of the picture on which colours are averaged
+REACH = 15  # pixels of it, on a side of the square that is averaged
+
+
+def cover(image: Image, size: tuple[int, int]) -> Image:
+    """The middle of a picture, as large as it fills (width, height)."""
+    import cv2
+
+    height, width = image.shape[:2]
+    scale = max(size[0] / width, size[1] / height)
+    # What will be seen is cut out first, so that no more than that is resized.
+    w, h = min(width, max(1, round(size[0] / scale))), min(height, max(1, round(size[1] / scale)))
+    left, top = (width - w) // 2, (height - h) // 2
+    part = image[top : top + h, left : left + w]
+    if (w, h) == size:
+        return np.ascontiguousarray(part)
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
+
+
+def blend(front: Image, back: Image, levels: Levels) -> Image:
+    """One picture over another: `front` where `levels` are 255, `back` where they are 0, mixed between.
+
+    As `Region.apply`, and three times as fast: only what is mixed is computed.
+    """
+    import cv2
+
+    out: Image = back.copy()
+    cv2.copyTo(front, (levels == 255).view(np.uint8), out)
+    mixed = np.flatnonzero((levels > 0) & (levels < 255))
+    share = levels.reshape(-1)[mixed, None].astype(np.uint16)
+    colors = out.reshape(-1, 3)
+    colors[mixed] = (front.reshape(-1, 3)[mixed] * share + colors[mixed] * (255 - share) + 127) // 255
+    return out
+
+
+def cut_out(front: Image, levels: Levels) -> Image:
+    """A picture, black where `levels` are 0: what is transparent must not hide what was there."""
+    import cv2
+
+    return np.asarray(cv2.copyTo(front, levels), np.uint8)
+
+
+def front_colors(image: Image, levels: Levels) -> Image:
+    """The colours of what is in front, also where it lets what is behind shine through; for frames of a video.
+
+    As `mien.masks.refining.foreground`, but means are taken once, on a small picture, and only mixed pixels computed.
+
+    References
+    ----------
+    Forte, *Approximate Fast Foreground Colour Estimation*, ICIP 2021.
+    """
+    import cv2
+
+    mixed = np.flatnonzero((levels > 0) & (levels < 255))
+    if not mixed.size:
+        return image
+    height, width = levels.shape
+    scale = min(1.0, SMALL / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    share = cv2.resize(levels, size, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
+
+    def mean(weight: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The mean colour around each mixed pixel, by how much of it is in front, or behind."""
+        total = cv2.blur(np.dstack([small * weight, weight]), (REACH, REACH))
+        near = (total[..., :3] / (total[..., 3:] + 1e-4)).clip(0, 255).astype(np.uint8)
+        return cv2.resize(near, (width, height)).reshape(-1, 3)[mixed].astype(np.float32)
+
+    front, back = mean(share), mean(1 - share)
+    alpha = (levels.reshape(-1)[mixed, None] / np.float32(255)).astype(np.float32)
+    colors = image.copy()
+    seen = colors.reshape(-1, 3)
+    estimate = front + alpha * (seen[mixed] - alpha * front - (1 - alpha) * back)
+    seen[mixed] = np.rint(estimate.clip(0, 255))
+    return colors
