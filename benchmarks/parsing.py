@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +45,7 @@ FORMS = {
     "fast, bf16": ("bisenet-fast", None),
     "mesh": ("parse-mesh", None),
 }
+UNKNOWN = {"mesh": ("eye_g", "l_ear", "r_ear", "hair", "hat", "ear_r", "neck_l", "neck", "cloth")}
 SCALED = ("fine, bf16", "balanced, bf16")  # forms that are tried on small faces
 HEIGHTS = (320, 160, 80, 40)
 MEANS = {
@@ -52,6 +53,7 @@ MEANS = {
     "F1": "f1",
     "F1, frequent": "f1_head",
     "F1, long tail": "f1_tail",
+    "F1, known classes": "f1_known",
     "boundary F": "boundary",
     "pixels": "accuracy",
 }
@@ -142,7 +144,7 @@ def scaled_down(image: Image, scale: float) -> Image:
 
 
 def report(people: int, whole: Parts, small: Parts) -> Report:
-    scores = {name: summed(parts) for name, parts in (whole | small).items()}
+    scores = {name: summed(parts, UNKNOWN.get(name, ())) for name, parts in (whole | small).items()}
     tables = [
         means("The whole picture", {name: scores[name] for name in whole}),
         classes("IoU of each class", {name: scores[name] for name in whole}),
@@ -154,8 +156,9 @@ def report(people: int, whole: Parts, small: Parts) -> Report:
     return Report.of("Agreement of parsing", source=source, model=model, results=results, tables=tables)
 
 
-def summed(parts: list[tuple[Counts, bool]]) -> ParsingReport:
-    return summarize([counts for counts, _ in parts], CELEBAMASK, missed=[missed for _, missed in parts])
+def summed(parts: list[tuple[Counts, bool]], unknown: Sequence[str]) -> ParsingReport:
+    missed = [missed for _, missed in parts]
+    return summarize([counts for counts, _ in parts], CELEBAMASK, missed=missed, unknown=unknown)
 
 
 def means(title: str, scores: Mapping[str, ParsingReport]) -> Table:

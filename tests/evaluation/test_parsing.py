@@ -110,6 +110,17 @@ def test_missed_faces_count_and_are_told_apart() -> None:
     json.dumps(text.to_dict(), allow_nan=False)
 
 
+def test_classes_that_a_model_has_not_count_as_0_and_are_named() -> None:
+    truth = square(10, 10, 30) + square(60, 60, 10, 2)
+    report = summarize(
+        [compare_labels(truth, np.where(truth == 2, 0, truth).astype(np.uint8), 3)], NAMES, unknown=["hat"]
+    )
+    assert (report.means["f1"].value, report.means["f1_known"].value, report.unknown) == (0.5, 1, ("hat",))
+    means, classes = parsing_tables({"m": report})
+    assert ("F1 of classes that the model has", "1.000 (1.000 to 1.000)") in means.rows
+    assert "m has no such class, which counts as 0: hat." in classes.notes
+
+
 def test_what_cannot_be_compared() -> None:
     with pytest.raises(ShapeMismatch, match="of one size"):
         compare_labels(square(0, 0, 1), square(0, 0, 1, size=50), 2)

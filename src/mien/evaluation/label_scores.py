@@ -149,7 +149,8 @@ class ParsingReport:
     rows : tuple of ClassRow
     means : mapping of str to Score
         "accuracy" of pixels; "f1", "iou" and "boundary", means over the classes without the background; "iou_all", with
-        it; "f1_head" and "f1_tail", without and of the classes of the long tail. Over the classes that some map has.
+        it; "f1_head" and "f1_tail", without and of the classes of the long tail; "f1_known", without `unknown`. All are
+        over the classes that some map has.
     without_missed : mapping of str to Score
         The same of the pictures whose face was found.
     unknown : tuple of str
@@ -221,13 +222,13 @@ def summarize(
         pictures=len(parts),
         missed=int(lost.sum()),
         rows=rows,
-        means=_means(measured, classes),
-        without_missed=_means(seen, classes),
+        means=_means(measured, classes, unknown),
+        without_missed=_means(seen, classes, unknown),
         unknown=tuple(unknown),
     )
 
 
-def _means(measured: Mapping[str, Measured], classes: Sequence[str]) -> dict[str, Score]:
+def _means(measured: Mapping[str, Measured], classes: Sequence[str], unknown: Sequence[str]) -> dict[str, Score]:
     tail = np.isin(classes, LONG_TAIL)
     front = np.arange(len(classes)) > 0
     wanted = {
@@ -237,6 +238,7 @@ def _means(measured: Mapping[str, Measured], classes: Sequence[str]) -> dict[str
         "boundary": ("boundary", front),
         "f1_head": ("f1", front & ~tail),
         "f1_tail": ("f1", tail),
+        "f1_known": ("f1", front & ~np.isin(classes, unknown)),
     }
     means = {"accuracy": _score(*measured["accuracy"])}
     for name, (kind, taken) in wanted.items():

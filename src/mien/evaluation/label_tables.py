@@ -33,6 +33,10 @@ def parsing_tables(reports: Mapping[str, ParsingReport], *, notes: Sequence[str]
     """
     first = next(iter(reports.values()))
     rows = [(name, *(_cell(report.means[key]) for report in reports.values())) for name, key in MEANS.items()]
+    if any(report.unknown for report in reports.values()):
+        rows.append(
+            ("F1 of classes that the model has", *(_cell(report.means["f1_known"]) for report in reports.values()))
+        )
     if first.missed:
         found = tuple(_cell(report.without_missed["f1"]) for report in reports.values())
         rows.append(("F1 of found faces", *found))
