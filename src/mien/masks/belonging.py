@@ -67,10 +67,11 @@ def settle_sides(scores: Floats, points: Floats, eyes: Floats, names: Sequence[s
     across = eyes[1] - eyes[0]
     if not np.isfinite(across).all():
         return
+    worst = scores.min(axis=0)
     left = (points - eyes.mean(axis=0)) @ across > 0
     for pair in SIDED:
         if not set(pair) <= set(names):
             continue
         one, other = (names.index(name) for name in pair)
-        more, less = np.maximum(scores[one], scores[other]), np.minimum(scores[one], scores[other])
-        scores[one], scores[other] = np.where(left, more, less), np.where(left, less, more)
+        best = np.maximum(scores[one], scores[other])
+        scores[one], scores[other] = np.where(left, best, worst), np.where(left, worst, best)

@@ -18,7 +18,7 @@ __all__ = ["framed", "leaves", "merge"]
 Floats = NDArray[np.float32]
 
 LEAVING = ("hair", "hat")
-ENOUGH = 0.015  # of the crop's border
+ENOUGH = 0.03  # of the crop's border
 SEAM = 4.0  # cells along the close look's border in which the wide look takes over
 NOTHING = 12.0  # log odds of the background where nobody looked
 
