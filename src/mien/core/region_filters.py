@@ -31,8 +31,8 @@ _CORE: Final = 4.0  # about the radius of the disc that is added to lines: it ro
 def grow(levels: Levels, px: float) -> Levels:
     """Each pixel gets the highest level within `px` pixels: grey dilation by a disc.
 
-    A pixel up to one farther away still gets a share of that level, less the farther it is: so soft edges stay soft,
-    and fractions of a pixel count.
+    To be exact, the mean of what it gets from discs with all radii from `px` to a pixel more: so soft edges stay soft,
+    hard ones get no stairs, and fractions of a pixel count.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ def grow(levels: Levels, px: float) -> Levels:
     lines, core = ((), px) if px <= _DISC else _lines(px)
     for step, count in lines:
         levels = _along(levels, step, count)
-    grown = np.asarray(cv2.dilate(levels, _disc(core)), np.uint8)
-    for radius, share in _rim(core):
-        wider = cv2.convertScaleAbs(cv2.dilate(levels, _disc(radius)), alpha=share)
-        grown = np.maximum(grown, wider, out=grown)
-    return grown
+    mean = np.zeros(levels.shape, np.float32)
+    for radius, share in _radii(core):
+        grown = cv2.dilate(levels, _disc(radius))
+        cv2.addWeighted(grown, share, mean, 1, 0, dst=mean, dtype=cv2.CV_32F)
+    return np.asarray(np.rint(mean), np.uint8)
 
 
 def _lines(px: float) -> tuple[tuple[tuple[tuple[int, int], int], ...], float]:
@@ -96,13 +96,14 @@ def _disc(radius: float) -> Levels:
     return np.asarray(_distances(int(radius)) <= radius + 1e-9, np.uint8)
 
 
-def _rim(px: float) -> list[tuple[float, float]]:
-    """Radii from `px` to a pixel more, and the share of a level that reaches so far."""
+def _radii(px: float) -> list[tuple[float, float]]:
+    """Discs with radii from `px` to a pixel more that differ, and the share of these radii that each stands for."""
     radii = np.unique(_distances(int(px) + 1))
-    radii = radii[(radii > px + 1e-9) & (radii < px + 1)]
-    if len(radii) > 4:  # of a large disc, few say enough
-        radii = px + np.array([0.5] if px > _CORE * 2 else [0.25, 0.5, 0.75])
-    return [(float(radius), float(px + 1 - radius)) for radius in radii]
+    radii = np.append(px, radii[(radii > px + 1e-9) & (radii < px + 1)])
+    if len(radii) > 5:  # of a large disc, few say enough
+        radii = px + np.linspace(0, 1, 2 if px > 2 * _CORE else 4, endpoint=False)
+    shares = np.diff(radii, append=px + 1)
+    return list(zip(radii.tolist(), shares.tolist(), strict=True))
 
 
 def _distances(reach: int) -> NDArray[np.float64]:
@@ -203,7 +204,7 @@ def fill(levels: Levels, steps: int = 16) -> Levels:
 
     filled = levels.copy()
     walls = cv2.copyMakeBorder(levels, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    for level in np.linspace(FULL / steps, FULL, steps).astype(int).tolist():
+    for level in np.ceil(np.linspace(FULL / steps, FULL, steps)).astype(int).tolist():
         open_ = np.asarray(walls < level).view(np.uint8)
         cv2.floodFill(open_, None, (0, 0), 2)  # what can be walked to from without
         np.maximum(filled, (open_[1:-1, 1:-1] == 1) * np.uint8(level), out=filled)
