@@ -78,11 +78,7 @@ def to_polar(points: ArrayLike, frame: ArrayLike) -> NDArray[Any]:
     """
     places = np.asarray(points)
     kind = np.float32 if places.dtype == np.float32 else np.float64
-    cx, cy, a, b, turn = np.append(_ellipse(frame), np.deg2rad(np.asarray(frame, np.float64)[4])).astype(kind)
-    x, y = places[..., 0] - cx, places[..., 1] - cy
-    x, y = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    circle = np.arctan2(y, x) * kind(0.5 / np.pi)
-    return np.stack([np.tanh(np.hypot(x / a, y / b)), circle % 1 % 1], axis=-1)  # -1e-17 % 1 is 1, which is 0
+    return np.stack(_places(places[..., 0].astype(kind), places[..., 1].astype(kind), frame), axis=-1)
 
 
 def from_polar(places: ArrayLike, frame: ArrayLike) -> Doubles:
@@ -124,23 +120,15 @@ def polar_crop(image: NDArray[np.uint8], frame: ArrayLike, size: int | tuple[int
         return np.zeros((height, width, image.shape[2]), np.uint8)
     # Pixels of the picture in one of the crop, at the ellipse: where the face is, not in what is far away.
     longest = _ellipse(frame)[2:].max()
-    step = max(2 * np.pi * longest / height, longest / width / (1 - np.tanh(1) ** 2))
-    samples = int(np.clip(round(step), 1, MOST_SAMPLES))
+    steps = 2 * np.pi * longest / height, longest / width / (1 - np.tanh(1) ** 2)
+    down, across = (int(np.clip(round(step), 1, MOST_SAMPLES)) for step in steps)
     # The middle of a pixel's samples is the pixel. What lies before the pole comes from its other side.
-    shift = (samples - 1) / 2
-    turns = (np.arange(height * samples) - shift) * (2 * np.pi / (height * samples))
-    distances = np.arctanh((np.arange(width * samples) - shift) / (width * samples))
-    rays = _rays(np.cos(turns), np.sin(turns), numbers)
-    x, y = (middle + np.outer(ray, distances) for middle, ray in zip(numbers[:2], rays.T, strict=True))
-    fine = cv2.remap(
-        image,
-        x.astype(np.float32),
-        y.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(0,) * 4,
-    )
-    crop = fine if samples == 1 else cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    turns = (np.arange(height * down) - (down - 1) / 2) * (2 * np.pi / (height * down))
+    distances = np.arctanh((np.arange(width * across) - (across - 1) / 2) / (width * across)).astype(np.float32)
+    rays = _rays(np.cos(turns), np.sin(turns), numbers).astype(np.float32)
+    x, y = (np.float32(middle) + np.outer(ray, distances) for middle, ray in zip(numbers[:2], rays.T, strict=True))
+    fine = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0,) * 4)
+    crop = fine if down == across == 1 else cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, np.uint8).reshape(height, width, image.shape[2])
 
 
@@ -177,9 +165,9 @@ class TanhPolar:
 
         x1, y1, x2, y2 = window
         (height, width), last = values.shape[:2], _last(grid)
-        pixels = np.meshgrid(np.arange(x1, x2, dtype=np.float32), np.arange(y1, y2, dtype=np.float32))
-        radius, turn = np.moveaxis(to_polar(np.stack(pixels, axis=-1), grid), -1, 0)
-        columns = np.ascontiguousarray(radius) * ((width - 1) / last)
+        x, y = np.arange(x1, x2, dtype=np.float32), np.arange(y1, y2, dtype=np.float32)[:, None]
+        radius, turn = _places(x, y, grid)
+        columns = radius * ((width - 1) / last)
         # From the last row to the first, which closes the circle.
         rows = np.where(turn <= last, turn * ((height - 1) / last), height - 1 + (turn - last) / max(1 - last, 1e-9))
         around = np.concatenate([values, values[:1]]).astype(np.float32)
@@ -205,6 +193,19 @@ def _ellipse(frame: ArrayLike) -> Doubles:
 
 def _last(frame: ArrayLike) -> float:
     return float(np.clip(np.asarray(frame, np.float64)[5], 1e-3, 1 - 1e-6))
+
+
+def _places(x: NDArray[Any], y: NDArray[Any], frame: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Tanh of the distance and share of the circle of points, in the type of their coordinates; see `to_polar`."""
+    cx, cy, a, b = _ellipse(frame).astype(x.dtype)
+    turn = np.deg2rad(np.asarray(frame, np.float64)[4])
+    cos, sin = np.array([np.cos(turn), np.sin(turn)], x.dtype)
+    x, y = x - cx, y - cy
+    x, y = x * cos + y * sin, y * cos - x * sin
+    circle = np.arctan2(y, x)
+    circle *= x.dtype.type(0.5 / np.pi)
+    circle -= np.floor(circle)
+    return np.tanh(np.sqrt((x / a) ** 2 + (y / b) ** 2)), np.where(circle < 1, circle, 0)  # -1e-17 became 1
 
 
 def _rays(cos: Doubles, sin: Doubles, frame: Doubles) -> Doubles:
