@@ -111,3 +111,21 @@ def heard(path: Path) -> tuple[float, NDArray[np.float32]]:
     return begin - start, np.concatenate(
         [frame.to_ndarray().reshape(len(frame.layout.channels), -1)[0] for frame in frames]
     )
+
+
+def alphas(path: Path) -> list[NDArray[np.int_]]:
+    """What shines through in each frame of a .webm or .mov with alpha, from 0 to 255."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        name = {"vp9": "libvpx-vp9"}.get(stream.codec_context.name, stream.codec_context.name)
+        codec: Any = av.CodecContext.create(name, "r")  # FFmpeg's own decoder of VP9 leaves alpha out
+        codec.extradata = stream.codec_context.extradata
+        frames = [frame for packet in container.demux(stream) for frame in codec.decode(packet)]
+    return [_last_plane(frame) for frame in frames]  # to_ndarray as RGBA shows what happens to be in memory
+
+
+def _last_plane(frame: Any) -> NDArray[np.int_]:
+    plane, part = frame.planes[3], frame.format.components[3]
+    kind = np.uint16 if part.bits > 8 else np.uint8
+    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : frame.width]
+    return np.asarray(rows.astype(int) * 255 // (2**part.bits - 1))

@@ -13,7 +13,7 @@ from mien.core.errors import ShapeMismatch, StorageError, UsageError
 from mien.media import encoding
 from mien.media.encoding import CONTAINERS, Container, Encoder, VideoWriter
 from mien.media.video import Video, open_video
-from tests.media.films import CORNERS, corners, film, greys, heard, sine
+from tests.media.films import CORNERS, alphas, corners, film, greys, heard, sine
 
 
 def copy(source: Path, target: Path, *, frames: int | None = None, **options: Any) -> list[float]:
@@ -339,8 +339,8 @@ def test_a_video_can_replace_the_one_that_it_comes_from(tmp_path: Path) -> None:
         assert video.has_audio
 
 
-@pytest.mark.parametrize(("suffix", "decoder"), [(".webm", "libvpx-vp9"), (".mov", "prores")])
-def test_alpha_comes_back(tmp_path: Path, suffix: str, decoder: str) -> None:
+@pytest.mark.parametrize("suffix", [".webm", ".mov"])
+def test_alpha_comes_back(tmp_path: Path, suffix: str) -> None:
     image = np.zeros((33, 47, 4), np.uint8)
     image[..., 0] = 200
     image[4:20, 4:24, 3] = 255
@@ -348,13 +348,9 @@ def test_alpha_comes_back(tmp_path: Path, suffix: str, decoder: str) -> None:
     with VideoWriter(tmp_path / f"a{suffix}", alpha=True, rate=10) as writer:
         for _ in range(3):
             writer.write(image)
-    with av.open(str(tmp_path / f"a{suffix}")) as container:
-        stream = container.streams.video[0]
-        codec: Any = av.CodecContext.create(decoder, "r")  # FFmpeg's own decoder of VP9 leaves alpha out
-        codec.extradata = stream.codec_context.extradata
-        frames = [frame for packet in container.demux(stream) for frame in codec.decode(packet)]
-    assert len(frames) == 3
-    alpha = frames[1].to_ndarray(format="rgba")[..., 3].astype(int)
+    shown = alphas(tmp_path / f"a{suffix}")
+    assert len(shown) == 3
+    alpha = shown[1]
     assert abs(alpha[8:16, 8:20] - 255).max() < 3
     assert abs(alpha[23:27, 8:20] - 128).max() < 4
     assert alpha[:, 30:].max() < 3
