@@ -141,19 +141,12 @@ def render(
     if 0 in classes:  # what is not the others, which all lie on the grid
         return ~render(values, [index for index in range(len(values)) if index not in classes], grid, size, warp=warp)
     cells = values.shape[1], values.shape[2]
-    # Thin lips may lead between two cells, and in neither.
-    rows, columns = np.nonzero(values[list(classes)].max(axis=0) > values.max(axis=0) - CLOSE)
-    if not len(rows):
+    near = _near(values, classes)
+    if not near.any():
         return Region.empty(size)
     pitch = kind.pitch(numbers, cells)
-    usual = float(np.median(pitch[rows, columns]))
-    near = 1 + int(np.ceil(SOFT_PIXELS / max(usual, 0.1)))  # cells around it in which its edge fades
-    part = (
-        max(int(columns.min()) - near, 0),
-        max(int(rows.min()) - near, 0),
-        min(int(columns.max()) + 1 + near, cells[1]),
-        min(int(rows.max()) + 1 + near, cells[0]),
-    )
+    usual = float(np.median(pitch[near]))
+    part = _around(near, 1 + int(np.ceil(SOFT_PIXELS / max(usual, 0.1))))  # with the cells in which its edge fades
     window = kind.window(numbers, cells, size, part)
     x1, y1, x2, y2 = window
     if x2 <= x1 or y2 <= y1:
@@ -242,11 +235,22 @@ def label_map(
     """
     values, numbers = np.asarray(scores, np.float32), np.asarray(grid, np.float32)
     kind = _warp(warp, values)
-    window = kind.window(numbers, (values.shape[1], values.shape[2]), size)
+    cells = values.shape[1], values.shape[2]
+    window = kind.window(numbers, cells, size)
     x1, y1, x2, y2 = window
     labels = np.zeros((y2 - y1, x2 - x1), np.uint8)
     if not labels.size:
         return window, labels
+    best = kind.sample(values[0], numbers, window, BEYOND)
+    for index in _leading(values)[1:]:
+        left, top, right, bottom = kind.window(numbers, cells, size, _around(_near(values, [index]), 1))
+        if right <= left or bottom <= top:
+            continue
+        score = kind.sample(values[index], numbers, (left, top, right, bottom), -BEYOND)
+        here = slice(top - y1, bottom - y1), slice(left - x1, right - x1)
+        labels[here][score > best[here]] = index
+        np.maximum(best[here], score, out=best[here])
+    return window, labels
     best = np.full(labels.shape, -np.inf, np.float32)
     for index in _leading(values):
         outside = BEYOND if index == 0 else -BEYOND
@@ -255,6 +259,20 @@ def label_map(
         labels[better] = index
         np.maximum(best, score, out=best)
     return window, labels
+
+
+def _near(values: Floats, classes: Sequence[int]) -> NDArray[np.bool_]:
+    """Cells in which some classes lead, or nearly: thin lips may lead between two cells, and in neither."""
+    return np.asarray(values[list(classes)].max(axis=0) > values.max(axis=0) - CLOSE)
+
+
+def _around(cells: NDArray[np.bool_], margin: int) -> Window:
+    """The part of a grid that holds all cells that are true, if there are any, and some more around them."""
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    low = max(int(columns[0]) - margin, 0), max(int(rows[0]) - margin, 0)
+    return *low, min(int(columns[-1]) + 1 + margin, cells.shape[1]), min(int(rows[-1]) + 1 + margin, cells.shape[0])
 
 
 def _leading(values: Floats) -> list[int]:

@@ -109,21 +109,17 @@ class Regions(Column):
         UsageError
             If the column is of no face, so that nobody knows the picture's size.
         """
-        from mien.core.grids import label_map
+        from mien.core.grids import WARPS, label_map
 
-        if self.single:
-            rows = [self]
-        elif len(self):
-            scales = np.abs(np.linalg.det(self.grids.reshape(-1, 2, 3)[:, :, :2]))  # cells to a pixel
-            rows = [self[int(row)] for row in np.argsort(-scales, kind="stable")]
-        else:
+        if not self.single and not len(self):
             raise UsageError("a column of no face does not know its picture.")
-        width, height = (int(side) for side in rows[0].sizes)
+        faces = [self] if self.single else [self[row] for row in range(len(self))]
+        width, height = (int(side) for side in faces[0].sizes)
+        seen = [face for face in faces if not bool(face.abstained)]
+        seen.sort(key=lambda face: float(np.median(WARPS[self.warp].pitch(face.grids, face.values.shape[-2:]))))
         out = np.zeros((height, width), np.uint8)
-        for one in rows:
-            if bool(one.abstained):
-                continue
-            (x1, y1, x2, y2), labels = label_map(one.values, one.grids, (width, height), warp=one.warp)
+        for face in seen:
+            (x1, y1, x2, y2), labels = label_map(face.values, face.grids, (width, height), warp=self.warp)
             np.copyto(out[y1:y2, x1:x2], labels, where=labels > 0)
         return out
 
