@@ -251,14 +251,6 @@ def label_map(
         labels[here][score > best[here]] = index
         np.maximum(best[here], score, out=best[here])
     return window, labels
-    best = np.full(labels.shape, -np.inf, np.float32)
-    for index in _leading(values):
-        outside = BEYOND if index == 0 else -BEYOND
-        score = kind.sample(values[index], numbers, window, outside)
-        better = score > best
-        labels[better] = index
-        np.maximum(best, score, out=best)
-    return window, labels
 
 
 def _near(values: Floats, classes: Sequence[int]) -> NDArray[np.bool_]:
