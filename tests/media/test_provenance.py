@@ -195,3 +195,25 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
 
 def test_a_file_object_is_read_from_where_it_stands() -> None:
     assert provenance(io.BytesIO(picture("JPEG", MARK.to_xmp()))) == MARK
+
+
+def test_what_is_enhanced_stays_what_it_was() -> None:
+    assert Provenance.enhanced(Provenance()).source_type == "algorithmicallyEnhanced"
+    assert Provenance.enhanced(Provenance("digitalCapture", "camera")).source_type == "algorithmicallyEnhanced"
+    assert Provenance.enhanced(Provenance()).synthetic is None
+    kept = Provenance.enhanced(MARK)
+    assert (kept.source_type, kept.models, kept.seed) == (MARK.source_type, MARK.models, None)
+
+
+def test_a_composite_is_synthetic_where_a_part_is() -> None:
+    assert Provenance.composed(Provenance(), Provenance("digitalCapture")).source_type == "composite"
+    mixed = Provenance.composed(Provenance(), MARK, MARK)
+    assert mixed.source_type == "compositeSynthetic"
+    assert mixed.synthetic is True
+    assert mixed.models == MARK.models
+
+
+def test_a_comment_for_people() -> None:
+    assert MARK.to_comment().startswith(f"Digital source type: {GENERATED}; mien ")
+    assert MARK.to_comment().endswith("models: mobilestylegan")
+    assert Provenance().to_comment() == ""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ImageError, UsageError
+from mien.core.errors import ImageError, SourceError, UsageError
 from mien.core.image import Image, ImageSource, load_image
 from mien.media.provenance import Provenance, provenance
+from mien.media.scan import find_pictures
 from mien.media.video import Frame, open_video
 from mien.swaps.compositing import Levels, cover
 
@@ -21,7 +23,7 @@ __all__ = ["Backdrop", "Blur", "Color", "Moving", "Still", "mark_of", "parse_col
 REACH = 4  # pixels of the disc in the small picture: the filter takes ever longer, and more shows no difference
 UNSURE = 8  # levels of 255 up to which a pixel shows nothing of a person
 MOSTLY = 0.25  # of a pixel of the small picture that is background, at the least, for its colour to be known
-FAINT = np.float32(1e-3)
+FAINT = np.float32(1e-6)  # weight of what is there where no background is near: light that makes no level
 LARGEST_BLUR = 2000.0
 
 
@@ -83,17 +85,16 @@ class Blur:
         shrink = max(1.0, self.radius / REACH)
         size = max(1, round(width / shrink)), max(1, round(height / shrink))
         away = np.asarray(levels <= UNSURE, np.uint8)
-        alone = cv2.resize(cv2.copyTo(image, away), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        squares = np.square(np.arange(256, dtype=np.uint16))  # light is about the square of a level
+        alone = cv2.resize(cv2.LUT(cv2.copyTo(image, away), squares), size, interpolation=cv2.INTER_AREA)
         share = cv2.resize(away * np.uint8(255), size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         sure = cv2.erode(np.where(share > MOSTLY, share, 0), np.ones((3, 3)))  # a matte ends before the person does
-        # Light is about the square of a level. Where no background is near, inside a body, what is there has to do.
-        light = np.square(alone / np.maximum(share, MOSTLY)[..., None])
+        light = alone.astype(np.float32) / np.maximum(share, MOSTLY)[..., None]
+        # Where no background is near, inside a body, what is there has to do.
         plain = np.square(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32))
         weighed = np.dstack([light * sure[..., None] + FAINT * plain, sure + FAINT])
         total = cv2.filter2D(weighed, -1, _disc(self.radius / shrink), borderType=cv2.BORDER_REFLECT)
-        # Filters of large discs go through a Fourier transform and come back a little off.
-        mean = np.maximum(total[..., :3], 0) / np.maximum(total[..., 3:], FAINT / 2)
-        blurred = np.minimum(np.sqrt(mean) + 0.5, 255).astype(np.uint8)
+        blurred = np.minimum(np.sqrt(total[..., :3] / total[..., 3:]) + 0.5, 255).astype(np.uint8)
         return np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def mark(self, source: Provenance) -> Provenance:
@@ -166,34 +167,41 @@ class Moving:
         See `mien.open_video`.
     """
 
-    _now: Frame
-    _next: Frame
+    _now: tuple[float, Frame]  # when it is due, in the time of the edited video
+    _next: tuple[float, Frame]
+    _last = 0.0  # time of the frame that was read last
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
         self._source = source
         self._mark = mark_of(source)
         self._fitted: tuple[Frame, Image] | None = None
-        self._begin(0.0)
+        self._begin()
 
     def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it moves by itself
         """See `Backdrop.behind`."""
-        if time < self._start + self._now.time:  # of another video
-            self._begin(0.0)
-        while self._start + self._next.time <= time:
-            self._now = self._next
-            following = next(self._video, None)
-            if following is None:
-                self._begin(self._start + self._now.time + 1 / self._video.rate)
-            else:
-                self._next = following
-        if self._fitted is None or self._fitted[0] is not self._now or self._fitted[1].shape != image.shape:
-            self._fitted = self._now, cover(self._now.image, (image.shape[1], image.shape[0]))
+        if time < self._now[0]:  # of another video
+            self._begin()
+        while self._next[0] <= time + 1e-6:  # sums of times are not exact
+            self._now, self._next = self._next, self._following()
+        frame = self._now[1]
+        if self._fitted is None or self._fitted[0] is not frame or self._fitted[1].shape != image.shape:
+            self._fitted = frame, cover(frame.image, (image.shape[1], image.shape[0]))
         return self._fitted[1]
 
-    def _begin(self, start: float) -> None:
-        """Show it from its first frame on, which is due at `start` seconds."""
-        self._video, self._start = open_video(self._source), start
-        self._now = self._next = next(self._video)
+    def _begin(self) -> None:
+        self._video, self._start = open_video(self._source), 0.0
+        self._now = 0.0, next(self._video)
+        self._next = self._following()
+
+    def _following(self) -> tuple[float, Frame]:
+        """The frame that was not read yet, and when it is due; the first one after the last."""
+        frame = next(self._video, None)
+        if frame is None:
+            self._start += self._last + 1 / self._video.rate
+            self._video = open_video(self._source)
+            frame = next(self._video)
+        self._last = frame.time
+        return self._start + frame.time, frame
 
     def mark(self, source: Provenance) -> Provenance:
         """See `Backdrop.mark`."""
@@ -243,10 +251,14 @@ def _disc(radius: float) -> NDArray[np.float32]:
 
 
 def mark_of(source: Any) -> Provenance:
-    """What a picture or a video says of its making: what is no file says nothing."""
+    """What a picture or a video says of its making; of pictures in a row, what the first says.
+
+    What is no file says nothing.
+    """
     if not isinstance(source, str | os.PathLike | bytes):
         return Provenance(reason="it is no file.")
+    first = source if isinstance(source, bytes) else next(find_pictures(source))
     try:
-        return provenance(source)
-    except ImageError as error:  # of a kind that carries no mark, such as AVI
+        return provenance(first) if isinstance(first, bytes | Path) else Provenance(reason=str(first.error))
+    except (ImageError, SourceError) as error:  # of a kind that carries no mark, such as AVI; a webcam
         return Provenance(reason=str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,12 @@ from mien.core.image import Image
 
 __all__ = ["Levels", "blend", "cover", "cut_out", "front_colors"]
 
+Floats: TypeAlias = NDArray[np.floating[Any]]
 Levels: TypeAlias = NDArray[np.uint8]
 """How much of each pixel is in front: (H, W), 0 nothing to 255 all."""
 
 SMALL = 320  # pixels of the longer side of the picture on which colours are averaged
-REACH = 15  # pixels of it, on a side of the square that is averaged
+REACHES = (29, 5)  # pixels of it, on a side of the squares that are averaged: far, then near
 
 
 def cover(image: Image, size: tuple[int, int]) -> Image:
@@ -59,7 +60,7 @@ def cut_out(front: Image, levels: Levels) -> Image:
 def front_colors(image: Image, levels: Levels) -> Image:
     """The colours of what is in front, also where it lets what is behind shine through; for frames of a video.
 
-    As `mien.masks.refining.foreground`, but means are taken once, on a small picture, and only mixed pixels computed.
+    As `mien.masks.refining.foreground`, but means are taken on a small picture, and only mixed pixels are computed.
 
     References
     ----------
@@ -76,16 +77,29 @@ def front_colors(image: Image, levels: Levels) -> Image:
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     share = cv2.resize(levels, size, interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
 
-    def mean(weight: NDArray[np.floating]) -> NDArray[np.float32]:
-        """The mean colour around each mixed pixel, by how much of it is in front, or behind."""
-        total = cv2.blur(np.dstack([small * weight, weight]), (REACH, REACH))
-        near = (total[..., :3] / (total[..., 3:] + 1e-4)).clip(0, 255).astype(np.uint8)
-        return cv2.resize(near, (width, height)).reshape(-1, 3)[mixed].astype(np.float32)
+    front: Floats = small
+    back: Floats = small
+    for reach in REACHES:
+        near, far = _mean(front, share, reach), _mean(back, 1 - share, reach)
+        front, back = near + share * (small - share * near - (1 - share) * far), far
 
-    front, back = mean(share), mean(1 - share)
+    def here(colors: Floats) -> Floats:
+        """Colours of the small picture at the mixed pixels of the large one."""
+        large = cv2.resize(np.rint(colors.clip(0, 255)).astype(np.uint8), (width, height))
+        return np.asarray(large.reshape(-1, 3)[mixed], np.float32)
+
+    front, back = here(near), here(far)
     alpha = (levels.reshape(-1)[mixed, None] / np.float32(255)).astype(np.float32)
     colors = image.copy()
     seen = colors.reshape(-1, 3)
     estimate = front + alpha * (seen[mixed] - alpha * front - (1 - alpha) * back)
     seen[mixed] = np.rint(estimate.clip(0, 255))
     return colors
+
+
+def _mean(colors: Floats, weight: Floats, reach: int) -> Floats:
+    """The mean colour around each pixel, by weight."""
+    import cv2
+
+    total = cv2.blur(np.dstack([colors * weight, weight]), (reach, reach))
+    return np.asarray(total[..., :3] / (total[..., 3:] + 1e-4))
