@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mien
-from mien.core.columns import Angles, Column, Directions, Placement, Points, Scores, Tracks
+from mien.core.columns import Angles, Column, Directions, Placement, Points, Regions, Scores, Tracks
 from mien.core.errors import CardError
 from mien.core.faces import Faces
+from mien.core.geometry import invert, transform
 from mien.engine import Engine
 from mien.location.smoothing import SPACES, OneEuroSmoother
 from mien.models.catalogue import Catalogue
@@ -46,7 +47,16 @@ def columns(draw: np.random.Generator, count: int) -> dict[str, Column]:
         "head": Placement([20.0, -10.0, 179.5, 10.0, 5.0, 60.0, 900.0] + noise[:, 155:162] * [1, 1, 1, 1, 1, 1, 0]),
         "blendshapes": Scores(0.5 + 0.1 * noise[:, 170:172], names=("smile", "blink")),
         "eyes": Scores(0.5 + 0.1 * noise[:, 172:174], names=("right", "left")),
+        "parse": parsed(noise[:, :60].reshape(-1, 3, 4, 5) * 2, noise[:, 60:66]),
     }
+
+
+def parsed(scores: Any, grids: Any) -> Regions:
+    """Scores of three classes on 4 x 5 cells, 10 pixels apart and noisy in their place."""
+    count = len(scores)
+    maps = np.array([0.1, 0.01, 3, -0.01, 0.1, 7]) + grids * [1e-3, 1e-3, 1, 1e-3, 1e-3, 1]
+    sizes = np.full((count, 2), 100.0)
+    return Regions(scores, names=("background", "skin", "hair"), grids=maps, sizes=sizes, warp="affine")
 
 
 def spread(seen: list[Faces], name: str) -> float:
@@ -60,7 +70,7 @@ def test_noise_of_every_kind_shrinks_and_what_is_not_listed_stays() -> None:
     draw = np.random.default_rng(0)
     given_, smooth = [faces([3, 7], **columns(draw, 2)) for _ in range(100)], smoother().follow()
     found = [smooth.update(i / 25, item) for i, item in enumerate(given_)]
-    for name in ("landmarks", "pose", "gaze", "head", "blendshapes"):
+    for name in ("landmarks", "pose", "gaze", "head", "blendshapes", "parse"):
         assert spread(found, name) < 0.7 * spread(given_, name), name
         assert type(found[0].columns[name]) is type(given_[0].columns[name])
     assert spread(found, "eyes") == spread(given_, "eyes")
@@ -68,6 +78,33 @@ def test_noise_of_every_kind_shrinks_and_what_is_not_listed_stays() -> None:
     assert np.abs(found[-1].pose.roll).min() > 175, "the seam at 180 degrees is no jump"
     assert found[-1].track.ids.tolist() == [3, 7]
     assert not list(smooth.finish())
+
+
+def test_grids_are_smoothed_as_places_in_the_picture() -> None:
+    draw, smooth = np.random.default_rng(0), smoother().follow()
+    given_ = [faces([1], **columns(draw, 1)) for _ in range(60)]
+    found = [smooth.update(i / 25, item) for i, item in enumerate(given_)]
+
+    def shake(seen: list[Faces]) -> Any:
+        maps = np.stack([item.parse.grids[0].reshape(2, 3) for item in seen[20:]])
+        return transform([[[2.0, 2.0], [0.0, 4.0]]], invert(maps)).std(axis=0)
+
+    assert (shake(found) < 0.7 * shake(given_)).all()
+    assert found[-1].parse.sizes.tolist() == [[100, 100]]
+
+
+def test_a_grid_that_turns_and_grows_is_followed() -> None:
+    smooth, scores = smoother().follow(), np.zeros((1, 3, 4, 5))
+    for i in range(50):
+        angle, scale = np.deg2rad(2.0 * i), 10 + 0.1 * i
+        cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+        grid = np.array([[cos, -sin, 2.0, sin, cos, 1.0]])
+        column = replace(parsed(scores, np.zeros((1, 6))), grids=grid)
+        found = smooth.update(i / 25, faces([1], parse=column)).parse
+        seen, true = (transform([[[0.0, 0.0], [40.0, 40.0]]], invert(g.reshape(1, 2, 3))) for g in (found.grids, grid))
+        assert np.abs(seen - true).max() < 0.05 * 40 * scale
+        determinant = np.linalg.det(found.grids.reshape(2, 3)[:, :2])
+        assert determinant == pytest.approx(1 / scale**2, rel=0.05), "it neither shears nor turns over"
 
 
 def test_boxes_and_keypoints_are_smoothed() -> None:
@@ -117,7 +154,10 @@ def test_gaps_cuts_and_rewinding_start_anew(time: float, box: list[float]) -> No
     draw, smooth = np.random.default_rng(0), smoother().follow()
     smooth.update(1.0, faces([1], **columns(draw, 1)))
     item = faces([1], np.array(box), **columns(draw, 1))
-    np.testing.assert_array_equal(smooth.update(time, item).landmarks.values, item.landmarks.values)
+    found = smooth.update(time, item)
+    np.testing.assert_array_equal(found.landmarks.values, item.landmarks.values)
+    np.testing.assert_array_equal(found.parse.values, item.parse.values)
+    np.testing.assert_allclose(found.parse.grids, item.parse.grids, rtol=1e-5)
 
 
 def test_a_cut_of_one_face_does_not_touch_another() -> None:
@@ -135,8 +175,10 @@ def test_abstained_values_stay_so_and_keep_their_reasons() -> None:
         cols = columns(draw, 1)
         if i == 3:
             cols["landmarks"] = Points(np.full((1, 48, 3), np.nan), reasons=("no face here",))
+            cols["parse"] = parsed(np.full((1, 3, 4, 5), np.nan), np.full((1, 6), np.nan))
         found = smooth.update(i / 25, faces([1], **cols))
-        assert bool(found.landmarks.abstained[0]) == (i == 3)
+        assert bool(found.landmarks.abstained[0]) == bool(found.parse.abstained[0]) == (i == 3)
+        assert np.isnan(found.parse.grids).all() == (i == 3)
         assert found[0].landmarks.reason == ("no face here" if i == 3 else None)
     assert (found.landmarks.values != cols["landmarks"].values).any()
 
@@ -191,6 +233,7 @@ def test_a_still_head_stays(yaw: float, pitch: float, roll: float) -> None:
         {"fields": {"head": [[1.0, 1.0]]}},
         {"fields": {"age": [[1.0, 1.0]]}},
         {"fields": {"faces": [[1.0, 1.0]]}},
+        {"fields": {"parse": [[1.0, 1.0]]}},
         {"box": [1.0]},
         {"jump": "far"},
     ],
@@ -204,7 +247,7 @@ def test_the_engine_finds_it_and_the_table_knows_its_kinds() -> None:
     with Engine(threads=1) as engine:
         assert engine.choose("smooth").id == "one-euro"
         assert isinstance(engine.runner("smooth"), OneEuroSmoother)
-    assert set(SPACES) == {"points", "angles", "directions", "placement", "scores", "levels"}
+    assert set(SPACES) == {"points", "angles", "directions", "placement", "scores", "levels", "regions"}
 
 
 @real_test

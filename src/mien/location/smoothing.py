@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from mien.core.columns import Column
 from mien.core.errors import CardError
 from mien.core.faces import Faces
 from mien.core.fields import all_fields
-from mien.core.geometry import angles, rotation_matrix
+from mien.core.geometry import angles, invert, rotation_matrix
 from mien.core.smoothing import OneEuro, nearest_rotations, unit_vectors
 from mien.runtime.bundle import Bundle
 
@@ -64,6 +64,19 @@ def _yaw_pitch(vector: Doubles) -> Doubles:
     return np.rad2deg([np.arctan2(x, -z), np.arctan2(-y, np.hypot(x, z))])
 
 
+_REACH = 40.0  # cells between those that stand for a grid: about the extent of a face
+
+
+def _cells_seen(numbers: Doubles) -> Doubles:
+    m = invert(numbers.reshape(2, 3)).astype(np.float64)  # NaN where there is none
+    return np.asarray(m[:, 2] + _REACH * np.stack([np.zeros(2), m[:, 0], m[:, 1]]))
+
+
+def _map_to_cells(points: Doubles) -> Doubles:
+    right, down = (points[1:] - points[0]) / _REACH
+    return invert(np.column_stack([right, down, points[0]])).astype(np.float64).ravel()
+
+
 #: Points, each a vector; speeds are in extents of the set.
 _POINTS = _Space(_same, _same, _extent)
 #: Boxes as one vector of four; speeds are in sides.
@@ -81,16 +94,30 @@ _ROTATION = _Space(
 _DIRECTION = _Space(_directions, _yaw_pitch, lambda _: float(np.deg2rad(1)), unit_vectors)
 #: A place in cm; speeds are in widths of a head.
 _PLACE = _Space(_same, _same, lambda _: HEAD_WIDTH)
+#: Scores of classes in cells: a cell's are one vector, so that it changes as a whole; speeds are in log odds.
+_CELLS = _Space(lambda scores: np.moveaxis(scores, 0, -1), lambda cells: np.moveaxis(cells, -1, 0), lambda _: 1.0)
+#: The map to a grid, as where three of its cells lie in the picture; speeds are in distances between them.
+_GRID = _Space(_cells_seen, _map_to_cells, lambda points: float(np.linalg.norm(points[1] - points[0])))
 
-#: What the numbers of each type of column are: parts of the last axis of a face's values, and the space of each.
-SPACES: Mapping[str, tuple[tuple[slice, _Space], ...]] = MappingProxyType(
+
+class _Part(NamedTuple):
+    """Numbers of a column: a slice of the last axis of one of its arrays, and the space that they are blended in."""
+
+    space: _Space
+    where: slice = slice(None)
+    array: str = "values"
+
+
+#: What the numbers of each type of column are.
+SPACES: Mapping[str, tuple[_Part, ...]] = MappingProxyType(
     {
-        "points": ((slice(None), _POINTS),),
-        "angles": ((slice(None), _ROTATION),),
-        "directions": ((slice(None), _DIRECTION),),
-        "placement": ((slice(0, 3), _ROTATION), (slice(3, 6), _PLACE)),
-        "scores": ((slice(None), _NUMBERS),),
-        "levels": ((slice(None), _NUMBERS),),
+        "points": (_Part(_POINTS),),
+        "angles": (_Part(_ROTATION),),
+        "directions": (_Part(_DIRECTION),),
+        "placement": (_Part(_ROTATION, slice(0, 3)), _Part(_PLACE, slice(3, 6))),
+        "scores": (_Part(_NUMBERS),),
+        "levels": (_Part(_NUMBERS),),
+        "regions": (_Part(_CELLS), _Part(_GRID, array="grids")),
     }
 )
 
@@ -184,7 +211,7 @@ class _Smoothing:
         self._tracks = {number: track for number, track in self._tracks.items() if track.time >= lost}
         names = [name for name in self._settings.fields if name in faces.columns]
         boxes, keypoints = faces.boxes.copy(), faces.keypoints.copy()
-        values = {name: faces.columns[name].values.copy() for name in names}
+        new = {name: _copied(faces.columns[name]) for name in names}
         for row, number in enumerate(faces.track.ids):
             if number < 0:  # nobody knows whose face this is
                 continue
@@ -195,8 +222,9 @@ class _Smoothing:
             boxes[row] = track.smooth("box", self._settings.box, _BOX, time, faces.boxes[row])
             keypoints[row] = track.smooth("keypoints", self._settings.box, _POINTS, time, faces.keypoints[row])
             for name in names:
-                track.smooth_column(name, time, faces.columns[name], values[name][row])
-        columns: dict[str, Column] = {name: replace(faces.columns[name], values=values[name]) for name in names}
+                arrays = {array: values[row] for array, values in new[name].items()}
+                track.smooth_column(name, time, SPACES[faces.columns[name].type_name], arrays)
+        columns: dict[str, Column] = {name: replace(faces.columns[name], **new[name]) for name in names}
         return replace(faces, boxes=boxes, keypoints=keypoints, columns={**faces.columns, **columns})
 
     def finish(self) -> Events:
@@ -230,8 +258,15 @@ class _Track:
             self.filters[key] = self.settings.filter(pair, space)
         return space.leave(self.filters[key](time, vectors, unit=space.unit(vectors)))
 
-    def smooth_column(self, name: str, time: float, column: Column, values: NDArray[np.float32]) -> None:
-        """Smooth one face's values of a field in place."""
-        parts = SPACES[column.type_name]
-        for part, ((where, space), pair) in enumerate(zip(parts, self.settings.fields[name], strict=True)):
-            values[..., where] = self.smooth(name, pair, space, time, values[..., where], part)
+    def smooth_column(
+        self, name: str, time: float, parts: Sequence[_Part], arrays: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Smooth the numbers of one face's field in place."""
+        for number, (part, pair) in enumerate(zip(parts, self.settings.fields[name], strict=True)):
+            numbers = arrays[part.array]
+            numbers[..., part.where] = self.smooth(name, pair, part.space, time, numbers[..., part.where], number)
+
+
+def _copied(column: Column) -> dict[str, Any]:
+    """The arrays of a column that are smoothed, to be written to."""
+    return {part.array: getattr(column, part.array).copy() for part in SPACES[column.type_name]}
