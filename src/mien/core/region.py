@@ -513,7 +513,7 @@ class Region:
 
         return encode_rle(self, threshold)
 
-    def to_polygons(self, *, tolerance: float = 0.25) -> list[NDArray[np.float32]]:
+    def to_polygons(self, *, tolerance: float = 0.15) -> list[NDArray[np.float32]]:
         """Where it is half inside: outlines and the outlines of holes, each (P, 2), as `from_polygons` takes them.
 
         They run between pixels, by how far each is inside. Outlines go clockwise as seen, those of holes the other way
@@ -527,13 +527,13 @@ class Region:
         """
         from mien.core.region_outlines import trace_polygons
 
-        return trace_polygons(self, tolerance)
+        return trace_polygons(self, _checked(tolerance))
 
-    def to_svg(self, *, color: str = "#ff4090", tolerance: float = 0.25) -> str:
+    def to_svg(self, *, color: str = "#ff4090", tolerance: float = 0.15) -> str:
         """The outlines as an SVG drawing of the picture's size, filled with a colour."""
         from mien.core.region_outlines import draw_svg
 
-        return draw_svg(self, color, tolerance)
+        return draw_svg(self, color, _checked(tolerance))
 
     # -- on pictures -------------------------------------------------------------------------------------------------
 
