@@ -54,7 +54,7 @@ def columns(draw: np.random.Generator, count: int) -> dict[str, Column]:
 def parsed(scores: Any, grids: Any) -> Regions:
     """Scores of three classes on 4 x 5 cells, 10 pixels apart and noisy in their place."""
     count = len(scores)
-    maps = np.array([0.1, 0.01, 3, -0.01, 0.1, 7]) + grids * [1e-3, 1e-3, 1, 1e-3, 1e-3, 1]
+    maps = np.array([0.1, 0.01, 3, -0.01, 0.1, 7]) + grids * [1e-4, 1e-4, 0.1, 1e-4, 1e-4, 0.1]
     sizes = np.full((count, 2), 100.0)
     return Regions(scores, names=("background", "skin", "hair"), grids=maps, sizes=sizes, warp="affine")
 
