@@ -40,7 +40,7 @@ def ellipse(x: float, y: float, a: float, b: float, count: int) -> NDArray[np.fl
 
 
 def mesh(**changed: tuple[float, float, float, float]) -> NDArray[np.float32]:
-    points = np.zeros((478, 3), np.float32)
+    points = np.tile(np.array([200, 210, 0], np.float32), (478, 1))
     for name, ring in {**RINGS, **changed}.items():
         numbers = indices_of("mesh478", name)
         points[numbers, :2] = ellipse(*ring, len(numbers))
@@ -149,6 +149,16 @@ def test_outlines() -> None:
     assert iou(DETAILS["oval"](one), disc(*RINGS["face_oval"])) > 0.98
     for name in ("left_cheek", "right_cheek"):
         assert iou(DETAILS[name](one), disc(*RINGS[name])) > 0.9, name
+
+
+def test_the_oval_of_a_turned_head_has_what_is_before_its_outline() -> None:
+    points = mesh()
+    nose = indices_of("mesh478", "nose_bridge")
+    points[nose, :2] = np.stack([np.full(6, 380), np.linspace(150, 270, 6)], axis=1)  # out of the outline
+    region = DETAILS["oval"](face(drawn(), points)).to_mask()
+    outline = disc(*RINGS["face_oval"])
+    assert (region & ~outline).sum() > 500
+    assert (outline & ~region).sum() < 0.01 * outline.sum()
 
 
 def test_turned_pictures_have_turned_regions() -> None:

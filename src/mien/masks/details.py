@@ -33,6 +33,16 @@ LEAST_CONTRAST = 0.22  # of teeth to lips, in the brightness of the skin
 LEAST_PART = 0.04  # of the area of all teeth: less is a highlight
 SCLERA_CONTRAST = 0.15  # of what is white in the eye to the iris, in the brightness of the skin
 
+# From the top of the forehead over nose and lips to the chin.
+_MIDDLE = np.array(
+    [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 164, 0, 11, 12, 13, 14, 15, 16, 17, 18, 200, 199, 175, 152]
+)
+# From the top of the face to between the brows, over a brow and back along the end of the mesh: left, right.
+_FOREHEADS = (
+    np.array([10, 151, 9, 336, 296, 334, 293, 300, 251, 284, 332, 297, 338]),
+    np.array([10, 151, 9, 107, 66, 105, 63, 70, 21, 54, 103, 67, 109]),
+)
+
 
 def _mesh(face: Face) -> Doubles | None:
     """The mesh's points in the picture (478, 2), if the face has any."""
@@ -44,9 +54,9 @@ def _nothing(face: Face) -> Region:
     return Region.empty(face.faces.image_size)
 
 
-def _outline(face: Face, name: str) -> Region:
-    """What an outline of the mesh encloses."""
-    points, ring = _mesh(face), indices_of("mesh478", name)
+def _enclosed(face: Face, ring: NDArray[np.intp]) -> Region:
+    """What a line through points of the mesh encloses; nothing where the head hides it, or it is too small."""
+    points = _mesh(face)
     if points is None or float(face.visibility.values[ring].mean()) < LEAST_VISIBLE:
         return _nothing(face)
     if np.ptp(points[ring], axis=0).min() < LEAST_PIXELS:
@@ -54,12 +64,31 @@ def _outline(face: Face, name: str) -> Region:
     return Region.from_polygons([points[ring]], face.faces.image_size)
 
 
+def _outline(face: Face, name: str) -> Region:
+    """What an outline of the mesh encloses."""
+    return _enclosed(face, indices_of("mesh478", name))
+
+
 def _oval(face: Face) -> Region:
-    """What the outline of the face encloses: visible or not, it is the face's edge."""
-    points = _mesh(face)
+    """The whole face: what lies between its outline and its middle line, on both sides.
+
+    The head turned, the outline alone runs through the cheek and cuts off all that is before it.
+    """
+    points, size = _mesh(face), face.faces.image_size
     if points is None:
         return _nothing(face)
-    return Region.from_polygons([points[indices_of("mesh478", "face_oval")]], face.faces.image_size)
+    oval, middle = points[indices_of("mesh478", "face_oval")], points[_MIDDLE]
+    half = len(oval) // 2
+    left, right = np.concatenate([oval[: half + 1], middle[-2:0:-1]]), np.concatenate([oval[half:], middle[:-1]])
+    fronts = [points[indices_of("mesh478", name)] for name in ("nose", "left_cheek", "right_cheek", "lips_outer")]
+    before = Region.union([Region.from_polygons([front], size) for front in fronts], size)
+    return (Region.from_polygons([left], size) + Region.from_polygons([right], size)) | before
+
+
+def _forehead(face: Face) -> Region:
+    """From the brows to the end of the mesh, below the hair; each side by itself, as one may hide the other."""
+    left, right = (_enclosed(face, ring) for ring in _FOREHEADS)
+    return left + right
 
 
 # --- eyes -------------------------------------------------------------------------------------------------------------
@@ -195,7 +224,7 @@ DETAILS: Mapping[str, Callable[[Face], Region]] = MappingProxyType(
         "sclera": partial(_both, one=_sclera),
         "left_cheek": partial(_outline, name="left_cheek"),
         "right_cheek": partial(_outline, name="right_cheek"),
-        "forehead": partial(_outline, name="forehead"),
+        "forehead": _forehead,
         "chin": partial(_outline, name="chin"),
     }
 )
