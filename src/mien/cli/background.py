@@ -120,7 +120,8 @@ class Plan:
             If that is what is read.
         """
         target = self._names.file(source, self._suffix(source)) if self._names else self.out
-        if _is_same_file(source, target):
+        folder = source if os.path.isdir(source) else os.path.dirname(source)  # noqa: PTH112, PTH120 - as _is_many
+        if _is_same_file(source, target) or (_is_many(source) and _is_same_file(folder, target.parent)):
             raise UsageError(f"{target} is what is read: give another name to write to.")
         return target
 
