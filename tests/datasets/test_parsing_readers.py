@@ -266,6 +266,8 @@ def test_easyportrait_without_the_person(tmp_path: Path) -> None:
 def test_folders_that_are_no_set(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is not a folder"):
         read_parsing_set(tmp_path / "missing")
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_parsing_set(tmp_path / ("a" * 1000))
     with pytest.raises(UsageError, match="does not tell which set it is"):
         read_parsing_set(tmp_path)
     with pytest.raises(UsageError, match="no layout 'helen'; there are celebamask, lapa"):

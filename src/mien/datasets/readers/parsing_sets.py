@@ -249,6 +249,13 @@ def read_parsing_set(root: str | os.PathLike[str], *, layout: str = AUTO, split:
         If a list of splits is none.
     """
     folder = Path(root)
+    try:
+        return _read(folder, layout, split)
+    except OSError as error:  # no permission, or a name that is too long
+        raise SourceError(f"{folder} cannot be read: {error.strerror or error}.") from error
+
+
+def _read(folder: Path, layout: str, split: str | None) -> Found:
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder.")
     form = _layout(folder, layout)
