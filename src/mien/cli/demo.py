@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.cuts import cut_regions
 from mien.cli.film import follow_film
 from mien.cli.library import keep_library
 from mien.cli.options import progress_bar, takes_engine
@@ -77,12 +78,15 @@ def demo(
     library = keep_library(out, photos or assets.FOLDER, engine)
     if library:
         print(f"people.mien: {library}")
+    regions = [] if photos else cut_regions(out, assets.PEOPLE[1], engine)
+    if regions:
+        print(f"regions.jpg: {', '.join(regions)}")
     clip = None if photos else follow_film(out, engine)
     if clip:
         print(f"clip.mp4: {len(clip.tracks)} people followed for {clip.duration:.0f} s, each with one id")
     took = time.perf_counter() - start
     summary = f"{len(sections)} pictures, {len(seen)} faces, {len(recognition.pairs)} pairs of one person, {took:.1f} s"
-    write_text(out / "report.html", _page(summary, sections, recognition, clip, library))
+    write_text(out / "report.html", _page(summary, sections, recognition, clip, library, regions))
     print(f"{summary}\nopen {out / 'report.html'}")
     if failures:
         raise typer.Exit(1)
@@ -168,6 +172,16 @@ def _film(clip: Clip | None) -> str:
     )
 
 
+def _cuts(regions: Sequence[str]) -> str:
+    if not regions:
+        return ""
+    return (
+        f"<h2>What belongs to what</h2><p>Found to the pixel: {escape(', '.join(regions))}. And the person before a "
+        "background out of focus.</p><img class=h src=regions.jpg alt='regions in colours'> "
+        "<img class=h src=background.jpg alt='a blurred background'>"
+    )
+
+
 def _people(library: Clustering | None) -> str:
     if library is None:
         return ""
@@ -178,18 +192,25 @@ def _people(library: Clustering | None) -> str:
 
 
 def _page(
-    summary: str, sections: Sequence[str], recognition: _Recognition, clip: Clip | None, library: Clustering | None
+    summary: str,
+    sections: Sequence[str],
+    recognition: _Recognition,
+    clip: Clip | None,
+    library: Clustering | None,
+    regions: Sequence[str],
 ) -> str:
     alike = _figures(recognition.pairs) or "<p>No two faces are called one person.</p>"
     perhaps = f"<h3>May be one person</h3>{_figures(recognition.undecided)}" if recognition.undecided else ""
     return f"""<!doctype html><meta charset=utf-8><title>mien report</title><style>
 body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
-img{{max-width:100%;border-radius:6px}}img.t{{width:96px}}table{{border-collapse:collapse;margin:.5rem 0}}
+img{{max-width:100%;border-radius:6px}}img.t{{width:96px}}img.h{{width:48%}}
+table{{border-collapse:collapse;margin:.5rem 0}}
 td,th{{padding:.15rem .9rem .15rem 0;text-align:left;font-variant-numeric:tabular-nums}}th{{color:#777;font-weight:400}}
 figure{{display:inline-block;margin:0 1.2rem 1rem 0;font-size:13px}}.bad{{color:#b00}}</style>
 <h1>mien</h1><p>{escape(summary)}</p>
 <h2>Who is who</h2><p>{escape(recognition.meaning)}</p>{alike}{perhaps}
 {_people(library)}
+{_cuts(regions)}
 {_film(clip)}
 {"".join(sections)}
 """
