@@ -66,6 +66,10 @@ class _Fields:
         perclos: Scalar
         blendshapes: Scores
         parse: Regions
+        occlusion: Regions
+        hidden: Levels
+        visible: Scores
+        covered: Scores
         age: Distribution
         embedding: Vectors
         recognizability: Flag

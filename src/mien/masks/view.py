@@ -12,6 +12,7 @@ from mien.core.errors import UsageError
 from mien.core.faces import Face, Faces
 from mien.core.region import Region
 from mien.masks.details import DETAILS
+from mien.masks.occlusion import occluded
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -185,5 +186,8 @@ class Source:
 
 #: Regions by name that are not made of the parsing's classes.
 SOURCES: Mapping[str, Source] = MappingProxyType(
-    {name: Source(render, needs=("landmarks", "visibility")) for name, render in DETAILS.items()}
+    {
+        **{name: Source(render, needs=("landmarks", "visibility")) for name, render in DETAILS.items()},
+        "occluded": Source(occluded, needs=("occlusion",)),
+    }
 )
