@@ -1,4 +1,4 @@
-"""From a small alpha to the picture's own: the guided filter, and the colours of what is in front.
+"""From a small alpha to the picture's own, and the colours of what is in front.
 
 A network sees people in a few hundred pixels a side. The guided filter carries its alpha to the picture's resolution:
 near each place alpha is a linear function of the picture's colour, whose coefficients are found on the small picture
@@ -13,7 +13,9 @@ Forte, *Approximate Fast Foreground Colour Estimation*, ICIP 2021.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +24,16 @@ from mien.core.errors import ShapeMismatch
 from mien.core.image import Image
 from mien.core.region import Region
 
-__all__ = ["foreground", "refine"]
+__all__ = ["foreground", "refine", "shrink"]
 
 Floats = NDArray[np.float32]
 
-RADIUS = 2  # pixels of the small picture around each that share its coefficients
-SMOOTHNESS = 1e-3  # variance of colours, in parts of white, below which nothing is taken for an edge
-TILE = 256  # pixels a side of what is computed at once: bounds the memory, and leaves out what is plain
+RADIUS = 3  # pixels of the small picture around each that share its coefficients
+SMOOTHNESS = 1e-4  # variance of colours, in parts of white, below which nothing is taken for an edge
 SOLID = 1 / 255  # an alpha nearer than this to 0 or 1 is taken for that
+STRIP = 1 << 18  # pixels computed at once: so large pictures take little more memory than small ones
+COLOR_SIDE = 512  # colours are spread on a picture of as many pixels as a square of this side
+REACHES = (0.09, 0.03, 0.01)  # how far colours are gathered from, coarse to fine, in parts of that side
 
 
 def refine(alpha: Floats, image: Image, *, radius: int = RADIUS, smoothness: float = SMOOTHNESS) -> Region:
@@ -55,26 +59,36 @@ def refine(alpha: Floats, image: Image, *, radius: int = RADIUS, smoothness: flo
     Raises
     ------
     ShapeMismatch
-        If `alpha` is no such array.
+        If `alpha` is no such array, or `image` no such picture.
     """
+    import cv2
+
     if alpha.ndim != 2 or not alpha.size:
         raise ShapeMismatch(f"a small alpha is (h, w) floats, not {alpha.shape}.")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ShapeMismatch(f"a picture is (H, W, 3) bytes, not {image.shape} {image.dtype}.")
     height, width = image.shape[:2]
-    slopes = _coefficients(alpha, image, radius, smoothness) if radius else alpha[..., None]
-    levels = np.zeros((height, width), np.uint8)
-    for x1, y1, x2, y2 in _tiles(width, height):
-        small = _window(slopes, (x1, y1, x2, y2), (width, height))
-        tile = levels[y1:y2, x1:x2]
-        if small.shape[2] == 1:
-            np.rint(np.clip(small[..., 0], 0, 1) * 255, out=tile, casting="unsafe")
-            continue
-        values = small[..., 3] + (image[y1:y2, x1:x2] * small[..., :3]).sum(axis=2)
-        np.rint(np.clip(values, 0, 1) * 255, out=tile, casting="unsafe")
+    values = np.asarray(alpha, np.float32) * np.float32(255)
+    if radius:
+        solid = np.where(alpha < SOLID, 0, np.where(alpha > 1 - SOLID, 1, alpha)).astype(np.float32)
+        values = _coefficients(solid, shrink(image, (alpha.shape[1], alpha.shape[0])), radius, smoothness)
+    levels = np.empty((height, width), np.uint8)
+    for y1, y2 in _strips(width, height):
+        large = _enlarged(values, (width, height), y1, y2)
+        if radius:  # slopes times colours, and the offset times 1
+            colors = cv2.cvtColor(image[y1:y2], cv2.COLOR_RGB2RGBA)
+            colors[..., 3] = 1
+            terms = cv2.multiply(colors, large, dtype=cv2.CV_32F)
+            large = np.asarray(cv2.transform(terms, np.ones((1, 4))), np.float32).reshape(y2 - y1, width)
+        np.rint(np.clip(large, 0, 255, out=large), out=levels[y1:y2], casting="unsafe")
     return Region.from_mask(levels)
 
 
 def foreground(image: Image, alpha: Region) -> Image:
-    """The colours of what is in front: those of the picture where it is all there is to see.
+    """The colours of what is in front, without those of what shines through it.
+
+    Both are averages of the pixels around, weighted by how much of either they are, from coarse to fine on a small
+    picture (blur fusion); then what is in front takes all that they do not explain of the pixel's own colour.
 
     Parameters
     ----------
@@ -85,76 +99,124 @@ def foreground(image: Image, alpha: Region) -> Image:
     Returns
     -------
     (H, W, 3) uint8
+        The picture, with other colours where `alpha` is neither nothing nor all.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the region is of another picture.
     """
+    height, width = image.shape[:2]
+    if alpha.size != (width, height):
+        raise ShapeMismatch(f"this alpha is of a picture of {alpha.size} pixels, not of {(width, height)}.")
+    levels = alpha.to_levels()
+    near, far = _colors(image, levels)
+    result = image.copy()
+    for y1, y2 in _strips(width, height):
+        strip = levels[y1:y2]
+        rows, columns = np.nonzero((strip > 0) & (strip < 255))
+        share = strip[rows, columns][:, None] / np.float32(255)
+        front, back = (_at(colors, (width, height), columns, rows + y1) for colors in (near, far))
+        rest = image[y1 + rows, columns] - share * front - (1 - share) * back
+        result[y1 + rows, columns] = np.rint(np.clip(front + share * rest, 0, 255))
+    return result
+
+
+def shrink(image: Image, size: tuple[int, int]) -> Image:
+    """A picture at another size (width, height); made smaller, it averages: in whole pixels first, which is fast."""
     import cv2
 
-    levels = alpha.to_levels()
-    colors = image.copy()
-    share = (levels.astype(np.float32) / 255)[..., None]
-    picture = image.astype(np.float32)
-    front, back = picture, picture
-    for size in (90, 6):
-        kernel = (size, size)
-        weight = cv2.blur(share, kernel)[..., None]
-        near = cv2.blur(front * share, kernel) / (weight + 1e-5)
-        far = cv2.blur(back * (1 - share), kernel) / (1 - weight + 1e-5)
-        front = np.clip(near + share * (picture - share * near - (1 - share) * far), 0, 255)
-        back = far
-    colors[:] = np.where((levels > 0)[..., None] & (levels < 255)[..., None], front, picture)
-    return colors
+    (height, width), (w, h) = image.shape[:2], size
+    factor = max(min(width // w, height // h), 1)
+    if factor > 1:
+        whole = image[: height // factor * factor, : width // factor * factor]
+        image = np.asarray(
+            cv2.resize(whole, (width // factor, height // factor), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    steps = width / (w * factor), height / (h * factor)
+    return np.asarray(_sampled(image, steps, size, 0), np.uint8)
 
 
-def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
-    """Windows x1, y1, x2, y2 that cover a picture."""
-    for y in range(0, height, TILE):
-        for x in range(0, width, TILE):
-            yield x, y, min(x + TILE, width), min(y + TILE, height)
+def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """First row and end of parts of a picture that are computed one after the other."""
+    rows = max(STRIP // width, 1)
+    for y in range(0, height, rows):
+        yield y, min(y + rows, height)
 
 
-def _coefficients(alpha: Floats, image: Image, radius: int, smoothness: float) -> Floats:
-    """Slopes by red, green and blue, and offset, (h, w, 4), of alpha as a linear function of the colour (0 to 255)."""
+def _enlarged(values: Floats, size: tuple[int, int], y1: int, y2: int) -> Floats:
+    """Rows `y1` to `y2` of a small array (h, w, ...) that is enlarged to a `size` (width, height)."""
+    steps = values.shape[1] / size[0], values.shape[0] / size[1]
+    return np.asarray(_sampled(values, steps, (size[0], y2 - y1), y1), np.float32)
+
+
+def _at(values: Floats, size: tuple[int, int], x: NDArray[np.intp], y: NDArray[np.intp]) -> Floats:
+    """A small array (h, w, C) that is enlarged to a `size` (width, height): some of its pixels, (N, C)."""
+    import cv2
+
+    if not len(x):
+        return np.zeros((0, values.shape[2]), np.float32)
+    # As rows of a picture, since one side of it may not be as long as there can be pixels.
+    shape = -(-len(x) // 1024), 1024
+    maps = (
+        np.resize((place + np.float32(0.5)) * np.float32(few / many) - np.float32(0.5), shape).astype(np.float32)
+        for place, few, many in zip((x, y), values.shape[1::-1], size, strict=True)
+    )
+    found = cv2.remap(values, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return np.asarray(found, np.float32).reshape(-1, values.shape[2])[: len(x)]
+
+
+def _sampled(values: NDArray[Any], steps: tuple[float, float], size: tuple[int, int], row: int) -> object:
+    """An array at other pixels: each is `steps` of the array's apart; linear in between, the border goes on beyond."""
+    import cv2
+
+    (x, y), top = steps, (row + 0.5) * steps[1] - 0.5
+    matrix = np.array([[x, 0, (x - 1) / 2], [0, y, top]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _coefficients(alpha: Floats, small: Image, radius: int, smoothness: float) -> Floats:
+    """Alpha times 255 as a linear function of the colours around (0 to 255): three slopes and an offset, (h, w, 4)."""
     import cv2
 
     size = (2 * radius + 1, 2 * radius + 1)
-    small = cv2.resize(image, alpha.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
     def mean(values: Floats) -> Floats:
-        return np.asarray(cv2.blur(values, size, borderType=cv2.BORDER_REFLECT_101), np.float32)
+        return np.asarray(cv2.blur(values, size, borderType=cv2.BORDER_REPLICATE), np.float32)
 
-    alpha = np.ascontiguousarray(alpha, np.float32)
-    average, level = mean(small), mean(alpha)
-    covariance = mean(small * alpha[..., None]) - average * level[..., None]
-    pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-    products = np.stack([small[..., a] * small[..., b] for a, b in pairs], axis=-1)
-    products = np.concatenate(
-        [mean(np.ascontiguousarray(products[..., :3])), mean(np.ascontiguousarray(products[..., 3:]))], axis=-1
-    )
-    rr, rg, rb, gg, gb, bb = (
-        products[..., place] - average[..., a] * average[..., b] + (smoothness if a == b else 0)
-        for place, (a, b) in enumerate(pairs)
-    )
-    # The inverse of the symmetric matrix of covariances, written out.
-    m00, m01, m02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
-    m11, m12, m22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    determinant = rr * m00 + rg * m01 + rb * m02
-    r, g, b = covariance[..., 0], covariance[..., 1], covariance[..., 2]
-    slopes = np.stack([m00 * r + m01 * g + m02 * b, m01 * r + m11 * g + m12 * b, m02 * r + m12 * g + m22 * b], axis=-1)
-    slopes /= determinant[..., None]
-    offset = level - (slopes * average).sum(axis=-1)
-    return mean(np.concatenate([slopes / 255, offset[..., None]], axis=-1))
+    r, g, b = (np.asarray(plane, np.float32) / np.float32(255) for plane in cv2.split(small))
+    mr, mg, mb, level = mean(r), mean(g), mean(b), mean(alpha)
+    # Covariances of the colours with alpha, and with each other.
+    ar, ag, ab = mean(r * alpha) - mr * level, mean(g * alpha) - mg * level, mean(b * alpha) - mb * level
+    rr, gg, bb = (mean(x * x) - m * m + np.float32(smoothness) for x, m in ((r, mr), (g, mg), (b, mb)))
+    rg, rb, gb = mean(r * g) - mr * mg, mean(r * b) - mr * mb, mean(g * b) - mg * mb
+    # The adjugate of their symmetric matrix, written out: its inverse times the determinant.
+    i00, i01, i02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    i11, i12, i22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    scale = 1 / (rr * i00 + rg * i01 + rb * i02)
+    red = (i00 * ar + i01 * ag + i02 * ab) * scale
+    green = (i01 * ar + i11 * ag + i12 * ab) * scale
+    blue = (i02 * ar + i12 * ag + i22 * ab) * scale
+    offset = (level - red * mr - green * mg - blue * mb) * np.float32(255)
+    return mean(np.dstack([red, green, blue, offset]))
 
 
-def _window(values: Floats, window: tuple[int, int, int, int], size: tuple[int, int]) -> Floats:
-    """The part of a small array (h, w, C) that covers a window of the picture, enlarged to it, (H, W, C)."""
+def _colors(image: Image, levels: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """The average colours in front and behind, small: (h, w, 3) each."""
     import cv2
 
-    x1, y1, x2, y2 = window
-    fx, fy = values.shape[1] / size[0], values.shape[0] / size[1]
-    # Pixel centres: x of the picture is at (x + 0.5) * fx - 0.5 of the small one.
-    xs = (np.arange(x1, x2, dtype=np.float32) + 0.5) * fx - 0.5
-    ys = (np.arange(y1, y2, dtype=np.float32) + 0.5) * fy - 0.5
-    left, top = max(int(np.floor(xs[0])), 0), max(int(np.floor(ys[0])), 0)
-    part = values[top : int(np.ceil(ys[-1])) + 2, left : int(np.ceil(xs[-1])) + 2]
-    maps = np.meshgrid((xs - left).astype(np.float32), (ys - top).astype(np.float32))
-    out = cv2.remap(part, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(out, np.float32).reshape(y2 - y1, x2 - x1, -1)
+    height, width = levels.shape
+    scale = min(COLOR_SIDE / math.sqrt(width * height), 1)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    small = shrink(image, size).astype(np.float32)
+    share = shrink(levels, size).astype(np.float32)[..., None] / np.float32(255)
+    near = far = front = back = small
+    for reach in REACHES:
+        side = 2 * round(reach * math.sqrt(size[0] * size[1]) / 2) + 1
+        total = np.asarray(cv2.blur(share, (side, side)), np.float32)[..., None]
+        near = np.asarray(cv2.blur(front * share, (side, side))) / (total + np.float32(1e-5))
+        far = np.asarray(cv2.blur(back * (1 - share), (side, side))) / (1 - total + np.float32(1e-5))
+        front = np.clip(near + share * (small - share * near - (1 - share) * far), 0, 255)
+        back = far
+    return near, far
