@@ -177,7 +177,9 @@ def test_no_mesh_tiny_faces_and_faces_at_the_border() -> None:
     nobody = face(blank, np.full((478, 3), np.nan, np.float32))
     tiny = face(blank, mesh() * np.float32(0.02))
     outside = face(blank, mesh() + np.float32(1000))
+    again = Faces.from_dicts(nobody.faces.to_dicts(), image_size=(SIDE, SIDE)).with_image(blank)[0]
     for render in DETAILS.values():
+        assert render(again) == Region.empty((SIDE, SIDE))
         assert render(nobody) == render(outside) == Region.empty((SIDE, SIDE))
         assert render(tiny).area < 40  # of the oval, which is 6 pixels wide
     assert not DETAILS["irises"](tiny)

@@ -3,7 +3,8 @@
 Parsing networks see a face at a few hundred pixels: an iris has a dozen of them, and they know no teeth. The mesh says
 where these are, and the picture's pixels which of them it is. A region is empty where the face has no mesh, where the
 head itself hides it, where eye or mouth are closed, and where it would be smaller than two pixels. What stands before
-the face is not known here: ``m.irises - m.occluded``.
+the face is not known here: ``m.irises - m.occluded``. Of pupils the mesh knows the middle but not the size: there is no
+such region.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.faces import Face
-from mien.core.layouts import indices_of
+from mien.core.layouts import LAYOUTS, indices_of
 from mien.core.region import FULL, Region
 from mien.location.eyes import EYE_NAMES, openings
 
@@ -47,7 +48,8 @@ _FOREHEADS = (
 def _mesh(face: Face) -> Doubles | None:
     """The mesh's points in the picture (478, 2), if the face has any."""
     points = np.asarray(face.landmarks.values[:, :2], np.float64)
-    return points if np.isfinite(points).all() else None
+    whole = len(points) == LAYOUTS["mesh478"].count  # else read from JSON in which every face abstained
+    return points if whole and np.isfinite(points).all() else None
 
 
 def _nothing(face: Face) -> Region:
@@ -57,7 +59,7 @@ def _nothing(face: Face) -> Region:
 def _enclosed(face: Face, ring: NDArray[np.intp]) -> Region:
     """What a line through points of the mesh encloses; nothing where the head hides it, or it is too small."""
     points = _mesh(face)
-    if points is None or float(face.visibility.values[ring].mean()) < LEAST_VISIBLE:
+    if points is None or not face.visibility.values[ring].mean() >= LEAST_VISIBLE:  # NaN is not
         return _nothing(face)
     if np.ptp(points[ring], axis=0).min() < LEAST_PIXELS:
         return _nothing(face)
@@ -96,8 +98,9 @@ def _forehead(face: Face) -> Region:
 
 def _opening(face: Face, side: str) -> Region:
     """An eye between its lids; nothing where it is closed."""
-    opened = openings(face.landmarks.values[None])[0][EYE_NAMES.index(side)]
-    return _outline(face, f"{side}_eye") if opened > CLOSED_EYE else _nothing(face)  # NaN is not
+    if _mesh(face) is None or not openings(face.landmarks.values[None])[0][EYE_NAMES.index(side)] > CLOSED_EYE:
+        return _nothing(face)  # NaN is not open
+    return _outline(face, f"{side}_eye")
 
 
 def _disc(face: Face, side: str, *, larger: float = 1.0) -> Region:
