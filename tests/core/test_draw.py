@@ -248,6 +248,16 @@ def test_regions_of_another_picture_are_not_painted() -> None:
     np.testing.assert_array_equal(drawn(some(ONE, parse=halves(size=(90, 90)))), drawn(some(ONE)))
 
 
+def test_what_is_occluded_is_hatched() -> None:
+    column = replace(halves(), values=halves().values[:, [0, 13]], names=("clear", "occluded"))
+    image = drawn(some([], parse=column[[]]))
+    np.testing.assert_array_equal(image, GREY)
+    changed = (drawn(some([[200, 150, 240, 200]], parse=column)) != GREY).any(axis=2)[5:35, 5:65]
+    assert 0.4 < changed.mean() < 0.6
+    assert (changed.mean(axis=0) > 0.2).all(), "stripes go across"
+    assert (changed.mean(axis=1) > 0.2).all()
+
+
 def test_each_region_has_its_color() -> None:
     colors = [region_color(name) for name in CELEBAMASK]
     assert min(np.abs(np.subtract(a, b)).max() for a, b in itertools.combinations(colors, 2)) > 40

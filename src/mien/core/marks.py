@@ -168,8 +168,13 @@ def _regions(canvas: Canvas, column: Regions) -> None:
     x, y, width, height = cv2.boundingRect(labels)
     labels, part = labels[y : y + height, x : x + width], canvas.image[y : y + height, x : x + width]
     colors = np.array([region_color(one) for one in column.names] + [(0, 0, 0)] * (256 - len(column.names)), np.uint8)
+    stripe = max(2, round(max(canvas.size) / 300))
+    hatched = [place for place, one in enumerate(column.names) if one in _HATCHED]
     for top in range(0, height, _ROWS):
         some, below = labels[top : top + _ROWS], part[top : top + _ROWS]
+        if hatched:
+            between = np.add.outer(np.arange(top, top + len(some)), np.arange(width)) // stripe % 2 == 1
+            some[between & np.isin(some, hatched)] = 0
         painted = cv2.addWeighted(colors[some], PAINT, below, 1 - PAINT, 0)
         cv2.copyTo(painted, some, below)  # where the class is not the first
 
@@ -177,6 +182,7 @@ def _regions(canvas: Canvas, column: Regions) -> None:
 #: Painters by column type.
 _GROUNDS: Final[Mapping[str, Callable[[Canvas, Any], None]]] = MappingProxyType({"regions": _regions})
 _ROWS: Final = 512  # painted at a time: bounds the memory
+_HATCHED: Final = frozenset({"occluded"})  # classes that are painted in stripes: on what they hide
 
 # --- the drawers ------------------------------------------------------------------------------------------------------
 
