@@ -142,7 +142,7 @@ def render(
         return ~render(values, [index for index in range(len(values)) if index not in classes], grid, size, warp=warp)
     cells = values.shape[1], values.shape[2]
     near = _near(values, classes)
-    if not near.any():
+    if not near.any():  # none of the classes, perhaps as there are none
         return Region.empty(size)
     pitch = kind.pitch(numbers, cells)
     usual = float(np.median(pitch[near]))
@@ -255,7 +255,8 @@ def label_map(
 
 def _near(values: Floats, classes: Sequence[int]) -> NDArray[np.bool_]:
     """Cells in which some classes lead, or nearly: thin lips may lead between two cells, and in neither."""
-    return np.asarray(values[list(classes)].max(axis=0) > values.max(axis=0) - CLOSE)
+    best = values[list(classes)].max(axis=0, initial=-np.inf)
+    return np.asarray(best > values.max(axis=0) - CLOSE)
 
 
 def _around(cells: NDArray[np.bool_], margin: int) -> Window:

@@ -47,7 +47,7 @@ class _Settings:
     Attributes
     ----------
     side : int
-        Of the crop in pixels.
+        Of the crop in pixels, where the network takes any.
     classes : sequence of str
         Names of the network's channels, one of them "background".
     sizes : mapping
@@ -107,6 +107,9 @@ class FaceParser:
         self._names = CELEBAMASK if set(classes) == set(CELEBAMASK) else (BACKGROUND, *rest)
         self._order = [classes.index(name) for name in self._names]
         self._crop = CROPS[settings.crop]
+        picture = bundle.card.files["model"].input
+        fixed = picture.size[0] if picture and picture.size else 0
+        self._side, self._wide_side = fixed or int(settings.side), settings.wide_side and (fixed or settings.wide_side)
         self._session = bundle.session("model")
 
     def describe(self, batch: Batch) -> Mapping[str, Regions]:
@@ -127,10 +130,10 @@ class FaceParser:
     def _parse(self, batch: Batch, rows: NDArray[np.intp], places: Floats) -> tuple[Floats, Floats]:
         """Scores of some faces, (n, K, h, w), and their grids, (n, 6)."""
         images = [batch.images[place] for place in batch.owner[rows]]
-        scores, grids = self._look(images, places, self._settings.side)
+        scores, grids = self._look(images, places, self._side)
         for one, grid, row in zip(scores, grids, rows, strict=True):
             self._tidy(one, grid, row, batch)
-        if not self._settings.wide_side or not isinstance(self._crop, SquareCrop):
+        if not self._wide_side or not isinstance(self._crop, SquareCrop):
             return scores, grids
         times, points = self._settings.wide_context, WARPS[self._crop.warp].points
         again = [
@@ -141,7 +144,7 @@ class FaceParser:
         around = round(scores.shape[-1] * (times - 1) / 2)
         scores, grids = framed(scores, grids, around)
         wide = np.array([self._crop.wider(places[index], times) for index in again], np.float32).reshape(-1, 6)
-        looks = self._look([images[index] for index in again], wide, self._settings.wide_side)
+        looks = self._look([images[index] for index in again], wide, self._wide_side)
         for index, look, grid in zip(again, *looks, strict=True):
             merge(scores[index], grids[index], look, grid, around)
             self._tidy(scores[index], grids[index], rows[index], batch)
