@@ -12,10 +12,10 @@ import pytest
 
 import mien
 from mien.core.image import Image, load_image, save_image
+from mien.media.encoding import VideoWriter
 from mien.media.provenance import provenance
 from mien.media.video import open_video
 from mien.models.catalogue import Catalogue
-from mien.swaps.compositing import Levels, blend
 from tests.cli.test_commands import Run, run
 from tests.media.films import film, sine
 from tests.swaps import mattes
@@ -138,15 +138,15 @@ def test_wrong_calls_write_nothing(
 def test_ctrl_c_ends_a_video_in_good_order(
     run: Run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    write, seen = VideoWriter.write, []
 
-    def interrupt(front: Image, back: Image, levels: Levels) -> Image:
-        seen.append(1)
+    def interrupted(writer: VideoWriter, image: Image, time: float | None = None) -> None:
+        write(writer, image, time)
+        seen.append(time)
         if len(seen) == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return blend(front, back, levels)
 
-    monkeypatch.setattr("mien.swaps.background.blend", interrupt)
+    monkeypatch.setattr(VideoWriter, "write", interrupted)
     before = signal.getsignal(signal.SIGINT)
     result = run("background", clip, clip, "--blur", 3, "--out", tmp_path / "out")
     assert result.code == 1

@@ -29,7 +29,7 @@ def levels_of(image: Image) -> Levels:
 @pytest.mark.parametrize("radius", [0.4, 1, 3, 4, 9, 25, 80, 500])
 def test_people_do_not_shine_into_the_blur(radius: float) -> None:
     image = person()
-    behind = Blur(radius).behind(image, levels_of(image), 0)
+    behind = Blur(radius).behind(image, levels_of(image))
     assert behind.shape == image.shape
     around = levels_of(image) == 0
     assert behind[around][:, 0].max() <= 1, "no red"
@@ -39,14 +39,14 @@ def test_people_do_not_shine_into_the_blur(radius: float) -> None:
 @pytest.mark.parametrize("radius", [1.0, 5.0, 20.0])
 def test_a_blurred_colour_is_that_colour(radius: float) -> None:
     image = np.full((60, 81, 3), (13, 97, 240), np.uint8)
-    np.testing.assert_array_equal(Blur(radius).behind(image, np.zeros((60, 81), np.uint8), 0), image)
+    np.testing.assert_array_equal(Blur(radius).behind(image, np.zeros((60, 81), np.uint8)), image)
 
 
 @pytest.mark.parametrize("radius", [6.0, 20.0])
 def test_a_lamp_becomes_a_disc_of_its_light(radius: float) -> None:
     image = np.zeros((201, 201, 3), np.uint8)
     image[96:105, 96:105] = 255  # 81 pixels of full light
-    light = np.square(Blur(radius).behind(image, np.zeros((201, 201), np.uint8), 0)[..., 0] / 255.0)
+    light = np.square(Blur(radius).behind(image, np.zeros((201, 201), np.uint8))[..., 0] / 255.0)
     assert light.sum() == pytest.approx(81, rel=0.15)
     distance = np.hypot(*(np.mgrid[:201, :201] - 100))
     assert light[distance > 1.4 * radius + 8].max() == 0, "nothing beyond the disc"
@@ -57,7 +57,7 @@ def test_a_lamp_becomes_a_disc_of_its_light(radius: float) -> None:
 
 def test_where_only_people_are_the_picture_stays() -> None:
     image = np.full((40, 40, 3), (200, 50, 50), np.uint8)
-    behind = Blur(8).behind(image, np.full((40, 40), 255, np.uint8), 0)
+    behind = Blur(8).behind(image, np.full((40, 40), 255, np.uint8))
     np.testing.assert_array_equal(behind, image)
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_blur(radius: float) -> None:
 def test_small_pictures() -> None:
     for size in ((1, 1), (1, 7), (3, 2)):
         image = np.full((*size, 3), 90, np.uint8)
-        assert Blur(30).behind(image, np.zeros(size, np.uint8), 0).shape == image.shape
+        assert Blur(30).behind(image, np.zeros(size, np.uint8)).shape == image.shape
 
 
 # --- colours and pictures -------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_small_pictures() -> None:
 def test_colours(color: str, rgb: tuple[int, int, int]) -> None:
     assert parse_color(color) == rgb
     frame = np.zeros((2, 3, 3), np.uint8)
-    assert Color(parse_color(color)).behind(frame, frame[..., 0], 0)[1, 2].tolist() == list(rgb)
+    assert Color(parse_color(color)).behind(frame, frame[..., 0])[1, 2].tolist() == list(rgb)
 
 
 @pytest.mark.parametrize("color", ["whitish", "", "#12", "#11223344", (1, 2), (1, 2, 256), (0.5, 0, 0), (-1, 0, 0)])
@@ -108,10 +108,10 @@ def test_a_picture_is_fitted_once_for_each_size(tmp_path: Path) -> None:
     save_image(np.full((8, 8, 3), 77, np.uint8), tmp_path / "a.png", xmp=Provenance.generated("m").to_xmp())
     still = Still(tmp_path / "a.png")
     frame = np.zeros((4, 6, 3), np.uint8)
-    first = still.behind(frame, frame[..., 0], 0)
+    first = still.behind(frame, frame[..., 0])
     assert first.shape == frame.shape
-    assert still.behind(frame, frame[..., 0], 1) is first
-    assert still.behind(frame[:, :2], frame[:, :2, 0], 1).shape == (4, 2, 3)
+    assert still.behind(frame, frame[..., 0]) is first
+    assert still.behind(frame[:, :2], frame[:, :2, 0]).shape == (4, 2, 3)
     assert still.mark(Provenance()).source_type == "compositeSynthetic"
     assert Still(np.zeros((3, 3, 3), np.uint8)).mark(Provenance()).source_type == "composite"
 
@@ -130,7 +130,7 @@ def test_a_video_repeats_and_begins_anew_with_the_next(tmp_path: Path) -> None:
     moving, frame = Moving(path), np.zeros((48, 64, 3), np.uint8)
 
     def shown(times: list[float]) -> list[int]:
-        return [int(moving.behind(frame, frame[..., 0], time)[0, 0, 0]) for time in times]
+        return [int(moving.at(time).behind(frame, frame[..., 0])[0, 0, 0]) for time in times]
 
     assert shown([0, 0.05, 0.1, 0.25, 0.3, 0.39]) == [shades[i] for i in (0, 0, 1, 2, 3, 3)]
     assert shown([0.41, 0.62, 1.25]) == [shades[i] for i in (0, 2, 0)]

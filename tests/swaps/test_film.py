@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def video(tmp_path: Path) -> Iterator[Video]:
         yield opened
 
 
-def darker(frames: Video) -> Iterator[Frame]:
+def darker(frames: Video) -> Generator[Frame, None, None]:
     return (replace(frame, image=frame.image // 2) for frame in frames)
 
 
@@ -64,7 +64,7 @@ def test_pictures_keep_alpha(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ImageError("broken."), RuntimeError("mistake")])
 @pytest.mark.parametrize("name", ["b.mp4", "%d.png"])
 def test_an_error_leaves_nothing(video: Video, tmp_path: Path, name: str, error: Exception) -> None:
-    def broken() -> Iterator[Frame]:
+    def broken() -> Generator[Frame, None, None]:
         yield next(video)
         raise error
 
@@ -76,7 +76,7 @@ def test_an_error_leaves_nothing(video: Video, tmp_path: Path, name: str, error:
 
 @pytest.mark.parametrize("name", ["b.mp4", "%d.png"])
 def test_ctrl_c_and_whoever_stops_keep_what_there_is(video: Video, tmp_path: Path, name: str) -> None:
-    def interrupted() -> Iterator[Frame]:
+    def interrupted() -> Generator[Frame, None, None]:
         yield next(video)
         raise KeyboardInterrupt
 
@@ -87,7 +87,9 @@ def test_ctrl_c_and_whoever_stops_keep_what_there_is(video: Video, tmp_path: Pat
     assert provenance(made) == MARK
     made.unlink()
     with open_video(tmp_path / "a.mkv") as again:
-        with closing(film(again, open_writer(tmp_path / name, like=again, provenance=MARK), source=again)) as frames:
+        with closing(
+            film(darker(again), open_writer(tmp_path / name, like=again, provenance=MARK), source=again)
+        ) as frames:
             next(frames)
         assert provenance(made) == MARK
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.mkv", made.name])

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from mien.media.scan import find_pictures
 from mien.media.video import Frame, open_video
 from mien.swaps.compositing import Levels, cover
 
-__all__ = ["Backdrop", "Blur", "Color", "Moving", "Still", "mark_of", "parse_color"]
+__all__ = ["Backdrop", "Blur", "Color", "Moving", "Scene", "Still", "mark_of", "parse_color"]
 
 REACH = 4  # pixels of the disc in the small picture: the filter takes ever longer, and more shows no difference
 UNSURE = 8  # levels of 255 up to which a pixel shows nothing of a person
@@ -27,20 +27,26 @@ FAINT = np.float32(1e-6)  # weight of what is there where no background is near:
 LARGEST_BLUR = 2000.0
 
 
-class Backdrop(Protocol):
-    """Gives the picture that is seen where people are not."""
+class Scene(Protocol):
+    """Gives the picture that is seen where people are not; to several threads at once."""
 
-    def behind(self, image: Image, levels: Levels, time: float) -> Image:
-        """The backdrop of a picture: (H, W, 3) uint8, never changed by who gets it.
+    def behind(self, image: Image, levels: Levels) -> Image:
+        """What stands behind the people of a picture: (H, W, 3) uint8, never changed by who gets it.
 
         Parameters
         ----------
         image : (H, W, 3) uint8
         levels : (H, W) uint8
             How much of each pixel is people.
-        time : float
-            Seconds from the start of a video; 0 for a picture.
         """
+        ...
+
+
+class Backdrop(Protocol):
+    """What can stand behind people."""
+
+    def at(self, time: float) -> Scene:
+        """How it looks at a moment of a video, in seconds, asked for in the order of time; 0 for a picture."""
         ...
 
     def mark(self, source: Provenance) -> Provenance:
@@ -76,8 +82,12 @@ class Blur:
         if not 0 < self.radius <= LARGEST_BLUR:
             raise UsageError(f"a blur is above 0 and at most {LARGEST_BLUR:.0f} pixels, not {self.radius}.")
 
-    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it stands still
-        """See `Backdrop.behind`."""
+    def at(self, time: float) -> Self:  # noqa: ARG002 - it stands still
+        """See `Backdrop.at`."""
+        return self
+
+    def behind(self, image: Image, levels: Levels) -> Image:
+        """See `Scene.behind`."""
         import cv2
 
         height, width = image.shape[:2]
@@ -113,8 +123,12 @@ class Color:
 
     rgb: tuple[int, int, int]
 
-    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - always the same
-        """See `Backdrop.behind`."""
+    def at(self, time: float) -> Self:  # noqa: ARG002 - it stands still
+        """See `Backdrop.at`."""
+        return self
+
+    def behind(self, image: Image, levels: Levels) -> Image:  # noqa: ARG002 - always the same
+        """See `Scene.behind`."""
         return np.broadcast_to(np.array(self.rgb, np.uint8), image.shape)
 
     def mark(self, source: Provenance) -> Provenance:
@@ -141,8 +155,12 @@ class Still:
         self._mark = mark_of(source)
         self._fitted = self._image
 
-    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it stands still
-        """See `Backdrop.behind`."""
+    def at(self, time: float) -> Self:  # noqa: ARG002 - it stands still
+        """See `Backdrop.at`."""
+        return self
+
+    def behind(self, image: Image, levels: Levels) -> Image:  # noqa: ARG002 - always the same
+        """See `Scene.behind`."""
         fitted = self._fitted
         if fitted.shape != image.shape:
             self._fitted = fitted = cover(self._image, (image.shape[1], image.shape[0]))
@@ -174,24 +192,22 @@ class Moving:
     def __init__(self, source: str | os.PathLike[str]) -> None:
         self._source = source
         self._mark = mark_of(source)
-        self._fitted: tuple[Frame, Image] | None = None
         self._begin()
 
-    def behind(self, image: Image, levels: Levels, time: float) -> Image:  # noqa: ARG002 - it moves by itself
-        """See `Backdrop.behind`."""
+    def at(self, time: float) -> Still:
+        """See `Backdrop.at`."""
         if time < self._now[0]:  # of another video
             self._begin()
         while self._next[0] <= time + 1e-6:  # sums of times are not exact
             self._now, self._next = self._next, self._following()
-        frame = self._now[1]
-        if self._fitted is None or self._fitted[0] is not frame or self._fitted[1].shape != image.shape:
-            self._fitted = frame, cover(frame.image, (image.shape[1], image.shape[0]))
-        return self._fitted[1]
+            self._scene = Still(self._now[1].image)
+        return self._scene
 
     def _begin(self) -> None:
         self._video, self._start = open_video(self._source), 0.0
         self._now = 0.0, next(self._video)
         self._next = self._following()
+        self._scene = Still(self._now[1].image)
 
     def _following(self) -> tuple[float, Frame]:
         """The frame that was not read yet, and when it is due; the first one after the last."""

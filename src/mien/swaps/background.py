@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource
 from mien.engine import Engine, default_engine
+from mien.engine.scanning import in_order
 from mien.engine.steps import Matter
 from mien.masks.masking import Size, mask, sized
 from mien.masks.matting import SteadyMatte, matte
 from mien.masks.refining import refine
 from mien.media.provenance import Provenance
 from mien.media.video import VIDEO_SUFFIXES, Frame, Video, VideoSource, open_video
-from mien.swaps.backdrops import Backdrop, Blur, Color, Moving, Still, mark_of, parse_color
+from mien.swaps.backdrops import Backdrop, Blur, Color, Moving, Scene, Still, mark_of, parse_color
 from mien.swaps.compositing import Levels, blend, cut_out, front_colors
 from mien.swaps.edit import Edit
 from mien.swaps.film import film, open_writer
 from mien.swaps.people import keep_people
 
 __all__ = ["Background", "background", "choose", "is_video"]
+
+Floats = NDArray[np.float32]
 
 
 def background(
@@ -196,7 +200,7 @@ class Background:
         if self._who is not None:
             masks = mask(found.image, engine=self._engine)
             levels, faces = keep_people(found.image, levels, masks, self._who), masks.faces
-        result = self._compose(found.image, found.foreground(), levels, 0.0)
+        result = _compose(found.image, found.foreground(), levels, self._scene(0.0))
         report = {**self.report, "people": round(float(levels.mean()) / 255, 4)}
         return Edit(result, self.mark(target), faces, report, {"alpha": levels})
 
@@ -213,16 +217,29 @@ class Background:
         writer = open_writer(Path(out), like=video, provenance=self.mark(video.source), alpha=self._backdrop is None)
         return film(self._frames(video), writer, source=video)
 
-    def _frames(self, video: Video) -> Iterator[Frame]:
-        matter, steady = cast("Matter", self._engine.runner("matte")), SteadyMatte()
-        for frame in video:
-            alpha = steady.update(frame.time, matter.matte([frame.image])[0])
-            levels = refine(alpha, frame.image).to_levels()
-            yield replace(
-                frame, image=self._compose(frame.image, front_colors(frame.image, levels), levels, frame.time)
-            )
+    def _frames(self, video: Video) -> Generator[Frame, None, None]:
+        """Edited frames: several at once, but for what has to go in the order of time."""
+        matter, steady = cast("Matter", self._engine.runner("matte", mode="throughput")), SteadyMatte()
 
-    def _compose(self, image: Image, front: Image, levels: Levels, time: float) -> Image:
-        if self._backdrop is None:
-            return np.dstack([cut_out(front, levels), levels])
-        return blend(front, self._backdrop.behind(image, levels, time), levels)
+        def look(frame: Frame) -> tuple[Frame, Floats]:
+            return frame, matter.matte([frame.image])[0]
+
+        def edit(seen: tuple[Frame, Floats, Scene | None]) -> Frame:
+            frame, alpha, scene = seen
+            levels = refine(alpha, frame.image).to_levels()
+            return replace(frame, image=_compose(frame.image, front_colors(frame.image, levels), levels, scene))
+
+        workers = self._engine.threads
+        with closing(in_order(look, video, workers=workers)) as looked:
+            steadied = ((frame, steady.update(frame.time, alpha), self._scene(frame.time)) for frame, alpha in looked)
+            yield from in_order(edit, steadied, workers=workers)
+
+    def _scene(self, time: float) -> Scene | None:
+        return None if self._backdrop is None else self._backdrop.at(time)
+
+
+def _compose(image: Image, front: Image, levels: Levels, scene: Scene | None) -> Image:
+    """People, in the colours of `front`, before what is behind an image; before nothing (RGBA)."""
+    if scene is None:
+        return np.dstack([cut_out(front, levels), levels])
+    return blend(front, scene.behind(image, levels), levels)

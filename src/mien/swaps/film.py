@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -124,7 +125,7 @@ def open_writer(
     return VideoWriter(out, like=like, audio=audio, alpha=alpha, provenance=provenance)
 
 
-def film(frames: Iterable[Frame], writer: FrameWriter, *, source: Video) -> Generator[Frame, None, None]:
+def film(frames: Generator[Frame, None, None], writer: FrameWriter, *, source: Video) -> Generator[Frame, None, None]:
     """Write edited frames, and give each when it is written: so whoever reads them may show progress, or stop.
 
     Whoever stops early closes the iterator (`contextlib.closing`): what was written is complete up to there. An error
@@ -132,8 +133,8 @@ def film(frames: Iterable[Frame], writer: FrameWriter, *, source: Video) -> Gene
 
     Parameters
     ----------
-    frames : iterable of Frame
-        The edited ones, read from `source` as they are asked for.
+    frames : generator of Frame
+        The edited ones, read from `source` as they are asked for; closed at the end.
     writer : FrameWriter
         Closed at the end.
     source : Video
@@ -144,7 +145,7 @@ def film(frames: Iterable[Frame], writer: FrameWriter, *, source: Video) -> Gene
     ImageError
         If the source was cut short: a part of it should not pass for all of it.
     """
-    with source, writer:
+    with source, writer, closing(frames):
         for frame in frames:
             writer.write(frame.image, frame.time)
             yield frame
