@@ -31,7 +31,7 @@ __all__ = ["FULL", "Region"]
 Color: TypeAlias = tuple[int, int, int]
 
 MOST_PX: Final = 10_000  # that an edge may be moved or softened by
-BLOCK: Final = 1 << 20  # pixels of a picture that are mixed at a time
+BLOCK: Final = 1 << 18  # pixels of a picture that are mixed at a time
 
 
 class Region:
@@ -552,9 +552,9 @@ class Region:
         UsageError
             If a colour is not three numbers from 0 to 255.
         """
-        image = self._checked_image(image)
+        image, (width, height) = self._checked_image(image), self._size
         if np.ndim(other) == 1:
-            other = np.broadcast_to(_checked_color(other), image.shape)
+            other = np.broadcast_to(np.tile(_checked_color(other), (width, 1)), (height, width, 3))
         other = self._checked_image(other)
         if self._inverted:
             return (~self).apply(other, image)
@@ -563,9 +563,9 @@ class Region:
         rows = max(BLOCK // max(x2 - x1, 1), 1)
         for y1 in range(top, bottom, rows):  # the sums take four times what the pictures do
             block = x1, y1, x2, min(y1 + rows, bottom)
-            here, share = part_of(result, (0, 0), block), self._patch.within(block)[..., None].astype(np.uint16)
-            mixed = part_of(other, (0, 0), block) * share + here * (FULL - share) + FULL // 2
-            here[:] = mixed // FULL
+            here, front = part_of(result, (0, 0), block), part_of(other, (0, 0), block)
+            share = np.repeat(self._patch.within(block), 3, axis=1).reshape(here.shape).astype(np.uint16)
+            here[:] = (front * share + here * (FULL - share) + FULL // 2) // FULL
         return result
 
     def cutout(self, image: Image, *, crop: bool = False) -> NDArray[np.uint8]:
@@ -578,7 +578,9 @@ class Region:
         """
         image = self._checked_image(image)
         box = self.bbox if crop else self._whole
-        return np.dstack([part_of(image, (0, 0), box), self._levels_in(box)])
+        cut = np.empty((box[3] - box[1], box[2] - box[0], 4), np.uint8)
+        cut[..., :3], cut[..., 3] = part_of(image, (0, 0), box), self._levels_in(box)
+        return cut
 
     # -- its part of the picture -------------------------------------------------------------------------------------
 

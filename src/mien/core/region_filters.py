@@ -45,11 +45,12 @@ def grow(levels: Levels, px: float) -> Levels:
     lines, core = ((), px) if px <= _DISC else _lines(px)
     for step, count in lines:
         levels = _along(levels, step, count)
-    mean = np.zeros(levels.shape, np.float32)
+    mean, counted = levels, 0.0
     for radius, share in _radii(core):
+        counted += share
         grown = cv2.dilate(levels, _disc(radius))
-        cv2.addWeighted(grown, share, mean, 1, 0, dst=mean, dtype=cv2.CV_32F)
-    return np.asarray(np.rint(mean), np.uint8)
+        mean = np.asarray(cv2.addWeighted(mean, 1 - share / counted, grown, share / counted, 0), np.uint8)
+    return mean
 
 
 def _lines(px: float) -> tuple[tuple[tuple[tuple[int, int], int], ...], float]:
@@ -100,8 +101,8 @@ def _radii(px: float) -> list[tuple[float, float]]:
     """Discs with radii from `px` to a pixel more that differ, and the share of these radii that each stands for."""
     radii = np.unique(_distances(int(px) + 1))
     radii = np.append(px, radii[(radii > px + 1e-9) & (radii < px + 1)])
-    if len(radii) > 5:  # of a large disc, few say enough
-        radii = px + np.linspace(0, 1, 2 if px > 2 * _CORE else 4, endpoint=False)
+    if len(radii) > 6:  # of a large disc, four say enough
+        return [(px + part, 0.25) for part in (0.125, 0.375, 0.625, 0.875)]
     shares = np.diff(radii, append=px + 1)
     return list(zip(radii.tolist(), shares.tolist(), strict=True))
 

@@ -21,7 +21,7 @@ Points: TypeAlias = NDArray[np.float64]
 
 SCANS: Final = 8  # lines in which a row of pixels is looked at; along them, what is enclosed is exact
 FARTHEST: Final = 1e6  # pixels that a point may be away
-BLOCK: Final = 1 << 20  # numbers that are worked on at a time
+BLOCK: Final = 1 << 18  # numbers that are worked on at a time
 HALF: Final = FULL / 2
 
 
@@ -41,7 +41,9 @@ def fill_polygons(polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Regio
         return Region.empty(size)
     levels = np.zeros((bottom - top, right - left), np.uint8)
     edges = np.concatenate([starts, ends], axis=1) - (left, top, left, top)
-    rows = max(BLOCK // max(levels.shape[1], len(edges) * SCANS), 1)
+    edges = np.where(edges[:, 1:2] <= edges[:, 3:], edges, edges[:, [2, 3, 0, 1]])  # downwards
+    crossings = SCANS * (edges[:, 3] - edges[:, 1]).clip(0, bottom - top).sum() / (bottom - top)  # in a row of pixels
+    rows = max(BLOCK // max(right - left, int(crossings)), 1)
     for first in range(0, len(levels), rows):
         _fill_rows(levels[first : first + rows], edges, first)
     return Region(levels, (left, top), size)
@@ -60,17 +62,16 @@ def _ring(polygon: ArrayLike) -> Points:
 
 
 def _fill_rows(levels: Levels, edges: Points, first: int) -> None:
-    """Fill rows from the `first` on with what edges (x1, y1, x2, y2) enclose, by the even-odd rule."""
+    """Fill rows from the `first` on with what edges (x1, y1, x2, y2), all downwards, enclose by the even-odd rule."""
     height, width = levels.shape
-    low, high = np.minimum(edges[:, 1], edges[:, 3]), np.maximum(edges[:, 1], edges[:, 3])
-    near = edges[(high > first) & (low < first + height)]
-    scans = first + (np.arange(height * SCANS) + 0.5) / SCANS
-    crossed = (near[:, 1:2] <= scans) != (near[:, 3:4] <= scans)
-    edge, scan = np.nonzero(crossed)
-    near = near[edge]
-    along = (scans[scan] - near[:, 1]) / (near[:, 3] - near[:, 1])
-    x = (near[:, 0] + along * (near[:, 2] - near[:, 0])).clip(0, width)
-    order = np.lexsort((x, scan))
+    # The scan lines between the ends of each edge, one after the other.
+    begin, end = np.ceil((edges[:, [1, 3]].T - first) * SCANS - 0.5).clip(0, height * SCANS).astype(np.int64)
+    begin, number, edges = begin[begin < end], (end - begin)[begin < end], edges[begin < end]
+    before = np.cumsum(number) - number
+    scan = np.arange(number.sum()) + np.repeat(begin - before, number)
+    x1, y1, x2, y2 = np.repeat(edges, number, axis=0).T
+    x = (x1 + ((scan + 0.5) / SCANS + first - y1) / (y2 - y1) * (x2 - x1)).clip(0, width)
+    order = np.argsort(scan * (width + 1) + x)
     # Each scan line is crossed an even number of times: in at one crossing, out at the next. What lies to the right of
     # a crossing is the rest of its pixel and all pixels behind.
     x, row = x[order], scan[order] // SCANS
