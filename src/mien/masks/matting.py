@@ -70,7 +70,9 @@ class Matte:
         ShapeMismatch
             If the picture is of another size.
         """
-        behind = np.broadcast_to(np.asarray(background, np.uint8), self.image.shape)
+        behind = np.asarray(background, np.uint8)
+        if behind.ndim == 1:
+            behind = np.broadcast_to(behind, self.image.shape)
         return self.alpha.apply(behind, self.foreground())
 
 

@@ -11,6 +11,7 @@ from mien.cli.evaluate.explain import explain
 from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.identification import identification, membership
 from mien.cli.evaluate.landmarks import landmarks
+from mien.cli.evaluate.matting import matting
 from mien.cli.evaluate.parsing import parsing
 from mien.cli.evaluate.pose import pose
 from mien.cli.evaluate.tracking import tracking
@@ -29,6 +30,7 @@ app.command()(explain)
 app.command()(gaze)
 app.command()(identification)
 app.command()(landmarks)
+app.command()(matting)
 app.command()(membership)
 app.command()(parsing)
 app.command()(pose)
