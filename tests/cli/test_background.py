@@ -166,6 +166,15 @@ def test_a_video_that_fails_leaves_nothing_and_the_next_goes_on(run: Run, clip: 
     assert json.loads(result.out.splitlines()[0])["failure"]["kind"] == "ImageError"
 
 
+def test_of_many_one_that_the_call_does_not_fit_is_one_record(run: Run, photos: Path, clip: Path) -> None:
+    out = photos.parent / "out"
+    result = run("background", photos / "sub" / "*.jpg", photos / "*.tif", clip, "--blur", 3, "--who", 0, "--out", out)
+    assert result.code == 1
+    records = [json.loads(line)["failure"] for line in result.out.splitlines()]
+    assert [record["kind"] for record in records] == ["NoFace", "ImageError", "SourceError", "UsageError"]
+    assert "no picture matches" in result.err
+
+
 def test_frames_are_not_written_over(run: Run, clip: Path, tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     assert run("background", clip, "--blur", 3, "--out", frames / "%d.png").code == 0

@@ -16,10 +16,11 @@ from mien.cli.analyze import Sources
 from mien.cli.mask import SizeName, parse_who
 from mien.cli.naming import Names
 from mien.cli.options import print_json, progress_bar, takes_engine
-from mien.core.errors import InputError, StorageError, UsageError
+from mien.core.errors import InputError, MienError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine
+    from mien.media.scan import Nothing
     from mien.media.video import Video
     from mien.swaps.background import Background
 
@@ -82,6 +83,10 @@ class Plan:
         suffix = "" if out.is_dir() else out.suffix.lower()
         self.out, self._sources, self._clear, self._fps = out, sources, transparent, fps
         self._names = None if suffix else Names(out, sources)
+        #: What is told of one file while the others go on: of one among many, also that the call does not fit it.
+        self.failures: tuple[type[MienError] | type[MemoryError], ...] = (InputError, StorageError, MemoryError)
+        if not suffix:
+            self.failures += (UsageError,)
         #: Whether all sources are the frames of one video.
         self.is_film = suffix in CONTAINERS or "%" in out.name
         if suffix and not self.is_film and suffix not in set(IMAGE_SUFFIXES) - {".bmp"}:  # which carries no mark
@@ -91,19 +96,18 @@ class Plan:
         if self.is_film and len(sources) > 1:
             raise UsageError(f"{out} is one video: of several, name a folder.")
 
-    def items(self) -> Iterator[str]:
+    def items(self) -> Iterator[Path | Nothing]:
         """What is read, one by one, without what this command wrote into a folder among it."""
-        from mien.media.scan import Nothing, find_pictures
+        from mien.media.scan import find_pictures
 
         if self.is_film:
-            yield self._sources[0]
+            yield Path(self._sources[0])
             return
         here = self.out.absolute()
         inside = any(Path(source).absolute() in here.parents for source in self._sources)
         for one in find_pictures(self._sources):
-            path = one.source if isinstance(one, Nothing) else str(one)
-            if not (inside and here in Path(path).absolute().parents):
-                yield path
+            if not (inside and isinstance(one, Path) and here in one.absolute().parents):
+                yield one
 
     def open(self, source: str) -> Video | None:
         """The video that a source is; None: it is a picture."""
@@ -155,12 +159,15 @@ class Run:
 
         shows = not (prints and sys.stdout.isatty())  # a bar would be drawn between the lines
         with progress_bar("files", show=shows and not self.plan.is_film) as advance:
-            for source in self.plan.items():
+            for one in self.plan.items():
+                source = str(one) if isinstance(one, Path) else one.source
                 record: dict[str, Any] = {"source": source}
                 try:
+                    if not isinstance(one, Path):
+                        raise one.error
                     record |= self._one(source, shows=shows and self.plan.is_film)
                     self.done += 1
-                except (InputError, StorageError, MemoryError) as error:
+                except self.plan.failures as error:
                     self.failures += 1
                     failure = Failure.of(error)
                     record["failure"] = failure.to_dict()
