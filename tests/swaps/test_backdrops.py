@@ -13,6 +13,7 @@ from mien.core.errors import ImageError, SourceError, UsageError
 from mien.core.image import Image, save_image
 from mien.core.region import Region
 from mien.media.provenance import Provenance
+from mien.swaps import backdrops
 from mien.swaps.backdrops import Blur, Color, Moving, Still, mark_of, parse_color
 from mien.swaps.compositing import Levels, blend, cover, cut_out, front_colors
 from tests.media.films import film, greys
@@ -65,6 +66,15 @@ def test_where_only_people_are_the_picture_stays() -> None:
 def test_what_is_no_blur(radius: float) -> None:
     with pytest.raises(UsageError, match="a blur is above 0"):
         Blur(radius)
+
+
+def test_strips_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (97, 60, 3), np.uint8)
+    levels = np.zeros((97, 60), np.uint8)
+    levels[30:, 20:40] = 255
+    whole = Blur(3.7).behind(image, levels)
+    monkeypatch.setattr(backdrops, "STRIP", 7)
+    np.testing.assert_array_equal(Blur(3.7).behind(image, levels), whole)
 
 
 def test_small_pictures() -> None:

@@ -190,7 +190,7 @@ class Run:
             return {"path": str(edit.save(target)), **edit.report}
         frames = 0
         bar = progress_bar("frames", total=video.frame_count, show=shows)
-        with closing(self.change.video(video, target)) as film, stops_at_ctrl_c(lambda: None) as stopped, bar as more:
+        with stops_at_ctrl_c(lambda: None) as stopped, bar as more, closing(self.change.video(video, target)) as film:
             for _ in film:
                 frames += 1
                 more(1)

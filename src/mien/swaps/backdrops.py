@@ -24,6 +24,7 @@ REACH = 4  # pixels of the disc in the small picture: the filter takes ever long
 UNSURE = 8  # levels of 255 up to which a pixel shows nothing of a person
 MOSTLY = 0.25  # of a pixel of the small picture that is background, at the least, for its colour to be known
 FAINT = np.float32(1e-6)  # weight of what is there where no background is near: light that makes no level
+STRIP = 128  # rows of the small picture that are blurred at once
 LARGEST_BLUR = 2000.0
 
 
@@ -94,17 +95,21 @@ class Blur:
         # A blurred picture has no detail: it is made small, blurred there, and made large again.
         shrink = max(1.0, self.radius / REACH)
         size = max(1, round(width / shrink)), max(1, round(height / shrink))
+
+        def small(array: NDArray[Any]) -> NDArray[Any]:
+            return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA))
+
         away = np.asarray(levels <= UNSURE, np.uint8)
         squares = np.square(np.arange(256, dtype=np.uint16))  # light is about the square of a level
-        alone = cv2.resize(cv2.LUT(cv2.copyTo(image, away), squares), size, interpolation=cv2.INTER_AREA)
-        share = cv2.resize(away * np.uint8(255), size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        sure = cv2.erode(np.where(share > MOSTLY, share, 0), np.ones((3, 3)))  # a matte ends before the person does
-        light = alone.astype(np.float32) / np.maximum(share, MOSTLY)[..., None]
-        # Where no background is near, inside a body, what is there has to do.
-        plain = np.square(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32))
-        weighed = np.dstack([light * sure[..., None] + FAINT * plain, sure + FAINT])
-        total = cv2.filter2D(weighed, -1, _disc(self.radius / shrink), borderType=cv2.BORDER_REFLECT)
-        blurred = np.minimum(np.sqrt(total[..., :3] / total[..., 3:]) + 0.5, 255).astype(np.uint8)
+        alone, share = small(np.asarray(cv2.LUT(cv2.copyTo(image, away), squares))), small(away * np.uint8(255))
+        place, disc = small(image), _disc(self.radius / shrink)
+        blurred = np.empty_like(place)
+        margin = len(disc) // 2 + 1
+        for top in range(0, size[1], STRIP):  # in floats, all at once would take a lot of memory
+            first, last = max(0, top - margin), min(size[1], top + STRIP + margin)
+            rows = slice(first, last)
+            inner = slice(top - first, min(top + STRIP, size[1]) - first)
+            blurred[top : top + STRIP] = _blurred(alone[rows], share[rows], place[rows], disc)[inner]
         return np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def mark(self, source: Provenance) -> Provenance:
@@ -256,6 +261,28 @@ def parse_color(color: str | Sequence[int]) -> tuple[int, int, int]:
         raise UsageError(complaint)
     red, green, blue = (int(value) for value in values)
     return red, green, blue
+
+
+def _blurred(alone: NDArray[np.uint16], share: Levels, place: Image, disc: NDArray[np.float32]) -> Image:
+    """The mean colour of the background around each pixel.
+
+    Parameters
+    ----------
+    alone : (h, w, 3) uint16
+        Light of the background alone; what is not background counts as dark.
+    share : (h, w) uint8
+        How much of each pixel is background.
+    place : (h, w, 3) uint8
+        The picture, for where no background is near, inside a body: there it has to do.
+    disc : (k, k) float32
+    """
+    import cv2
+
+    part = share.astype(np.float32)[..., None] / 255
+    sure = cv2.erode(np.where(part > MOSTLY, part, 0), np.ones((3, 3)))  # a matte ends before the person does
+    light = alone / np.maximum(part, MOSTLY) * sure[..., None] + FAINT * np.square(place.astype(np.float32))
+    total = cv2.filter2D(np.dstack([light, sure + FAINT]), -1, disc, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(np.minimum(np.sqrt(total[..., :3] / total[..., 3:]) + 0.5, 255), np.uint8)
 
 
 def _disc(radius: float) -> NDArray[np.float32]:
