@@ -94,6 +94,7 @@ def test_one_file_and_its_neighbours(run: Run, photo: Path, tmp_path: Path) -> N
     assert {"b.v1.hair.png", "b.v1.skin.png"} <= set(names(tmp_path))
 
 
+@pytest.mark.slow
 def test_growing_and_feathering(run: Run, photo: Path, tmp_path: Path) -> None:
     for option, value in (("--grow", 2), ("--grow", -2), ("--feather", 3)):
         path = tmp_path / f"{option}{value}.png"
@@ -204,6 +205,7 @@ def test_pictures_of_one_name_do_not_meet(run: Run, photo: Path, tmp_path: Path)
     assert len(names(tmp_path / "m")) == 3
 
 
+@pytest.mark.slow
 def test_all_records_in_one_file(run: Run, photo: Path, tmp_path: Path) -> None:
     result = run("mask", photo, tmp_path / "none.png", "--regions", "hair", "--out", tmp_path / "all.jsonl")
     assert result.code == 1
@@ -280,11 +282,13 @@ def test_wrong_calls_write_nothing(
     assert list(desk.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_file_for_a_folder_of_pictures(run: Run, photo: Path, tmp_path: Path) -> None:
     for source in (photo.parent, photo.parent / "*.png"):
         assert run("mask", source, "--out", tmp_path / "a.png").code == 2
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_known_before_the_work(
     run: Run, photo: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,6 +331,7 @@ def test_overlays_keep_the_sound_and_cutouts_have_alpha(run: Run, clip: Path, tm
         assert video.has_audio
 
 
+@pytest.mark.slow
 def test_frames_of_a_video_in_a_folder_and_as_records(run: Run, clip: Path, tmp_path: Path) -> None:
     assert run("mask", clip, "--every", 1, "--out", tmp_path / "m").code == 0
     assert names(tmp_path / "m") == [f"{number:06d}.face.png" for number in range(5)]
@@ -338,6 +343,7 @@ def test_frames_of_a_video_in_a_folder_and_as_records(run: Run, clip: Path, tmp_
     assert [len(json.loads(line)["faces"]) for line in piped.out.splitlines()] == [0, 0, 1, 0, 0]
 
 
+@pytest.mark.slow
 def test_pictures_in_a_row_become_a_video(run: Run, photo: Path, tmp_path: Path) -> None:
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -394,6 +400,20 @@ def test_real_regions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (hair[:20, 150:300] > 127).mean() > 0.9
     changed = np.abs(mien.load_image(tmp_path / "a.png").astype(int) - mien.load_image(assets.GROUP)).max(axis=2) > 20
     assert 0.2 < changed.mean() < 0.6
+
+
+@pytest.mark.weights
+def test_the_outline_of_a_matte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = assets.FOLDER / "person3.jpg"
+    for name, options in {"hard.png": (), "soft.png": ("--matte",)}.items():
+        real(monkeypatch, photo, "--regions", "hair", *options, "--style", "cutout", "--out", tmp_path / name)
+    hard, soft = pixels(tmp_path / "hard.png"), pixels(tmp_path / "soft.png")
+    edge = (soft[..., 3] > 30) & (soft[..., 3] < 225)
+    assert edge.mean() > 1.5 * ((hard[..., 3] > 30) & (hard[..., 3] < 225)).mean()
+    both = (hard[..., 3] > 127) & (soft[..., 3] > 127)
+    assert both.sum() > 0.9 * (hard[..., 3] > 127).sum(), "it is the same hair"
+    face = (slice(230, 300), slice(200, 290))
+    assert soft[face][..., 3].max() == 0, "and no face"
 
 
 @pytest.mark.data

@@ -14,6 +14,7 @@ import numpy as np
 from mien.core.errors import NoFace, UsageError
 from mien.core.parts import classes_of
 from mien.core.region import Region
+from mien.masks.matting import matte
 from mien.masks.view import SOURCES, FaceMasks, Masks
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Cut", "Wanted", "fields_of", "parts_of", "slug"]
 
 PARTS = "parts"  # stands for all regions that do not overlap
+PORTRAIT = 1.2  # heights of a face from its middle to the edge of what is taken for its portrait
+HAIRS = 0.05  # heights of a face by which what parses may miss the outline of hair
 _SIGNS = {"|": "or", "&": "and", "-": "without", "~": "not"}
 
 
@@ -41,6 +44,8 @@ class Wanted:
         Pixels over which edges fade; see `Region.feather`.
     grow : float
         Pixels by which regions grow, below 0 shrink.
+    matte : bool
+        Whether the outline towards the background is that of the portrait's matte, hair by hair; see `mien.matte`.
 
     Raises
     ------
@@ -52,6 +57,7 @@ class Wanted:
     who: tuple[int, ...] | None = None
     feather: float = 0.0
     grow: float = 0.0
+    matte: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.feather <= 1000:
@@ -67,13 +73,15 @@ class Wanted:
         return fields_of(self.regions)
 
     def check(self, engine: Engine) -> None:
-        """Load what parses, and refuse names that it does not know.
+        """Load the models, and refuse names that are not known.
 
         Raises
         ------
         UsageError
             If there is no such region, which says which there are, or something is no expression of regions.
         """
+        if self.matte:
+            engine.preload("matte")
         nobody = Masks(engine.analyze([], want={"parse"}, aligned=True), engine)
         for one in self.regions:
             if one != PARTS:
@@ -98,7 +106,8 @@ class Wanted:
             if any(row >= len(faces) for row in rows):
                 raise NoFace(f"there is no face {max(rows)}: {len(faces)} were found, counted from 0.")
         chosen = faces if self.who is None else faces[rows]
-        return Cut(Masks(chosen, engine), engine, self, tuple(int(numbers[row]) for row in rows))
+        outline = _outline(chosen, engine) if self.matte else None
+        return Cut(Masks(chosen, engine), engine, self, tuple(int(numbers[row]) for row in rows), outline)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +120,15 @@ class Cut:
         Of the faces that were asked for.
     numbers : tuple of int
         Of these faces: their places in the picture, or the ids of their tracks.
+    outline : Region or None
+        The people of the picture, to the hair, where that was asked for.
     """
 
     masks: Masks
     engine: Engine
     wanted: Wanted
     numbers: tuple[int, ...]
+    outline: Region | None = None
 
     @property
     def image(self) -> Image:
@@ -162,9 +174,32 @@ class Cut:
         return {"face": number, "box": np.round(face.box.astype(float), 2).tolist(), "score": score, "regions": regions}
 
     def _shaped(self, masks: Masks | FaceMasks, name: str) -> Region:
-        region, grow = masks.region(name), self.wanted.grow
+        region, grow = self._outlined(masks.region(name)), self.wanted.grow
         region = region.dilate(grow) if grow > 0 else region.erode(-grow)
         return region.feather(self.wanted.feather)
+
+    def _outlined(self, region: Region) -> Region:
+        """With the matte's outline towards the background; towards other parts of a person it keeps its own."""
+        if self.outline is None:
+            return region
+        if region.beyond:  # around somebody
+            return ~self._outlined(~region)
+        reach = HAIRS * float(self.masks.faces.heights.max(initial=0))
+        return (region.dilate(reach) - (self.masks.person - region)) & self.outline
+
+
+def _outline(faces: Faces, engine: Engine) -> Region:
+    """The people of a picture, each matted as a portrait: the network knows no others."""
+    image, size = faces.require_image(), faces.image_size
+    people = []
+    for box, height in zip(faces.boxes.astype(np.float64), faces.heights.astype(np.float64), strict=True):
+        middle = (box[:2] + box[2:]) / 2
+        x1, y1 = np.floor(middle - PORTRAIT * height).clip(0, size).astype(int).tolist()
+        x2, y2 = np.ceil(middle + PORTRAIT * height).clip(0, size).astype(int).tolist()
+        if x2 > x1 and y2 > y1:
+            alpha = matte(np.ascontiguousarray(image[y1:y2, x1:x2]), engine=engine).alpha
+            people.append(Region(alpha.to_levels(), (x1, y1), size))
+    return Region.union(people, size)
 
 
 def _region(region: Region) -> dict[str, Any]:

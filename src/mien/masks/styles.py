@@ -91,12 +91,17 @@ def _cutout(cut: Cut, crop: bool) -> Iterator[Piece]:
 
 
 def _clear(cut: Cut, *, crop: bool = False) -> Pixels:
-    """The picture with what was cut out as its alpha; nothing of the rest is left in it."""
-    region = cut.all
+    """The picture with what was cut out as its alpha; nothing of the rest is left in it, at soft edges neither."""
+    from mien.masks.refining import foreground
+
+    region, (width, height) = cut.all, cut.masks.size
+    x1, y1, x2, y2 = _box(region) if crop else region.bbox
+    part = region.cutout(foreground(cut.image, region), crop=True)
+    part[part[..., 3] == 0] = 0
     if crop:
-        _box(region)
-    pixels = region.cutout(cut.image, crop=crop)
-    pixels[pixels[..., 3] == 0] = 0
+        return part
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[y1:y2, x1:x2] = part
     return pixels
 
 
