@@ -209,8 +209,7 @@ def reconcile(alpha: Floats, witness: Floats) -> Floats:
 
     height, width = alpha.shape
     reach = max(round(0.02 * math.sqrt(height * width)), 1)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
+    square, wide = (np.ones((2 * far + 1, 2 * far + 1), np.uint8) for far in (reach, 2 * reach))  # fast, unlike discs
     seen = np.asarray(cv2.resize(witness, (width, height)), np.float32)
 
     count, parts = cv2.connectedComponents((alpha > FAINT).view(np.uint8))
@@ -218,8 +217,8 @@ def reconcile(alpha: Floats, witness: Floats) -> Floats:
     believed[0] = True
     alpha = np.where(believed[np.asarray(parts)], alpha, np.float32(0))
 
-    sure = cv2.erode((seen > SURE).view(np.uint8), disc)  # the picture's border is no edge
-    missing = cv2.morphologyEx(sure & (alpha < 0.5).view(np.uint8), cv2.MORPH_OPEN, disc)
+    sure = cv2.erode((seen > SURE).view(np.uint8), square)  # the picture's border is no edge
+    missing = cv2.morphologyEx(sure & (alpha < 0.5).view(np.uint8), cv2.MORPH_OPEN, square)
     if not missing.any():
         return np.asarray(alpha, np.float32)
     near = np.asarray(cv2.blur(cv2.dilate(missing, wide).astype(np.float32), (reach, reach)), np.float32)
