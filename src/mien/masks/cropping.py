@@ -78,7 +78,8 @@ class SquareCrop:
         Where the border cuts a face, IoU with marked regions is 0.81 then, and 0.78 with black (16 cut photos of 4
         people, at 384 pixels).
         """
-        return warp(image, place.reshape(2, 3) * side, side, border="reflect")
+        image, place = _averaged(image, place, side)
+        return warp(image, place.reshape(2, 3) * side, side, border="reflect", interpolation="linear")
 
     def grid(self, place: Floats, side: int, cells: tuple[float, float]) -> Floats:
         """See `Crop`."""
@@ -89,6 +90,31 @@ class SquareCrop:
         """The place of a crop about the same middle that is so many times as wide."""
         shift = (1 - 1 / times) / 2
         return compose([[1 / times, 0, shift], [0, 1 / times, shift]], place.reshape(2, 3)).ravel()
+
+
+def _averaged(image: Image, place: Floats, side: int) -> tuple[Image, Floats]:
+    """The part of a picture that a crop shows, as many whole times smaller as its pixels allow, and the place in it.
+
+    Each pixel of the crop is then made of all those that it stands for: one sample of them costs IoU where a picture is
+    noisy, and nine cost a quarter of the network's time.
+    """
+    import cv2
+
+    m = place.reshape(2, 3).astype(np.float64)
+    inverse = np.linalg.inv(m[:, :2])
+    times = int(np.sqrt(np.abs(np.linalg.det(inverse))) / side)  # pixels of the picture in one of the crop
+    corners = (np.array([(0, 0), (1, 0), (0, 1), (1, 1)]) - m[:, 2]) @ inverse.T
+    limit = np.array(image.shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=0)) - 2 * times, 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 2 * times, low + 1, limit).astype(int)
+    if times < 2 or (high - low).min() < 2 * times:
+        return image, place
+    size = (high - low) // times
+    right, bottom = low + size * times
+    small = cv2.resize(image[low[1] : bottom, low[0] : right], size.tolist(), interpolation=cv2.INTER_AREA)
+    shift = low + (times - 1) / 2  # where the middle of the first pixel is
+    moved = np.column_stack([m[:, :2] * times, m[:, 2] + m[:, :2] @ shift])
+    return np.asarray(small, np.uint8), moved.astype(np.float32).ravel()
 
 
 class TanhPolarCrop:
