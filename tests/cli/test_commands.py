@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer.main
 
 import mien
 from mien.cli import main, options
@@ -30,10 +32,14 @@ class Result(NamedTuple):
 
 Run = Callable[..., Result]
 
+#: To read the commands' options takes longer than most commands here, and a process of a user does it once.
+tree_of_commands = functools.cache(typer.main.get_command)
+
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     monkeypatch.setattr(Catalogue, "load", staticmethod(fakes.catalogue))
+    monkeypatch.setattr(typer.main, "get_command", tree_of_commands)
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MIEN_DEVICE", "cpu")
 
