@@ -12,9 +12,9 @@ from mien.cli.options import print_json
 
 
 def provenance(
-    path: Annotated[Path, typer.Argument(help="A picture.", show_default=False)],
+    path: Annotated[Path, typer.Argument(help="A picture or a video.", show_default=False)],
 ) -> None:
-    """Read the mark of synthetic media from a picture; a file without one is unknown, not real."""
+    """Read the mark of synthetic media from a picture or a video; a file without one is unknown, not real."""
     from mien.media.provenance import provenance as read
 
     found = read(path)

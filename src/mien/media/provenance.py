@@ -41,7 +41,7 @@ MAX_TEXT = 200  # characters that one value keeps
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a picture says of its own making.
+    """What a picture or a video says of its own making.
 
     Parameters
     ----------

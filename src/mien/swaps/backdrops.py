@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,15 @@ LARGEST_BLUR = 2000.0
 
 
 class Scene(Protocol):
-    """Gives the picture that is seen where people are not; to several threads at once."""
+    """Gives the picture that is seen where people are not; to several threads at once.
+
+    Attributes
+    ----------
+    foreign : bool
+        Whether it is another place: then what shines through people's hair must not be of the old one.
+    """
+
+    foreign: ClassVar[bool]
 
     def behind(self, image: Image, levels: Levels) -> Image:
         """What stands behind the people of a picture: (H, W, 3) uint8, never changed by who gets it.
@@ -78,6 +86,8 @@ class Blur:
     """
 
     radius: float
+
+    foreign: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.radius <= LARGEST_BLUR:
@@ -128,6 +138,8 @@ class Color:
 
     rgb: tuple[int, int, int]
 
+    foreign: ClassVar[bool] = True
+
     def at(self, time: float) -> Self:  # noqa: ARG002 - it stands still
         """See `Backdrop.at`."""
         return self
@@ -154,6 +166,8 @@ class Still:
     source : path, bytes, binary file, PIL image or array
         See `mien.load_image`.
     """
+
+    foreign: ClassVar[bool] = True
 
     def __init__(self, source: ImageSource) -> None:
         self._image = load_image(source)

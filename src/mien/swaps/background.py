@@ -227,7 +227,8 @@ class Background:
         def edit(seen: tuple[Frame, Floats, Scene | None]) -> Frame:
             frame, alpha, scene = seen
             levels = refine(alpha, frame.image).to_levels()
-            return replace(frame, image=_compose(frame.image, front_colors(frame.image, levels), levels, scene))
+            front = front_colors(frame.image, levels) if scene is None or scene.foreign else frame.image
+            return replace(frame, image=_compose(frame.image, front, levels, scene))
 
         workers = self._engine.threads
         with closing(in_order(look, video, workers=workers)) as looked:
