@@ -21,6 +21,7 @@ from mien.core.labels import Place
 from mien.core.marks import AXES, CLOSED, FACE, GAZE, OPEN, PAINT, net, track_color
 from mien.core.palette import hex_color, region_color
 from mien.core.parts import CELEBAMASK, REGIONS
+from mien.masks.view import SOURCES
 from tests.core.test_columns import MAKERS
 
 SIZE = (320, 240)
@@ -262,6 +263,7 @@ def test_each_region_has_its_color() -> None:
     colors = [region_color(name) for name in CELEBAMASK]
     assert min(np.abs(np.subtract(a, b)).max() for a, b in itertools.combinations(colors, 2)) > 40
     assert region_color("lips") == region_color("u_lip")
+    assert len({region_color(name) for name in (*CELEBAMASK, *SOURCES)}) == len(CELEBAMASK) + len(SOURCES)
     assert all(hex_color(name).startswith("#") for name in (*REGIONS, "hair - hat"))
     assert region_color("hair - hat") == region_color("hair - hat") != region_color("hair & hat")
 

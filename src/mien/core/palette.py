@@ -14,7 +14,8 @@ __all__ = ["Color", "hex_color", "region_color"]
 
 Color: TypeAlias = tuple[int, int, int]
 
-# By class of CelebAMask-HQ; neighbours are far from each other, and what comes in pairs is of one hue.
+# By class of CelebAMask-HQ, then by other regions; neighbours are far from each other, what comes in pairs is of one
+# hue.
 _COLORS: Final[Mapping[str, Color]] = MappingProxyType(
     {
         "background": (0, 0, 0),
@@ -37,6 +38,18 @@ _COLORS: Final[Mapping[str, Color]] = MappingProxyType(
         "neck": (0, 165, 160),
         "cloth": (190, 180, 70),
         "occluded": (255, 70, 40),
+        "oval": (255, 200, 150),
+        "teeth": (250, 250, 220),
+        "irises": (30, 80, 255),
+        "left_iris": (70, 130, 255),
+        "right_iris": (0, 40, 200),
+        "sclera": (190, 245, 255),
+        "left_sclera": (215, 255, 255),
+        "right_sclera": (150, 215, 235),
+        "forehead": (200, 215, 110),
+        "left_cheek": (250, 160, 130),
+        "right_cheek": (215, 110, 90),
+        "chin": (150, 200, 170),
     }
 )
 
