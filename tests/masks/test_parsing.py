@@ -16,11 +16,13 @@ from mien import assets
 from mien.core.columns import Points, Regions
 from mien.core.errors import CardError, ModelError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
+from mien.core.geometry import invert, transform
 from mien.core.image import Image
 from mien.core.parts import CELEBAMASK
 from mien.core.warping import resize
 from mien.engine import Batch
 from mien.masks.belonging import keep_own, settle_sides
+from mien.masks.cropping import CROPS
 from mien.masks.parsing import AT_ONCE, FaceParser
 from mien.masks.widening import framed, leaves, merge
 from mien.models.card import Card, ImageInput, WeightFile
@@ -188,6 +190,26 @@ def test_faces_at_the_border_are_completed_by_their_mirror_image(tmp_path: Path)
     image = painted(at=(20, 100))
     column = parse(color_parser(tmp_path, 4), image, [[-10, 60, 50, 140]])
     assert overlap(column.region("skin").to_mask(), shows(image, "skin")) > 0.88
+
+
+@pytest.mark.parametrize("pixels", [1.4, 2.0, 3.3, 7.9])
+def test_crops_average_and_stay_in_their_place(pixels: float) -> None:
+    """A picture whose value anywhere is known, with noise: red grows with x, green with y."""
+    crop, side = CROPS["ffhq"], 40
+    y, x = np.mgrid[:380, :400]
+    noise = np.random.default_rng(0).normal(0, 30, (380, 400))
+    image = np.stack([x / 2 + 25, y / 2 + 25, np.clip(noise + 128, 0, 255)], axis=2).astype(np.uint8)
+    turn = np.deg2rad(30)
+    m = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) / (pixels * side)
+    place = np.column_stack([m, 0.5 - m @ (203.3, 188.9)]).astype(np.float32).ravel()
+    seen = crop.cut(image, place, side).astype(float)
+    rows, columns = np.indices((side, side))
+    grid = crop.grid(place, side, (1, 0))
+    points = transform(np.stack([columns, rows], axis=-1), invert(grid.reshape(2, 3)))
+    inside = ((points > 8) & (points < (392, 372))).all(axis=-1)
+    for channel in range(2):
+        assert np.abs(seen[..., channel] - points[..., channel] / 2 - 25)[inside].max() < 1.6
+    assert seen[..., 2][inside].std() < 33 / int(pixels)
 
 
 # -- whose a cell is ---------------------------------------------------------------------------------------------------
