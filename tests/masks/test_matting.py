@@ -146,6 +146,19 @@ def test_nothing_trails_behind_what_moves() -> None:
         assert np.abs(out - frame).max() < 0.2
 
 
+def test_what_stands_still_in_the_picture_stands_still() -> None:
+    random = np.random.default_rng(0)
+    wall = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    steady, outs = SteadyMatte(), []
+    for place in range(12):  # sure of it, once here and once there
+        noisy = np.clip(wall + random.normal(0, 1.5, wall.shape), 0, 255).astype(np.uint8)
+        outs.append(steady.update(place / 30, disc(64, 30 + 3 * (place % 2), 32, 12), noisy))
+    edge = np.abs(disc(64, 30, 32, 12) - disc(64, 33, 32, 12))
+    assert np.abs(outs[-1] - outs[-2]).sum() < 0.4 * edge.sum()
+    moved = steady.update(12 / 30, disc(64, 45, 32, 12), np.roll(wall, 15, axis=1))
+    assert np.abs(moved - disc(64, 45, 32, 12)).max() < 0.2
+
+
 def test_a_cut_a_pause_and_another_size_start_anew() -> None:
     for time, shape in ((0.04, (16, 8)), (5.0, (8, 8)), (-1.0, (8, 8))):
         steady = SteadyMatte()

@@ -30,6 +30,8 @@ FAINT = 0.05  # alpha from which on pixels hang together
 DOUBT = (
     0.1  # a part of which the witness sees no pixel surer than this is nobody: of phantoms it saw 0.00, of people 0.34
 )
+PAUSE = 0.5  # seconds between frames that are no longer of one motion
+NOISE = 4.0  # difference of colours, of 255, up to which a picture stands still
 SURE = 0.8  # from here on the witness is believed against a network that sees nothing
 
 
@@ -229,25 +231,53 @@ def reconcile(alpha: Floats, witness: Floats) -> Floats:
 class SteadyMatte:
     """Small alphas of a video's frames, steadied: made fresh for each clip.
 
-    Where the network is unsure, and little changed, a frame's alpha leans on the one before; where it is sure, or much
-    moved, it stands for itself, so that nothing trails behind.
+    A frame's alpha leans on the one before where the network is unsure and says nearly the same, as MediaPipe's video
+    masks do; and, with the frame at hand, where the picture stands still. Where something moves it stands for itself,
+    so that nothing trails behind.
 
     Parameters
     ----------
     weight : float
-        How far an unsure pixel leans on the frame before, 0 to 1.
+        How far a pixel leans on the frame before at most, 0 to 1.
     """
 
-    weight: float = 0.7
+    weight: float = 0.8
     _last: Floats | None = field(default=None, init=False)
+    _picture: Floats | None = field(default=None, init=False)
     _time: float = field(default=-math.inf, init=False)
 
-    def update(self, time: float, alpha: Floats) -> Floats:
-        """Take the next frame's alpha (h, w), `time` seconds from the start; give the steadied one."""
+    def update(self, time: float, alpha: Floats, image: Image | None = None) -> Floats:
+        """Take the next frame's alpha, give the steadied one.
+
+        Parameters
+        ----------
+        time : float
+            Seconds from the start. After a pause, or back in time, it begins anew.
+        alpha : (h, w) float32
+            Of this frame, in [0, 1].
+        image : (H, W, 3) uint8, optional
+            The frame: then still edges are steadied that the network is sure of, once here and once there.
+
+        Returns
+        -------
+        (h, w) float32
+        """
+        size = alpha.shape[1], alpha.shape[0]
+        picture = None if image is None else shrink(image, size).astype(np.float32)
         last, pause = self._last, time - self._time
-        if last is not None and last.shape == alpha.shape and 0 < pause < 0.5:
-            unsure = 1 - (2 * alpha - 1) ** 2
-            still = np.clip(1 - 4 * np.abs(alpha - last), 0, 1)
-            alpha = alpha + self.weight * unsure * still * (last - alpha)
-        self._last, self._time = alpha, time
+        if last is not None and last.shape == alpha.shape and 0 < pause < PAUSE:
+            leaning = (1 - (2 * alpha - 1) ** 2) * np.clip(1 - 4 * np.abs(alpha - last), 0, 1)
+            if picture is not None and self._picture is not None:
+                leaning = np.maximum(leaning, _stillness(picture, self._picture))
+            alpha = np.asarray(alpha + np.float32(self.weight) * leaning * (last - alpha), np.float32)
+        self._last, self._picture, self._time = alpha, picture, time
         return alpha
+
+
+def _stillness(one: Floats, other: Floats) -> Floats:
+    """Where two small pictures (h, w, 3) show the same but for noise: 1, down to 0 where something moved nearby."""
+    import cv2
+
+    change = np.abs(one - other).max(axis=2)
+    near = cv2.dilate(cv2.blur(change, (3, 3)), np.ones((7, 7), np.uint8))
+    return np.asarray(np.clip(2 - near / NOISE, 0, 1), np.float32)
