@@ -126,7 +126,7 @@ def test_points_are_in_pixels() -> None:
     region = of("..9", "..9")
     assert (2, 0) in region
     assert (1.6, 1.4) in region
-    for outside in ((1.4, 0), (2, 1.5), (2.5, 0), (-1, 0), (np.nan, 0)):
+    for outside in ((1.4, 0), (2, 1.5), (2.5, 0), (-1, 0), (np.inf, 0)):
         assert outside not in region
 
 
@@ -140,7 +140,8 @@ def test_boxes_cover_pixels_by_their_share() -> None:
 
 def test_bad_input() -> None:
     good = Region.full((4, 4))
-    for mask in (np.ones(3), np.ones((2, 2), int), np.ones((2, 2, 3), bool), np.full((2, 2), 1.5), [[np.nan]], [["a"]]):
+    for mask in (np.ones(3), np.ones((2, 2), int), np.ones((2, 2, 3), bool), np.full((2, 2), 1.5), [[np.nan]], [["a"]],
+                 [[1.0], [1.0, 0.0]]):  # fmt: skip
         with pytest.raises(ShapeMismatch, match="mask"):
             Region.from_mask(mask)
     for origin, size in (((2, 0), (3, 3)), ((0, 0), (1, 9)), ((-1, 0), (9, 9)), ((0.5, 0), (9, 9)), ((0, 0), (9,))):
@@ -152,8 +153,12 @@ def test_bad_input() -> None:
         with pytest.raises(ShapeMismatch, match=r"4x4|whole numbers"):
             good.crop(box)
     for box in ((1, 2, 3), (0, 0, np.nan, 4)):
-        with pytest.raises(ShapeMismatch, match="four numbers"):
+        with pytest.raises(ShapeMismatch, match="a box x1, y1, x2, y2 is 4 numbers"):
             Region.from_box(box, (9, 9))
+    points: tuple[Any, ...] = ((1, 2, 3), "ab", 1, None)
+    for point in points:
+        with pytest.raises(ShapeMismatch, match="a point x, y is 2 numbers"):
+            good.__contains__(point)
     for levels in (np.ones((2, 2)), np.ones(2, np.uint8)):
         with pytest.raises(ShapeMismatch, match="bytes"):
             Region(levels, (0, 0), (4, 4))

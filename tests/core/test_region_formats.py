@@ -161,14 +161,14 @@ def test_polygons_are_those_of_many_samples(seed: int, corners: int) -> None:
     random = np.random.default_rng(seed)
     ring = random.uniform(-3, 15, (corners, 2))
     region = Region.from_polygons([ring], (12, 11))
-    fine = 16
+    fine = 20
     x, y = (np.arange(fine * side) + 0.5 for side in (12, 11))
     x, y = x / fine - 0.5, y / fine - 0.5
     (x1, y1), (x2, y2) = ring.T[..., None, None], np.roll(ring, -1, axis=0).T[..., None, None]
     crossed = ((y1 <= y[:, None]) != (y2 <= y[:, None])) & (x > x1 + (y[:, None] - y1) / (y2 - y1) * (x2 - x1))
     share = (crossed.sum(axis=0) % 2).reshape(11, fine, 12, fine).mean(axis=(1, 3))
     assert np.abs(np.asarray(region) - share).max() < 0.13
-    assert region.area == pytest.approx(share.sum(), abs=0.4)
+    assert region.area == pytest.approx(share.sum(), abs=1)
 
 
 @pytest.mark.parametrize("polygon", [[1, 2, 3, 4], [[1, 2, 3]], [["a", "b"]], [[1, 2], [3]], [[0, np.nan]] * 3,

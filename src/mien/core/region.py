@@ -10,7 +10,6 @@ exact on bytes, idempotent, and De Morgan's laws hold.
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.core import region_checks as checks
 from mien.core import region_filters as filters
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
@@ -30,7 +30,6 @@ __all__ = ["FULL", "Region"]
 
 Color: TypeAlias = tuple[int, int, int]
 
-MOST_PX: Final = 10_000  # that an edge may be moved or softened by
 BLOCK: Final = 1 << 18  # pixels of a picture that are mixed at a time
 
 
@@ -78,7 +77,7 @@ class Region:
             raise ShapeMismatch(f"the levels of a region are (h, w) bytes, not {levels.shape} {levels.dtype}.")
         if beyond not in (0, FULL):
             raise UsageError(f"beyond its part a region is 0 or 255, not {beyond}.")
-        (x, y), (width, height) = _pair(origin, "an origin"), _pair(size, "a size")
+        (x, y), (width, height) = checks.pair(origin, "an origin"), checks.pair(size, "a size")
         if x + levels.shape[1] > width or y + levels.shape[0] > height:
             raise ShapeMismatch(f"{levels.shape[1]}x{levels.shape[0]} at {x}, {y} is not within {width}x{height}.")
         self._patch = Patch.of(FULL - levels if beyond else levels, (x, y))
@@ -126,19 +125,9 @@ class Region:
         ShapeMismatch
             If it is no such array, or is not within the picture.
         """
-        array = np.asarray(mask)
-        if array.ndim != 2 or array.dtype.kind not in "bfu" or (array.dtype.kind == "u" and array.dtype != np.uint8):
-            raise ShapeMismatch(
-                f"a mask is an (h, w) array of bool, of bytes, or of floats in [0, 1], not {array.shape} {array.dtype}."
-            )
-        if array.dtype.kind == "f":
-            if not ((array >= 0) & (array <= 1)).all():
-                raise ShapeMismatch("the floats of a mask are in [0, 1].")
-            array = np.rint(array * FULL)
-        elif array.dtype.kind == "b":
-            array = array.view(np.uint8) * np.uint8(FULL)
-        x, y = _pair(origin, "an origin")
-        return cls(array.astype(np.uint8), (x, y), size or (x + array.shape[1], y + array.shape[0]))
+        levels = checks.levels(mask)
+        x, y = checks.pair(origin, "an origin")
+        return cls(levels, (x, y), size or (x + levels.shape[1], y + levels.shape[0]))
 
     @classmethod
     def from_box(cls, box: ArrayLike, size: tuple[int, int]) -> Region:
@@ -149,12 +138,10 @@ class Region:
         ShapeMismatch
             If it is not four numbers.
         """
-        edges = np.asarray(box, np.float64)
-        if edges.shape != (4,) or np.isnan(edges).any():
-            raise ShapeMismatch(f"a box is four numbers x1, y1, x2, y2, not {edges.tolist()}.")
-        width, height = _pair(size, "a size")
-        x, across = _covered(edges[0], edges[2], width)
-        y, down = _covered(edges[1], edges[3], height)
+        x1, y1, x2, y2 = checks.numbers(box, 4, "a box x1, y1, x2, y2")
+        width, height = checks.pair(size, "a size")
+        x, across = _covered(x1, x2, width)
+        y, down = _covered(y1, y2, height)
         return cls(np.rint(np.outer(down, across) * FULL).astype(np.uint8), (x, y), (width, height))
 
     @classmethod
@@ -178,7 +165,7 @@ class Region:
         """
         from mien.core.region_outlines import fill_polygons
 
-        return fill_polygons(polygons, _pair(size, "a size"))
+        return fill_polygons(polygons, checks.pair(size, "a size"))
 
     @classmethod
     def from_rle(cls, rle: Mapping[str, Any]) -> Region:
@@ -232,7 +219,7 @@ class Region:
 
     @staticmethod
     def _patch_of(region: Region, size: tuple[int, int]) -> Patch:
-        _check_sizes(region.size, size)
+        checks.same_sizes(region.size, size)
         return region._patch
 
     # -- the algebra: on patches, with the complement kept apart -------------------------------------------------------
@@ -243,7 +230,7 @@ class Region:
     def __and__(self, other: Region) -> Region:
         if not isinstance(other, Region):
             return NotImplemented
-        _check_sizes(self._size, other._size)
+        checks.same_sizes(self._size, other._size)
         match self._inverted, other._inverted:
             case False, False:
                 return Region._of(self._patch.met(other._patch), self._size)
@@ -263,7 +250,7 @@ class Region:
     def __add__(self, other: Region) -> Region:
         if not isinstance(other, Region):
             return NotImplemented
-        _check_sizes(self._size, other._size)
+        checks.same_sizes(self._size, other._size)
         box = around(self._patch.box, other._patch.box)
         levels = np.minimum(self._levels_in(box), FULL - (rest := other._levels_in(box))) + rest
         return Region(levels, box[:2], self._size, max(self.beyond, other.beyond))
@@ -341,7 +328,7 @@ class Region:
 
     def _grown(self, px: float, *, outwards: bool) -> Region:
         """Its patch, larger or smaller; in the margin beyond the picture there is nothing that could grow."""
-        if not _checked(px) or not self._patch:
+        if not checks.distance(px) or not self._patch:
             return self
         box = _widened(self._patch.box, min(int(px) + 2, max(self._size)))
         inner = common(box, self._whole)
@@ -354,15 +341,11 @@ class Region:
 
     def _filtered(self, px: float, change: Callable[[Levels, float], Levels]) -> Region:
         """Its patch, changed by a filter that looks as far as `px` pixels."""
-        if not _checked(px) or not self._patch:
+        if not checks.distance(px) or not self._patch:
             return self
         box = common(_widened(self._patch.box, int(px) + 2), self._whole)
         levels = change(np.ascontiguousarray(self._patch.within(box)), px)
         return Region._of(Patch.of(levels, box[:2]), self._size, self._inverted)
-
-    def trimmed(self) -> Region:
-        """Itself: no region has rows and columns at the edges of its part that are like what is beyond."""
-        return self
 
     # -- in another picture ------------------------------------------------------------------------------------------
 
@@ -374,7 +357,7 @@ class Region:
         ShapeMismatch
             If the box is not within the picture.
         """
-        x1, y1, x2, y2 = box = self._checked_box(box)
+        x1, y1, x2, y2 = box = checks.box_within(box, self._size)
         inner = common(self._patch.box, box)
         part = Patch.of(self._patch.within(inner), (inner[0] - x1, inner[1] - y1))
         return Region._of(part, (x2 - x1, y2 - y1), self._inverted)
@@ -383,7 +366,7 @@ class Region:
         """What it is in the same picture at another size (width, height)."""
         import cv2
 
-        width, height = size = _pair(size, "a size")
+        width, height = size = checks.pair(size, "a size")
         if not (width and height and self._patch):
             return Region._of(Patch.of(np.zeros((0, 0), np.uint8)), size, self._inverted)
         smaller = width < self._size[0] or height < self._size[1]
@@ -428,7 +411,7 @@ class Region:
 
     def __contains__(self, point: ArrayLike) -> bool:
         """Whether a point (x, y), in pixels, is at least half inside."""
-        x, y = np.asarray(point, np.float64).tolist()
+        x, y = checks.numbers(point, 2, "a point x, y")
         width, height = self._size
         if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
             return False
@@ -463,7 +446,7 @@ class Region:
         UsageError
             If the threshold is not above 0 and at most 1.
         """
-        return self._levels_in(self._whole) >= _checked_threshold(threshold) * FULL
+        return self._levels_in(self._whole) >= checks.threshold(threshold) * FULL
 
     def to_levels(self) -> Levels:
         """The same as bytes from 0 to 255: (H, W) uint8, of the whole picture."""
@@ -477,7 +460,7 @@ class Region:
         ShapeMismatch
             If the box is not within the picture.
         """
-        levels = self._levels_in(self._checked_box(box))
+        levels = self._levels_in(checks.box_within(box, self._size))
         return levels if levels.flags.writeable else levels.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -527,13 +510,13 @@ class Region:
         """
         from mien.core.region_outlines import trace_polygons
 
-        return trace_polygons(self, _checked(tolerance))
+        return trace_polygons(self, checks.distance(tolerance))
 
     def to_svg(self, *, color: str = "#ff4090", tolerance: float = 0.15) -> str:
         """The outlines as an SVG drawing of the picture's size, filled with a colour."""
         from mien.core.region_outlines import draw_svg
 
-        return draw_svg(self, color, _checked(tolerance))
+        return draw_svg(self, color, checks.distance(tolerance))
 
     # -- on pictures -------------------------------------------------------------------------------------------------
 
@@ -552,10 +535,10 @@ class Region:
         UsageError
             If a colour is not three numbers from 0 to 255.
         """
-        image, (width, height) = self._checked_image(image), self._size
+        image, (width, height) = checks.picture(image, self._size), self._size
         if np.ndim(other) == 1:
-            other = np.broadcast_to(np.tile(_checked_color(other), (width, 1)), (height, width, 3))
-        other = self._checked_image(other)
+            other = np.broadcast_to(np.tile(checks.color(other), (width, 1)), (height, width, 3))
+        other = checks.picture(other, self._size)
         if self._inverted:
             return (~self).apply(other, image)
         result = image.copy()
@@ -576,7 +559,7 @@ class Region:
         ShapeMismatch
             If the picture is not of the region's size.
         """
-        image = self._checked_image(image)
+        image = checks.picture(image, self._size)
         box = self.bbox if crop else self._whole
         cut = np.empty((box[3] - box[1], box[2] - box[0], 4), np.uint8)
         cut[..., :3], cut[..., 3] = part_of(image, (0, 0), box), self._levels_in(box)
@@ -597,38 +580,6 @@ class Region:
         box = self.bbox
         return box, self._levels_in(box)
 
-    def _checked_image(self, image: ArrayLike) -> Image:
-        array, (width, height) = np.asarray(image), self._size
-        if array.shape != (height, width, 3) or array.dtype != np.uint8:
-            raise ShapeMismatch(
-                f"a picture of shape ({height}, {width}, 3) and bytes is needed, not {array.shape} {array.dtype}."
-            )
-        return array
-
-    def _checked_box(self, box: Box) -> Box:
-        try:
-            x1, y1, x2, y2 = (operator.index(edge) for edge in box)
-        except (TypeError, ValueError):
-            raise ShapeMismatch(f"a box is four whole numbers x1, y1, x2, y2, not {box}.") from None
-        if not (0 <= x1 <= x2 <= self._size[0] and 0 <= y1 <= y2 <= self._size[1]):
-            raise ShapeMismatch(f"{box} is not within a picture of {self._size[0]}x{self._size[1]}.")
-        return x1, y1, x2, y2
-
-
-def _check_sizes(a: tuple[int, int], b: tuple[int, int]) -> None:
-    if a != b:
-        raise ShapeMismatch(f"these regions are of pictures of different sizes: {a[0]}x{a[1]} and {b[0]}x{b[1]}.")
-
-
-def _pair(values: tuple[int, int], what: str) -> tuple[int, int]:
-    try:
-        first, second = (operator.index(value) for value in values)
-    except (TypeError, ValueError):
-        raise ShapeMismatch(f"{what} is two whole numbers, not {values}.") from None
-    if min(first, second) < 0:
-        raise ShapeMismatch(f"{what} is not negative, as {values} is.")
-    return first, second
-
 
 def _widened(box: Box, by: int) -> Box:
     return box[0] - by, box[1] - by, box[2] + by, box[3] + by
@@ -640,22 +591,3 @@ def _covered(low: float, high: float, length: int) -> tuple[int, NDArray[np.floa
     first, last = int(low), int(np.ceil(high))
     cells = np.arange(first, max(last, first))
     return first, (np.minimum(cells + 1, high) - np.maximum(cells, low)).clip(0)
-
-
-def _checked(px: float) -> float:
-    if not np.isfinite(px) or not 0 <= px <= MOST_PX:
-        raise UsageError(f"a distance is between 0 and {MOST_PX:,} pixels, not {px}.")
-    return px
-
-
-def _checked_threshold(threshold: float) -> float:
-    if not 0 < threshold <= 1:
-        raise UsageError(f"a threshold is above 0 and at most 1, not {threshold}.")
-    return threshold
-
-
-def _checked_color(color: ArrayLike) -> NDArray[np.uint8]:
-    values = np.asarray(color)
-    if values.shape != (3,) or values.dtype.kind not in "iu" or values.min() < 0 or values.max() > FULL:
-        raise UsageError(f"a colour is red, green and blue from 0 to 255, not {values.tolist()}.")
-    return values.astype(np.uint8)

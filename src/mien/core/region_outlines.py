@@ -19,7 +19,7 @@ __all__ = ["draw_svg", "fill_polygons", "trace_polygons"]
 
 Points: TypeAlias = NDArray[np.float64]
 
-SCANS: Final = 8  # lines in which a row of pixels is looked at; along them, what is enclosed is exact
+SCANS: Final = 16  # lines in which a row of pixels is looked at; along them, what is enclosed is exact
 FARTHEST: Final = 1e6  # pixels that a point may be away
 BLOCK: Final = 1 << 18  # numbers that are worked on at a time
 HALF: Final = FULL / 2
@@ -55,7 +55,7 @@ def _ring(polygon: ArrayLike) -> Points:
     except (TypeError, ValueError) as error:
         raise ShapeMismatch(f"a polygon is an array of points: {error}.") from error
     if ring.ndim != 2 or ring.shape[1] != 2:
-        raise ShapeMismatch(f"a polygon is of shape (P, 2), points x and y, not {ring.shape}.")
+        raise ShapeMismatch(f"polygons are a list of points x, y each, (P, 2); one of them is of shape {ring.shape}.")
     if not (np.abs(ring) <= FARTHEST).all():
         raise ShapeMismatch(f"the points of a polygon are numbers up to {FARTHEST:,.0f}.")
     return ring
