@@ -26,7 +26,7 @@ from mien.engine import Engine, default_engine
 from mien.evaluation.coverings import COVERINGS, JAW, Covering, texture, to_texture
 from mien.location.canonical import CanonicalFace
 
-__all__ = ["MASKS", "paint_covering", "paint_faces"]
+__all__ = ["MASKS", "covering_layer", "paint_covering", "paint_faces"]
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -105,6 +105,13 @@ def paint_covering(
     UsageError
         If there is no such covering.
     """
+    return covering_layer(image, mesh, kind=kind, seed=seed, engine=engine)[0]
+
+
+def covering_layer(
+    image: Image, mesh: ArrayLike, *, kind: str | None = None, seed: int = 0, engine: Engine | None = None
+) -> tuple[Image, Floats]:
+    """As `paint_covering`, and how much of each pixel it covers: (H, W) float32 in [0, 1]."""
     points = np.asarray(mesh, np.float64)
     if points.shape != (478, 3) or not np.isfinite(points).all():
         raise ShapeMismatch(f"a mesh is (478, 3), all finite, not {points.shape}.")
@@ -131,19 +138,20 @@ class _Painter:
         fit = self.face.fit(self.points[None])
         self.axes, self.unit = fit.rotation[0], float(fit.scale[0])  # face to camera; pixels per cm
 
-    def paint(self) -> Image:
-        """Paint, larger than the picture where the face is small, and put it in."""
+    def paint(self) -> tuple[Image, Floats]:
+        """Paint, larger than the picture where the face is small, and put it in: the picture, and what is covered."""
         import cv2
 
         low, high = self.points[:, :2].min(axis=0), self.points[:, :2].max(axis=0)
         extent = float((high - low).max())
+        out, covered = self.image.copy(), np.zeros(self.image.shape[:2], np.float32)
         if extent < 4 or self.unit <= 0:
-            return self.image.copy()
+            return out, covered
         limits = np.array(self.image.shape[1::-1])
         first = np.floor(low - 0.35 * extent).clip(0, limits).astype(int)
         last = np.ceil(high + 0.35 * extent).clip(0, limits).astype(int)
         if (last <= first).any():
-            return self.image.copy()
+            return out, covered
         part = self.image[first[1] : last[1], first[0] : last[0]]
         scale = min(max(FINE / extent, 2.0), max(LARGEST / extent, 1.0))
         size = (round(part.shape[0] * scale), round(part.shape[1] * scale))
@@ -161,10 +169,10 @@ class _Painter:
         own = color * light[..., None] + shade[..., None]
         soft = cv2.GaussianBlur(cover, (0, 0), max(0.012 * extent, 0.5))
         ground = part * (1 - 0.22 * np.clip(soft - cover, 0, 1))[..., None]  # the shadow at its edge
-        out = self.image.copy()
         painted = ground * (1 - cover[..., None]) + own
         out[first[1] : last[1], first[0] : last[0]] = np.clip(painted + 0.5, 0, 255).astype(np.uint8)
-        return out
+        covered[first[1] : last[1], first[0] : last[0]] = cover
+        return out, covered
 
     def _cloth(self, points: Doubles, size: tuple[int, int], scale: float) -> tuple[Floats, Floats, Floats]:
         """Colour (h, w, 3), cover (h, w) and what it reflects (h, w), as large as it is painted."""

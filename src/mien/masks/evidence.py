@@ -26,7 +26,19 @@ from mien.location.canonical import CanonicalFace
 from mien.location.mesh478 import alignment_points, upright_turns
 from mien.masks.appearance import opponents, unexplained
 
-__all__ = ["FEATURES", "PARTS", "SIDE", "SURFACE", "ZONES", "Evidence", "Scene", "Template", "gather", "set_scene"]
+__all__ = [
+    "FEATURES",
+    "PARTS",
+    "SIDE",
+    "SURFACE",
+    "ZONES",
+    "Evidence",
+    "Scene",
+    "Template",
+    "gather",
+    "parsed",
+    "set_scene",
+]
 
 Floats: TypeAlias = NDArray[np.float32]
 T = TypeVar("T", bound=np.generic)
@@ -81,10 +93,11 @@ EXPECTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"nose": ("nose",), "eyes": ("l_eye", "r_eye"), "brows": ("l_brow", "r_brow"), "lips": ("mouth", "u_lip", "l_lip")}
 )
 #: The evidence of each cell: log odds of the parsing in quarters, then what the appearance does not explain, the cell's
-#: own and around it, then texture and edges beside those of the face's skin; whether the picture is black and white; 1.
+#: own and around it, and how dark glasses are, if it is of glasses; then texture and edges beside those of the face's
+#: skin; whether the picture is black and white.
 FEATURES: Final = (
-    *INSTEAD, "missing", "brighter", "darker", "color", "brighter_around", "darker_around", "color_around", "texture",
-    "edge", "colorless", "one",
+    *INSTEAD, "missing", "brighter", "darker", "color", "brighter_around", "darker_around", "color_around", "lens",
+    "texture", "edge", "colorless",
 )  # fmt: skip
 
 
@@ -183,7 +196,7 @@ def set_scene(image: Image, mesh: Floats, template: Template) -> Scene:
 def gather(here: Scene, parse: Regions, template: Template) -> Evidence:
     """Hear both witnesses on one face; `parse` is of this face alone."""
     zone = np.where(here.inside, template.zones[here.triangle], -1)
-    instead, expected = _parsed(parse, here.grid)
+    instead, expected = parsed(parse, here.grid)
     missing = np.zeros((SIDE, SIDE), np.float32)
     for name, lead in zip(EXPECTED, expected, strict=True):
         missing = np.where(zone == ZONES.index(name), -lead, missing)
@@ -197,11 +210,16 @@ def gather(here: Scene, parse: Regions, template: Template) -> Evidence:
     own = [np.log1p(values.clip(0, FAR)) for values in strange]
     wide = [np.log1p(around(values, NEAR).clip(0, FAR)) for values in strange]
     colorless = np.full((SIDE, SIDE), np.ptp(here.crop, axis=2).mean() < COLORLESS)
-    planes = [
-        *(lead / 4 for lead in instead), missing / 4, *own, *wide, *_fine(signal[..., 0], around, skin), colorless,
-        np.ones((SIDE, SIDE)),
-    ]  # fmt: skip
+    parsing = [*(lead / 4 for lead in instead), missing / 4]
+    lens = _lens(instead, strange[1], here.inside)
+    planes = [*parsing, *own, *wide, lens, *_fine(signal[..., 0], around, skin), colorless]
     return Evidence(np.stack(planes, axis=-1).astype(np.float32), zone, signal)
+
+
+def _lens(instead: Sequence[Floats], darker: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """In cells of glasses, how much darker than the face they all are: reflections do not make a lens clear."""
+    glasses = inside / (1 + np.exp(-instead[list(INSTEAD).index("glasses")]))
+    return np.asarray(glasses * np.log1p((glasses * darker).sum() / max(float(glasses.sum()), 1.0)), np.float32)
 
 
 class _Around:
@@ -232,7 +250,7 @@ def _beside(values: Floats, skin: NDArray[np.bool_], floor: float) -> Floats:
     return np.asarray(np.log((values + floor) / (usual + floor)), np.float32)
 
 
-def _parsed(parse: Regions, grid: Floats) -> tuple[list[Floats], list[Floats]]:
+def parsed(parse: Regions, grid: Floats) -> tuple[list[Floats], list[Floats]]:
     """What the parsing says in each cell, as log odds: each of `INSTEAD`, and each of `EXPECTED`."""
     import cv2
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mien.core.region import Region
     from mien.engine.steps import Batch
 
-__all__ = ["CLASSES", "FLAGS", "LAYOUT", "VISIBLE", "Occlusion", "occluded"]
+__all__ = ["CLASSES", "FLAGS", "LAYOUT", "VISIBLE", "Occlusion", "agree", "hidden_shares", "occluded", "visible_shares"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -51,7 +51,10 @@ ROUNDS = 5  # in which cells listen to their neighbours
 class _Settings:
     """The card's ``[params]``; what they mean stands there."""
 
-    weights: Mapping[str, Sequence[float]]
+    zones: Mapping[str, Sequence[float]]
+    evidence: Mapping[str, Sequence[float]]
+    units: Sequence[float]
+    base: float
     flags: Mapping[str, Sequence[float]]
     agreement: float
     contrast: float
@@ -86,17 +89,20 @@ class Occlusion:
     Raises
     ------
     CardError
-        If the card's weights are not those of `FEATURES` and `ZONES`.
+        If the card's params do not fit `FEATURES`, `ZONES` and `FLAGS`.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.card.settings(_Settings)
-        rows = [settings.weights.get(zone, ()) for zone in ZONES]
-        if any(len(row) != len(FEATURES) for row in rows) or set(settings.flags) != set(FLAGS):
-            raise CardError(
-                f"the card of {bundle.card.id} has no {len(FEATURES)} weights for each of {len(ZONES)} zones."
-            )
-        self._weights = np.array(rows, np.float32)
+        units = len(settings.units)
+        tables = [
+            [table.get(name, ()) for name in names]
+            for table, names in ((settings.zones, ZONES), (settings.evidence, FEATURES))
+        ]
+        if any(len(row) != units for rows in tables for row in rows) or set(settings.flags) != set(FLAGS):
+            raise CardError(f"the card of {bundle.card.id} does not give numbers for each zone, evidence and flag.")
+        self._zones, self._evidence = (np.array(rows, np.float32) for rows in tables)
+        self._units, self._base = np.array(settings.units, np.float32), np.float32(settings.base)
         self._flags = np.array([settings.flags[name] for name in FLAGS], np.float32)
         self._settings = settings
         self._template = Template(CanonicalFace.read(bundle.path("geometry")))
@@ -129,11 +135,16 @@ class Occlusion:
 
     def _tell(self, here: Scene, parse: Regions) -> _Told:
         evidence = gather(here, parse, self._template)
-        alone = np.einsum("yxf,yxf->yx", evidence.features, self._weights[evidence.zone])
+        alone = np.zeros((SIDE, SIDE), np.float32)
+        alone[here.inside] = self._weigh(evidence.features[here.inside], evidence.zone[here.inside])
         odds = agree(alone, evidence, self._settings.agreement, self._settings.contrast)
         odds = np.where(here.inside, odds, np.float32(-STEEP)).clip(-STEEP, STEEP)
-        visible = self._visible(here, odds)
+        visible = visible_shares(here, odds, self._template)
         return _Told(here.grid, odds, self._hidden(here, odds), visible, self._covered(visible))
+
+    def _weigh(self, features: Floats, zone: NDArray[np.intp]) -> Floats:
+        """Log odds of cells by themselves (P,): one layer of units between the evidence (P, F) and these."""
+        return np.asarray(np.tanh(features @ self._evidence + self._zones[zone]) @ self._units + self._base)
 
     def _hidden(self, here: Scene, odds: Floats) -> Floats:
         """Mean probability of each triangle's cells; of one too small for a cell, that of the cell at its middle."""
@@ -150,22 +161,23 @@ class Occlusion:
         cells[small[seen]], sums[small[seen]] = 1, level[y, x][seen]
         return np.asarray(sums / np.maximum(cells, 1), np.float32)
 
-    def _visible(self, here: Scene, odds: Floats) -> Floats:
-        """Shares of `VISIBLE`."""
-        clear = odds < 0
-        shares = []
-        for name in VISIBLE:
-            cells = here.inside & (self._template.parts[name][here.triangle] if name in PARTS else True)
-            total = np.count_nonzero(cells)
-            shares.append(np.count_nonzero(cells & clear) / total if total >= LEAST_CELLS else np.nan)
-        return np.array(shares, np.float32)
-
     def _covered(self, visible: Floats) -> Floats:
         """Probabilities of `FLAGS`, from the hidden shares of the parts; NaN where what decides is not in sight."""
         shares = hidden_shares(visible)
         odds = self._flags @ np.append(np.nan_to_num(shares), 1)
         odds[np.isnan(shares[DECIDES])] = np.nan
         return np.asarray(1 / (1 + np.exp(-odds)), np.float32)
+
+
+def visible_shares(here: Scene, odds: Floats, template: Template) -> Floats:
+    """Shares of `VISIBLE` that are clear, by the log odds of the cells; NaN where too little is in sight."""
+    clear = odds < 0
+    shares = []
+    for name in VISIBLE:
+        cells = here.inside & (template.parts[name][here.triangle] if name in PARTS else True)
+        total = np.count_nonzero(cells)
+        shares.append(np.count_nonzero(cells & clear) / total if total >= LEAST_CELLS else np.nan)
+    return np.array(shares, np.float32)
 
 
 def hidden_shares(visible: Floats) -> Floats:
