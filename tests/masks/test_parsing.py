@@ -238,9 +238,10 @@ def test_a_cell_is_that_faces_whose_box_is_nearest() -> None:
     assert lost[15:35, 60:80].all()
     steps = np.diff(scores[0, 25])
     assert 0.5 < np.abs(steps).max() < 3.1  # log odds a pixel: no step, but a slope
-    alone = scores.copy()
-    keep_own(alone, points, own, np.zeros((0, 4), np.float32))
-    assert np.array_equal(alone, scores)
+    for nobody in (np.zeros((0, 4), np.float32), own[None] + 2):  # the latter is this face, found twice
+        alone = scores.copy()
+        keep_own(alone, points, own, nobody)
+        assert np.array_equal(alone, scores)
 
 
 def test_sides_are_those_of_the_face() -> None:

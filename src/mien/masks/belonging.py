@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.boxes import iou
+
 __all__ = ["keep_own", "settle_sides"]
 
 Floats = NDArray[np.float32]
 
 FIRMNESS = 20.0  # log odds by which the background leads, for each half of a box that a cell is nearer to another face
+NEIGHBOURS = 12  # of a crowd: the others are further than a crop reaches
+SAME_FACE = 0.5  # IoU of two boxes that are of one face, found twice: both have all of it
 SIDED = (("l_eye", "r_eye"), ("l_brow", "r_brow"), ("l_ear", "r_ear"))
 
 
@@ -20,7 +24,7 @@ def keep_own(scores: Floats, points: Floats, box: Floats, others: Floats) -> Non
 
     A cell is that face's whose box it is nearest to: distances from a box's middle are counted in halves of its width
     and of its height, so that a large face reaches further than a small one, and what lies in one box only belongs to
-    it. Where two faces meet, the background takes over smoothly.
+    it. Where two faces meet, the background takes over smoothly. Boxes that are nearly the same are of one face.
 
     Parameters
     ----------
@@ -33,9 +37,11 @@ def keep_own(scores: Floats, points: Floats, box: Floats, others: Floats) -> Non
     others : (M, 4) float32
         Those of the other faces of its picture.
     """
+    others = others[iou(box[None], others)[0] < SAME_FACE]
     if not len(others):
         return
-    nearest = np.min([_distance(points, other) for other in others], axis=0)
+    away = np.linalg.norm((others[:, :2] + others[:, 2:] - box[:2] - box[2:]) / 2, axis=1)
+    nearest = np.min([_distance(points, other) for other in others[np.argsort(away)[:NEIGHBOURS]]], axis=0)
     foreign = _distance(points, box) - nearest
     lead = scores[1:].max(axis=0) + np.float32(FIRMNESS) * foreign
     scores[0] = np.maximum(scores[0], lead)
