@@ -140,8 +140,8 @@ def evaluate_matting(
         whole.append(everywhere)
         unknown.append(there)
     if not whole:
-        first = failed[0].reason if failed else "There are none."
-        raise InputError(f"none of {len(pairs)} pictures could be measured. {first}")
+        first = f" {failed[0].reason}" if failed else ""
+        raise InputError(f"none of {len(pairs)} pictures could be measured.{first}")
     return MattingReport(engine.choose("matte").id, len(whole), tuple(failed), _means(whole), _means(unknown))
 
 
