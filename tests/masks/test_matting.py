@@ -285,3 +285,13 @@ def test_refined_or_not_it_is_the_same_person(engine: Engine) -> None:
     assert one.model == other.model == "modnet"
     difference = np.abs(one.alpha.to_array() - other.alpha.to_array())
     assert 0 < difference.mean() < 0.03
+
+
+@pytest.mark.weights
+def test_own_network_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIEN_CONFIG", str(tmp_path / "config"))
+    add_card(own_net(tmp_path / "mine.onnx"), like="modnet", id="mine")
+    with Engine(threads=1, models={"matte": "mine"}) as own:
+        found = mien.matte(assets.PEOPLE[0], engine=own)
+    assert found.model == "mine"
+    assert found.alpha.size == (512, 512)
