@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mien.masks.cuts import Cut, Wanted
 
 
+FACES_ABREAST = 6  # in a table
+
+
 class StyleName(StrEnum):
     """The forms of `mien.masks.styles.STYLES`."""
 
@@ -42,14 +45,21 @@ class SizeName(StrEnum):
 
 Regions = Annotated[
     str | None,
-    typer.Option(help='Names or expressions, comma-separated: hair,lips or "face - hat, hair". Default: by style.'),
+    typer.Option(
+        help='Names or expressions, comma-separated: hair,lips or "face - occluded"; "parts" for all that do not '
+        "overlap. A name that is none says which there are. Default: by style."
+    ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(help="A folder; of one picture a file; of a video a video, or a folder for its frames."),
 ]
 Style = Annotated[
-    StyleName | None, typer.Option(help="What is written. Default: as the file's suffix says, else png: grey masks.")
+    StyleName | None,
+    typer.Option(
+        help="png: a grey mask of each region; cutout: alpha; overlay: colours on the picture; labels: a class for "
+        "each pixel; json: run lengths; svg: outlines. Default: as the file's suffix says, else png."
+    ),
 ]
 
 
@@ -152,13 +162,13 @@ class Run:
 
     def film(self, options: SearchOptions, *, every: int, smooth: bool, fps: float) -> None:
         """Cut out of the frames of a video."""
-        from mien.cli.track import stops_at_ctrl_c
+        from mien.cli.track import parse_source, stops_at_ctrl_c
         from mien.masks.film import mask_clip
 
         if options["tiles"] == "auto":  # it would take several times as long
             options["tiles"] = "off"
         clip = mask_clip(
-            self.plan.sources[0],
+            parse_source(self.plan.sources[0]),
             regions=self.wanted.regions,
             every=every,
             reidentify=self.wanted.who is not None,
@@ -223,14 +233,13 @@ def _print_table(item: Item, cut: Cut) -> None:
     console = Console()
     told = "1 face" if count == 1 else f"{count} faces"
     console.print(f"[bold]{escape(item.source)}[/bold]  {width}x{height}, {told}", highlight=False)
-    if not count:
-        return
-    table = Table(
-        "pixels of", *(f"face {number}" for number in cut.numbers), box=None, header_style="dim", padding=(0, 2)
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, areas in zip(cut.names, zip(*cut.areas(), strict=True), strict=True):
-        if any(area >= 1 for area in areas):
-            table.add_row(escape(name), *(f"{area:.0f}" if area >= 1 else "" for area in areas))
-    console.print(table)
+    rows = [(name, areas) for name, *areas in zip(cut.names, *cut.areas(), strict=True) if max(areas, default=0) >= 1]
+    for start in range(0, count, FACES_ABREAST):
+        abreast = slice(start, start + FACES_ABREAST)
+        table = Table(box=None, header_style="dim", padding=(0, 2))
+        table.add_column("pixels of face", no_wrap=True)
+        for number in cut.numbers[abreast]:
+            table.add_column(str(number), justify="right")
+        for name, areas in rows:
+            table.add_row(escape(name), *(f"{area:.0f}" if area >= 1 else "" for area in areas[abreast]))
+        console.print(table)

@@ -55,7 +55,7 @@ def track(
     """
     from mien.media.video import open_video
 
-    wanted, place = parse_want(want, engine, temporal=True), _source(source)
+    wanted, place = parse_want(want, engine, temporal=True), parse_source(source)
     outputs = Outputs(out=out, style=style, video=video, timeline=timeline, events=events)
     tracking = engine.track(
         open_video(place, fps=fps),
@@ -82,7 +82,7 @@ def track(
         raise typer.Exit(1)
 
 
-def _source(text: str) -> str | int:
+def parse_source(text: str) -> str | int:
     """A webcam's number, unless there is a file of that name."""
     # Unlike Path's own, it says no to a name that is too long.
     return int(text) if text.isdecimal() and not os.path.exists(text) else text  # noqa: PTH110
