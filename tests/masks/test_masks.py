@@ -59,10 +59,11 @@ def test_expressions(engine: Engine) -> None:
     assert m.region(" person - hair ") == m.skin
     assert m[1].region("~(skin | hair) & skin").area == 0
     assert m.region("person & ~skin") == m.hair
+    assert m.region("skin + hair").area == 200
     for wrong in (
         "",
         "skin +",
-        "skin + hair",
+        "skin * hair",
         "skin.area",
         "skin()",
         "1",
@@ -77,7 +78,7 @@ def test_expressions(engine: Engine) -> None:
 def test_a_name_that_is_not_there_says_which_are(engine: Engine) -> None:
     m = mien.mask(picture(250), engine=engine)
     for one in (m, m[0]):
-        with pytest.raises(AttributeError, match=r"no region is called 'hiar'.*hair"):
+        with pytest.raises(AttributeError, match=r"no region is called 'hiar'.*did you mean hair"):
             _ = one.hiar
         with pytest.raises(UsageError, match=r"no region is called 'lips'.*skin"):
             one.region("skin | lips")

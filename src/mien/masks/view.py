@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mien.core.errors import UsageError
 from mien.core.faces import Face, Faces
+from mien.core.parts import unknown_region
 from mien.core.region import Region
 from mien.masks.details import DETAILS
 from mien.masks.occlusion import occluded
@@ -29,7 +30,7 @@ class _Named:
         raise NotImplementedError
 
     def region(self, expression: str) -> Region:
-        """A region by its name, or by an expression of names, ``|``, ``&``, ``-``, ``~`` and brackets.
+        """A region by its name, or by an expression of names, ``|``, ``&``, ``-``, ``+``, ``~`` and brackets.
 
         Raises
         ------
@@ -68,7 +69,7 @@ class _Named:
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Region, Region], Region]] = MappingProxyType(
-    {ast.BitOr: Region.__or__, ast.BitAnd: Region.__and__, ast.Sub: Region.__sub__}
+    {ast.BitOr: Region.__or__, ast.BitAnd: Region.__and__, ast.Sub: Region.__sub__, ast.Add: Region.__add__}
 )
 
 
@@ -123,7 +124,7 @@ class Masks(_Named):
 
     def _named(self, name: str) -> Region:
         if name not in self.names and name not in self._faces.parse.names:
-            raise UsageError(f"no region is called {name!r}; there are {', '.join(self.names)}.")
+            raise unknown_region(name, self.names)
         if name == "background":  # of all: what is background around one face may be another face
             return ~self._named("person")
         return Region.union([one.region(name) for one in self], self.size)
@@ -164,7 +165,7 @@ class FaceMasks(_Named):
             return source.render(self._masks.faces[self._row])
         parse = self._masks.faces.parse
         if name not in parse.regions and name not in parse.names:
-            raise UsageError(f"no region is called {name!r}; there are {', '.join(self.names)}.")
+            raise unknown_region(name, self.names)
         return parse[self._row].region(name)
 
 
