@@ -249,7 +249,7 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--regions", "hiar"), "no region is called 'hiar'; there are face, "),
+        (("--regions", "hiar"), "no region is called 'hiar'"),
         (("--regions", "hair +"), "is no expression of regions"),
         (("--regions", "hair,,skin"), "empty name"),
         (("--who", "me"), "--who takes numbers"),

@@ -75,7 +75,9 @@ def mask(
     crop: Annotated[bool, typer.Option("--crop", help="Write no more than what is cut out.")] = False,
     feather: Annotated[float, typer.Option(help="Pixels over which edges fade.", min=0)] = 0.0,
     grow: Annotated[float, typer.Option(help="Pixels by which regions grow; below 0 they shrink.")] = 0.0,
-    matte: Annotated[bool, typer.Option("--matte", help="Outlines hair by hair, by a portrait matte of each face.")] = False,
+    matte: Annotated[
+        bool, typer.Option("--matte", help="Outlines hair by hair, by a portrait matte of each face.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture, on a terminal too.")] = False,
     fps: Annotated[float, typer.Option(help="Frames a second of pictures that become a video.", min=0.001)] = 25.0,
     every: Annotated[int, typer.Option(help="Look for faces in every Nth frame of a video.", min=1)] = 3,
