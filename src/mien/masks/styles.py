@@ -232,5 +232,6 @@ def _save(content: Pixels | bytes | str, path: Path) -> None:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)
