@@ -1,11 +1,12 @@
 """Fits how evidence is weighed, in src/mien/models/cards/occlusion.toml: prints its tables.
 
-    .venv/bin/python tools/fit_occlusion.py [--people 80]
+    .venv/bin/python tools/fit_occlusion.py FOLDER [--people 80]
 
-The generator draws people; things are drawn before their faces (`mien.evaluation.obstacles`,
+The generator draws people, and FOLDER holds crops of real ones (UTKFace: every fourth is used), whose skin is less
+smooth; things are drawn before their faces (`mien.evaluation.obstacles`,
 `mien.evaluation.coverings`), and shadows and make-up on them, which are clear. From the evidence of the cells
 (`mien.masks.evidence`) one layer of units is fitted, and from the shares of the parts that it then hides the three
-flags, by logistic regression. No picture of a real person is used, so that all of those can judge it.
+flags, by logistic regression.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,7 +24,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
-from mien.core.image import Image
+from mien.core.geometry import invert, transform
+from mien.core.image import Image, load_image
 from mien.core.warping import warp
 from mien.engine import Engine
 from mien.evaluation.coverings import COVERINGS
@@ -36,8 +39,9 @@ from mien.swaps.generator import MobileStyleGAN, latents
 TRUNCATION = 0.8  # people differ more than at the default
 FIRST_SEED = 120_000
 LARGE, SMALL, FEW = (224, 640), (96, 200), 0.15  # sides of pictures, and how many are small, or black and white
+ROOM = 0.4  # on each side of a crop, in its sides
 UNITS, ROUNDS, CELLS, MANY = 16, 15, 500, 1500
-SHIFT = 0.3  # log odds: fewer cells of photos are covered than of what is drawn
+SHIFT = 0.8  # log odds: fewer cells of photos are covered than of what is drawn
 AGREEMENT, CONTRAST = 0.7, 0.15
 HAIRY = tuple(ZONES.index(name) for name in ("forehead", "middle", "eyes", "brows"))  # not where beards are
 Floats = NDArray[np.float32]
@@ -67,7 +71,23 @@ def people(seeds: Iterable[int], engine: Engine) -> Iterator[Image]:
         yield np.asarray(small, np.uint8)
 
 
-def samples(images: Iterable[Image], engine: Engine, template: Template) -> Iterator[Sample]:
+def crops(folder: Path) -> Iterator[Image]:
+    """Every fourth crop, with room around: they end at the ears."""
+    for path in sorted(folder.glob("*.jpg"))[1::4]:
+        image = load_image(path)
+        side = round(ROOM * max(image.shape[:2]))
+        yield np.asarray(cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_REFLECT_101), np.uint8)
+
+
+def within(here: Scene, image: Image, margin: float) -> NDArray[np.bool_]:
+    """Cells whose truth is known: those of a picture less a margin around it."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    places = transform(np.stack([x, y], axis=-1).reshape(-1, 2), invert(here.grid)) / image.shape[1::-1]
+    inner = ((places > margin) & (places < 1 - margin)).all(axis=1).reshape(SIDE, SIDE)
+    return np.asarray(here.inside & inner)
+
+
+def samples(images: Iterable[Image], engine: Engine, template: Template, *, margin: float = 0.0) -> Iterator[Sample]:
     """Eight of each person."""
     want, donor = {"landmarks", "alignment", "parse"}, None
     for number, image in enumerate(images):
@@ -93,10 +113,10 @@ def samples(images: Iterable[Image], engine: Engine, template: Template) -> Iter
             here = set_scene(drawn, points, template)
             evidence, level = gather(here, found.parse[0], template), warp(cover, here.grid, SIDE)
             instead, _ = parsed(clear.parse[0], here.grid)
-            before = np.maximum.reduce(instead) > -1.5
+            before = np.maximum.reduce(instead) > (0.0 if margin else -1.5)  # crops are parsed poorly
             hair = (np.maximum(instead[0], instead[1]) > 3) & np.isin(evidence.zone, HAIRY)
             truth = np.where(level > 0.6, 1, np.where(level < 0.05, np.where(before, np.where(hair, 1, -1), 0), -1))
-            truth = np.where(here.inside, truth, -1)
+            truth = np.where(within(here, drawn, margin), truth, -1)
             parts = [("right_eye", "left_eye"), ("mouth",)]
             cells = [here.inside & np.any([template.parts[p] for p in names], axis=0)[here.triangle] for names in parts]
             eyes, mouth = (bool(some.any() and level[some].mean() > 0.5) for some in cells)
@@ -114,12 +134,15 @@ def table(name: str, rows: dict[str, Sequence[float]]) -> None:
 def main() -> None:
     """Draw, and fit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--people", type=int, default=80)
-    count = parser.parse_args().people
+    options = parser.parse_args()
+    seeds = range(FIRST_SEED, FIRST_SEED + options.people)
     with Engine(threads=1) as engine:
         face = CanonicalFace.read(engine.store.fetch(engine.catalogue["occlusion"].files["geometry"]))
         template = Template(face)
-        found = list(samples(people(range(FIRST_SEED, FIRST_SEED + count), engine), engine, template))
+        found = list(samples(people(seeds, engine), engine, template))
+        found += samples(crops(options.folder), engine, template, margin=ROOM / (1 + 2 * ROOM))
     fit(found, template)
 
 

@@ -186,16 +186,20 @@ def test_beyond_the_border_is_neither_visible_nor_occluded(person: tuple[Image, 
 
 
 @pytest.mark.weights
-def test_small_gray_and_upside_down(person: tuple[Image, Faces]) -> None:
+def test_gray_and_tilted_faces_are_clear_and_tiny_ones_abstain(person: tuple[Image, Faces]) -> None:
     import cv2
 
     image, faces = person
-    small = cv2.resize(image, None, fx=24 / faces.heights[0], fy=24 / faces.heights[0], interpolation=cv2.INTER_AREA)
     gray = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-    for picture in (np.pad(small, ((30, 30), (30, 30), (0, 0)), mode="edge"), gray, image[::-1, ::-1].copy()):
+    for picture in (gray, mien.load_image(assets.SIDEWAYS), image[:, ::-1].copy()):
         told = mien.analyze(picture, want=WANT)
-        for row in range(len(told)):
-            assert told.visible.abstained[row] or told.visible.named("face")[row] > 0.7
+        assert told.visible.named("face")[0] > 0.9
+        assert np.nanmax(told.covered.values) < 0.5
+    small = cv2.resize(image, None, fx=24 / faces.heights[0], fy=24 / faces.heights[0], interpolation=cv2.INTER_AREA)
+    tiny = mien.analyze(np.pad(small, ((30, 30), (30, 30), (0, 0)), mode="edge"), want=WANT)
+    assert tiny.occlusion.abstained.all()
+    assert tiny.occlusion.region("occluded").area == 0
+    assert "too small" in str(tiny.visible.reasons[0])
 
 
 @pytest.mark.weights

@@ -297,9 +297,9 @@ def draw_obstacle(
         color = color * np.asarray(fall.clip(0.3, 1.7), np.float32)[..., None]
     soft = draw.uniform(0.3, 1.0) + 0.5 / grow  # a blur, as the picture's own
     near = cv2.GaussianBlur(cover, (0, 0), 0.5 * scale) * draw.uniform(0, 0.5) * covers  # its shadow
-    layers = cv2.GaussianBlur(np.dstack([color * cover[..., None], cover, near]), (0, 0), soft).astype(np.float32)
     if grow < 1:  # drawn finer than the picture is
-        layers = cv2.GaussianBlur(layers, (0, 0), 0.4 / grow)
+        soft = float(np.hypot(soft, 0.4 / grow))
+    layers = cv2.GaussianBlur(np.dstack([color * cover[..., None], cover, near]), (0, 0), soft).astype(np.float32)
     down = np.linalg.inv(np.vstack([back, [0, 0, 1]]))[:2]
     size = image.shape[1::-1]
     drawn, level, shade = (

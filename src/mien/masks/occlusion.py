@@ -58,6 +58,7 @@ class _Settings:
     flags: Mapping[str, Sequence[float]]
     agreement: float
     contrast: float
+    smallest: float
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,17 @@ class Occlusion:
 
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """See `mien.engine.Step`."""
-        faces, count = batch.faces, len(batch.faces)
+        faces, count, settings = batch.faces, len(batch.faces), self._settings
         meshes, reasons = _geometry(faces, self._template)
         scores = np.full((count, len(CLASSES), SIDE, SIDE), np.nan, np.float32)
         grids = np.full((count, 6), np.nan, np.float32)
         hidden = np.full((count, len(self._template.topology.triangles)), np.nan, np.float32)
         visible, covered = (np.full((count, len(names)), np.nan, np.float32) for names in (VISIBLE, FLAGS))
         for row in np.flatnonzero([reason is None for reason in reasons]):
+            extent = float(np.ptp(meshes[row, :, :2], axis=0).max())
+            if extent < settings.smallest:
+                reasons[row] = f"the face is too small: {extent:.0f} pixels; {settings.smallest:g} are needed"
+                continue
             here = set_scene(batch.images[batch.owner[row]], meshes[row], self._template)
             if not here.inside.any():
                 reasons[row] = "no part of the face is in the picture"
