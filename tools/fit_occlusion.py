@@ -32,7 +32,19 @@ from mien.evaluation.coverings import COVERINGS
 from mien.evaluation.masked import MASKS, covering_layer
 from mien.evaluation.obstacles import HARMLESS, OBSTACLES, draw_obstacle
 from mien.location.canonical import CanonicalFace
-from mien.masks.evidence import FEATURES, SIDE, SURFACE, ZONES, Evidence, Scene, Template, gather, parsed, set_scene
+from mien.masks.evidence import (
+    FEATURES,
+    INSTEAD,
+    SIDE,
+    SURFACE,
+    ZONES,
+    Evidence,
+    Scene,
+    Template,
+    gather,
+    parsed,
+    set_scene,
+)
 from mien.masks.occlusion import FLAGS, GROUPS, agree, hidden_shares, visible_shares
 from mien.swaps.generator import MobileStyleGAN, latents
 
@@ -44,6 +56,8 @@ UNITS, ROUNDS, CELLS, MANY = 16, 15, 500, 1500
 SHIFT = 0.8  # log odds: fewer cells of photos are covered than of what is drawn
 AGREEMENT, CONTRAST = 0.7, 0.15
 HAIRY = tuple(ZONES.index(name) for name in ("forehead", "middle", "eyes", "brows"))  # not where beards are
+PARSED = (*INSTEAD, "missing")
+HEARD = {"parsing": PARSED, "colours": tuple(name for name in FEATURES if name not in PARSED)}
 Floats = NDArray[np.float32]
 
 
@@ -136,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--people", type=int, default=80)
+    parser.add_argument("--only", choices=["both", *HEARD], default="both", help="hear one witness: for the benchmark")
     options = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + options.people)
     with Engine(threads=1) as engine:
@@ -143,11 +158,12 @@ def main() -> None:
         template = Template(face)
         found = list(samples(people(seeds, engine), engine, template))
         found += samples(crops(options.folder), engine, template, margin=ROOM / (1 + 2 * ROOM))
-    fit(found, template)
+    fit(found, template, options.only)
 
 
-def fit(found: Sequence[Sample], template: Template) -> None:
-    """Fit and print."""
+def fit(found: Sequence[Sample], template: Template, only: str) -> None:
+    """Fit and print, with the evidence of `only` one witness, or of "both"."""
+    heard = np.isin(FEATURES, HEARD[only]).astype(np.float32) if only in HEARD else np.ones(len(FEATURES), np.float32)
     draw = np.random.default_rng(0)
     inputs, truths = [], []
     for one in found:
@@ -155,7 +171,7 @@ def fit(found: Sequence[Sample], template: Template) -> None:
         count = MANY if one.kind == "sunglasses" else CELLS  # rare, and judged as a whole
         some = draw.choice(known, min(count, len(known)), replace=False)
         zones = np.eye(len(ZONES), dtype=np.float32)[one.evidence.zone.ravel()[some]]
-        inputs.append(np.hstack([one.evidence.features.reshape(-1, len(FEATURES))[some], zones]))
+        inputs.append(np.hstack([one.evidence.features.reshape(-1, len(FEATURES))[some] * heard, zones]))
         truths.append(one.truth.ravel()[some])
     net = MLPClassifier(
         (UNITS,),
@@ -176,7 +192,7 @@ def fit(found: Sequence[Sample], template: Template) -> None:
     shares = []
     for one in found:
         zones = np.eye(len(ZONES), dtype=np.float32)[one.evidence.zone]
-        whole = np.concatenate([one.evidence.features, zones], axis=-1)
+        whole = np.concatenate([one.evidence.features * heard, zones], axis=-1)
         odds = np.tanh(whole @ first.astype(np.float32) + start.astype(np.float32)) @ units.astype(np.float32) + base[0]
         told = agree(odds.astype(np.float32), one.evidence, AGREEMENT, CONTRAST)
         shares.append(np.append(np.nan_to_num(hidden_shares(visible_shares(one.here, told, template))), 1))
