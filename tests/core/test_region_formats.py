@@ -183,6 +183,20 @@ def test_a_polygon_of_very_many_points() -> None:
     assert 0 < Region.from_polygons([up_and_down], (60, 99)).area < 60 * 99
 
 
+def test_tangles_are_looked_at_less_closely_and_then_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tangle, size = np.random.default_rng(6).uniform(0, 60, (40, 2)), (60, 60)
+    close, crossings = Region.from_polygons([tangle], size), np.abs(np.diff(tangle[:, 1])).sum()
+    monkeypatch.setattr("mien.core.region_outlines.BLOCK", 100)
+    assert Region.from_polygons([tangle], size) == close
+    monkeypatch.setattr("mien.core.region_outlines.MOST", 2 * int(crossings))
+    assert 0.8 < Region.from_polygons([tangle], size).iou(close) < 1
+    monkeypatch.setattr("mien.core.region_outlines.MOST", int(crossings) // 2)
+    with pytest.raises(ShapeMismatch, match=r"too tangled: their edges cross rows of pixels [\d,]+ times, more"):
+        Region.from_polygons([tangle], size)
+    beyond = np.add(tangle, (0, 1000))  # what is not seen is not counted
+    assert not Region.from_polygons([beyond], size)
+
+
 def area(ring: Points) -> float:
     x, y = ring.T
     return float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2)

@@ -148,7 +148,8 @@ class Region:
     def from_polygons(cls, polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Region:
         """What polygons enclose; where one lies in another, it is a hole (the even-odd rule).
 
-        A pixel on an edge is inside by the share of it that is enclosed.
+        A pixel on an edge is inside by the share of it that is enclosed: exact along 16 lines through each row of
+        pixels; along fewer lines of tangles that cross them 67 million times, so that nothing takes more than seconds.
 
         Parameters
         ----------
@@ -161,7 +162,7 @@ class Region:
         Raises
         ------
         ShapeMismatch
-            If a polygon is not made of finite points.
+            If a polygon is not made of finite points, or its edges cross rows of pixels more than 67 million times.
         """
         from mien.core.region_outlines import fill_polygons
 

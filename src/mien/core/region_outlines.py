@@ -21,6 +21,9 @@ Points: TypeAlias = NDArray[np.float64]
 
 SCANS: Final = 16  # lines in which a row of pixels is looked at; along them, what is enclosed is exact
 FARTHEST: Final = 1e6  # pixels that a point may be away
+MOST: Final = (
+    1 << 26
+)  # crossings of edges and lines; of what would have more, fewer lines are looked at, at least one a row
 BLOCK: Final = 1 << 18  # numbers that are worked on at a time
 HALF: Final = FULL / 2
 
@@ -42,10 +45,20 @@ def fill_polygons(polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Regio
     levels = np.zeros((bottom - top, right - left), np.uint8)
     edges = np.concatenate([starts, ends], axis=1) - (left, top, left, top)
     edges = np.where(edges[:, 1:2] <= edges[:, 3:], edges, edges[:, [2, 3, 0, 1]])  # downwards
-    crossings = SCANS * (edges[:, 3] - edges[:, 1]).clip(0, bottom - top).sum() / (bottom - top)  # in a row of pixels
-    rows = max(BLOCK // max(right - left, int(crossings)), 1)
-    for first in range(0, len(levels), rows):
-        _fill_rows(levels[first : first + rows], edges, first)
+    edges = edges[np.argsort(edges[:, 1])]
+    crossed = np.diff(edges[:, [1, 3]].clip(0, bottom - top)).sum()  # by how many edges, all rows of pixels together
+    scans = int(min(MOST // max(crossed, 1), SCANS))
+    if not scans:
+        raise ShapeMismatch(
+            f"these polygons are too tangled: their edges cross rows of pixels {crossed:,.0f} times, more than {MOST:,}."
+        )
+    rows = max(BLOCK // max(right - left, int(scans * crossed / (bottom - top))), 1)
+    begun, ahead = np.searchsorted(edges[:, 1], np.arange(rows, len(levels) + rows, rows)).tolist(), 0
+    here = edges[:0]
+    for first, behind in zip(range(0, len(levels), rows), begun, strict=True):
+        here = np.concatenate([here[here[:, 3] > first], edges[ahead:behind]])
+        ahead = behind
+        _fill_rows(levels[first : first + rows], here - (0, first, 0, first), scans)
     return Region(levels, (left, top), size)
 
 
@@ -61,28 +74,35 @@ def _ring(polygon: ArrayLike) -> Points:
     return ring
 
 
-def _fill_rows(levels: Levels, edges: Points, first: int) -> None:
-    """Fill rows from the `first` on with what edges (x1, y1, x2, y2), all downwards, enclose by the even-odd rule."""
+def _fill_rows(levels: Levels, edges: Points, scans: int) -> None:
+    """Fill rows of pixels with what edges (x1, y1, x2, y2), all downwards, enclose by the even-odd rule."""
     height, width = levels.shape
     # The scan lines between the ends of each edge, one after the other.
-    begin, end = np.ceil((edges[:, [1, 3]].T - first) * SCANS - 0.5).clip(0, height * SCANS).astype(np.int64)
+    begin, end = np.ceil(edges[:, [1, 3]].T * scans - 0.5).clip(0, height * scans).astype(np.int64)
     begin, number, edges = begin[begin < end], (end - begin)[begin < end], edges[begin < end]
     before = np.cumsum(number) - number
     scan = np.arange(number.sum()) + np.repeat(begin - before, number)
-    x1, y1, x2, y2 = np.repeat(edges, number, axis=0).T
-    x = (x1 + ((scan + 0.5) / SCANS + first - y1) / (y2 - y1) * (x2 - x1)).clip(0, width)
-    order = np.argsort(scan * (width + 1) + x)
-    # Each scan line is crossed an even number of times: in at one crossing, out at the next. What lies to the right of
-    # a crossing is the rest of its pixel and all pixels behind.
-    x, row = x[order], scan[order] // SCANS
-    sign = np.where(np.arange(len(x)) % 2, -1.0, 1.0) / SCANS
-    column = np.floor(x).astype(np.int64)
-    rest = column + 1 - x
-    place = row * (width + 2) + column
-    change = np.bincount(place, sign * rest, minlength=height * (width + 2))
-    change += np.bincount(place + 1, sign * (1 - rest), minlength=height * (width + 2))
-    inside = np.cumsum(change.reshape(height, width + 2), axis=1)[:, :width]
-    levels[:] = np.rint(inside.clip(0, 1) * FULL)
+    x1, y1, x2, y2 = edges.T
+    x1, y1, slope = np.repeat([x1, y1, (x2 - x1) / (y2 - y1)], number, axis=1)
+    x = (x1 + ((scan + 0.5) / scans - y1) * slope).clip(0, width)
+    # In order, line by line; then each of them is crossed an even number of times: in at one crossing, out at the next.
+    x = np.sort(scan * (width + 1) + x)
+    scan = np.repeat(np.arange(height * scans), np.bincount(scan, minlength=height * scans))
+    x -= scan * (width + 1)
+    # What lies to the right of a crossing is the rest of its pixel and all pixels behind.
+    sign = np.full(len(x), FULL / scans)
+    sign[1::2] *= -1
+    column = x.astype(np.int64)
+    behind = sign * (x - column)
+    place = scan // scans * (width + 2) + column
+    change = np.bincount(
+        np.concatenate([place, place + 1]), np.concatenate([sign - behind, behind]), height * (width + 2)
+    )
+    # Between crossings nothing changes, and there are far fewer of them than pixels.
+    changed = np.flatnonzero(change != 0)
+    inside = np.concatenate([[0], np.rint(np.cumsum(change[changed]))]).astype(np.uint8)
+    lengths = np.diff(changed, prepend=0, append=len(change))
+    levels[:] = np.repeat(inside, lengths).reshape(height, width + 2)[:, :width]
 
 
 # --- levels to polygons: marching squares (Lorensen and Cline's cubes of 1987, in the plane) -------------------------
