@@ -50,7 +50,7 @@ def fill_polygons(polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Regio
     scans = int(min(MOST // max(crossed, 1), SCANS))
     if not scans:
         raise ShapeMismatch(
-            f"these polygons are too tangled: their edges cross rows of pixels {crossed:,.0f} times, more than {MOST:,}."
+            f"these polygons are too tangled: their edges cross rows of pixels {crossed:,.0f} times, over {MOST:,}."
         )
     rows = max(BLOCK // max(right - left, int(scans * crossed / (bottom - top))), 1)
     begun, ahead = np.searchsorted(edges[:, 1], np.arange(rows, len(levels) + rows, rows)).tolist(), 0
