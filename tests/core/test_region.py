@@ -453,7 +453,9 @@ def test_cutout() -> None:
     image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     region = of(".....", "..95.", "..9..", ".....")
     cut = region.cutout(image)
-    assert np.array_equal(cut[..., :3], image)
+    seen = region.to_levels() > 0
+    assert np.array_equal(cut[seen, :3], image[seen])
+    assert not cut[~seen].any()  # what is transparent hides nothing
     assert np.array_equal(cut[..., 3], region.to_levels())
     assert np.array_equal(region.cutout(image, crop=True), cut[1:3, 2:4])
     assert Region.empty((5, 4)).cutout(image, crop=True).shape == (0, 0, 4)

@@ -6,16 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mien.core.errors import ImageError, SourceError, UsageError
 from mien.core.image import Image, save_image
-from mien.core.region import Region
 from mien.media.provenance import Provenance
 from mien.swaps import backdrops
 from mien.swaps.backdrops import Blur, Color, Moving, Still, mark_of, parse_color
-from mien.swaps.compositing import Levels, blend, cover, cut_out, front_colors
+from mien.swaps.compositing import Levels, cover, front_colors
 from tests.media.films import film, greys
 from tests.swaps.mattes import BLUE, RED, person
 
@@ -154,25 +151,6 @@ def test_what_a_source_says_of_itself(tmp_path: Path) -> None:
 
 
 # --- compositing ----------------------------------------------------------------------------------------------------
-
-
-@given(seed=st.integers(0, 2**32 - 1))
-def test_blending_is_that_of_regions_to_the_bit(seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    front, back = draw.integers(0, 256, (2, 7, 9, 3), np.uint8)
-    levels = draw.integers(0, 256, (7, 9), np.uint8) * draw.integers(0, 2, (7, 9), np.uint8)
-    levels[draw.random((7, 9)) < 0.3] = 255
-    mixed = blend(front, back, levels)
-    np.testing.assert_array_equal(mixed, Region.from_mask(levels).apply(back, front))
-    exact = back + (front.astype(float) - back) * (levels[..., None] / 255)
-    assert np.abs(mixed - exact).max() <= 0.5 + 1e-9
-
-
-def test_what_is_transparent_hides_nothing() -> None:
-    image = person()
-    cut = cut_out(image, levels_of(image))
-    assert (cut[levels_of(image) == 0] == 0).all()
-    np.testing.assert_array_equal(cut[levels_of(image) == 255], image[levels_of(image) == 255])
 
 
 def test_colours_in_front_are_found_where_both_are_seen() -> None:

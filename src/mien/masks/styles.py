@@ -97,7 +97,6 @@ def _clear(cut: Cut, *, crop: bool = False) -> Pixels:
     region, (width, height) = cut.all, cut.masks.size
     x1, y1, x2, y2 = _box(region) if crop else region.bbox
     part = region.cutout(foreground(cut.image, region), crop=True)
-    part[part[..., 3] == 0] = 0
     if crop:
         return part
     pixels = np.zeros((height, width, 4), np.uint8)

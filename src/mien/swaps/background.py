@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource
+from mien.core.region import Region
 from mien.engine import Engine, default_engine
 from mien.engine.scanning import in_order
 from mien.engine.steps import Matter
@@ -24,7 +25,7 @@ from mien.masks.refining import refine
 from mien.media.provenance import Provenance
 from mien.media.video import VIDEO_SUFFIXES, Frame, Video, VideoSource, open_video
 from mien.swaps.backdrops import Backdrop, Blur, Color, Moving, Scene, Still, mark_of, parse_color
-from mien.swaps.compositing import Levels, blend, cut_out, front_colors
+from mien.swaps.compositing import Levels, front_colors
 from mien.swaps.edit import Edit
 from mien.swaps.film import film, open_writer
 from mien.swaps.people import keep_people
@@ -241,6 +242,5 @@ class Background:
 
 def _compose(image: Image, front: Image, levels: Levels, scene: Scene | None) -> Image:
     """People, in the colours of `front`, before what is behind an image; before nothing (RGBA)."""
-    if scene is None:
-        return np.dstack([cut_out(front, levels), levels])
-    return blend(front, scene.behind(image, levels), levels)
+    people = Region(levels, (0, 0), levels.shape[::-1])
+    return people.cutout(front) if scene is None else people.apply(scene.behind(image, levels), front)

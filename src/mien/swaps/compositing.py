@@ -1,4 +1,4 @@
-"""Puts one picture over another by an alpha: fast enough for each frame of a video."""
+"""What it takes to put people before another picture: it as large as theirs, and their own colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mien.core.image import Image
 
-__all__ = ["Levels", "blend", "cover", "cut_out", "front_colors"]
+__all__ = ["Levels", "cover", "front_colors"]
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Levels: TypeAlias = NDArray[np.uint8]
@@ -32,29 +32,6 @@ def cover(image: Image, size: tuple[int, int]) -> Image:
     if (w, h) == size:
         return np.ascontiguousarray(part)
     return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
-
-
-def blend(front: Image, back: Image, levels: Levels) -> Image:
-    """One picture over another: `front` where `levels` are 255, `back` where they are 0, mixed between.
-
-    As `Region.apply`, and three times as fast: only what is mixed is computed.
-    """
-    import cv2
-
-    out: Image = back.copy()
-    cv2.copyTo(front, (levels == 255).view(np.uint8), out)
-    mixed = np.flatnonzero((levels > 0) & (levels < 255))
-    share = levels.reshape(-1)[mixed, None].astype(np.uint16)
-    colors = out.reshape(-1, 3)
-    colors[mixed] = (front.reshape(-1, 3)[mixed] * share + colors[mixed] * (255 - share) + 127) // 255
-    return out
-
-
-def cut_out(front: Image, levels: Levels) -> Image:
-    """A picture, black where `levels` are 0: what is transparent must not hide what was there."""
-    import cv2
-
-    return np.asarray(cv2.copyTo(front, levels), np.uint8)
 
 
 def front_colors(image: Image, levels: Levels) -> Image:
