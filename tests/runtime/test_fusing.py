@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from mien.runtime.fusing import join_siblings, widen_groups
+from mien.runtime.fusing import convolve_before_enlarging, join_siblings, widen_groups
 from mien.runtime.mending import read_network
 from mien.runtime.openvino import core
 from tests.runtime.conftest import Open
@@ -87,4 +87,44 @@ def test_siblings_are_joined_where_the_window_is_the_same(tmp_path: Path, open_s
 def test_siblings_of_one_pixel_are_left_alone(tmp_path: Path, open_session: Open) -> None:
     path = heads(tmp_path / "n.onnx", side=1)
     assert kinds(path)["Convolution"] == 3
+    check(path, open_session)
+
+
+def enlarged(path: Path, scale: float, pads: list[int], kernel: tuple[int, int], mode: str) -> Path:
+    """Write a network of one convolution of a small, deep picture that was enlarged before."""
+    weights = np.random.default_rng(0).normal(size=(3, 160, *kernel)).astype(np.float32) / 40
+    nodes = [
+        helper.make_node("Resize", ["x", "", "s"], ["l"], mode="linear", coordinate_transformation_mode=mode),
+        helper.make_node("Conv", ["l", "w"], ["y"], pads=pads),
+    ]
+    constants = {"w": weights, "s": np.array([1, 1, scale, scale], np.float32)}
+    return write(path, nodes, {"x": ["n", 160, 5, 6]}, {"y": ["n", 3, "h", "w"]}, constants)
+
+
+@pytest.mark.parametrize(
+    ("scale", "pads", "kernel", "mode", "before"),
+    [
+        (2, [2, 2, 2, 2], (5, 5), "half_pixel", True),
+        (2, [0, 1, 2, 0], (3, 2), "pytorch_half_pixel", True),
+        (3, [1, 1, 1, 1], (3, 3), "half_pixel", True),
+        (2.1, [1, 1, 1, 1], (3, 3), "half_pixel", False),
+        (2, [1, 1, 1, 1], (3, 3), "align_corners", False),
+        (4, [1, 1, 1, 1], (3, 3), "half_pixel", False),
+    ],
+)
+def test_a_window_over_an_enlarged_picture_is_taken_before(
+    tmp_path: Path,
+    open_session: Open,
+    scale: float,
+    pads: list[int],
+    kernel: tuple[int, int],
+    mode: str,
+    before: bool,
+) -> None:
+    path = enlarged(tmp_path / "n.onnx", scale, pads, kernel, mode)
+    model = read_network(core(), path, None)
+    model.reshape([1, 160, 5, 6])
+    widen_groups(model)
+    convolve_before_enlarging(model)
+    assert ("Interpolate" in {node.get_type_name() for node in model.get_ops()}) is not before
     check(path, open_session)

@@ -20,7 +20,7 @@ from mien.core.errors import ModelError, UsageError
 from mien.models.card import ImageInput, Precision
 from mien.runtime.batching import cuts
 from mien.runtime.cache import CompileCache, digest
-from mien.runtime.fusing import join_siblings, widen_groups
+from mien.runtime.fusing import convolve_before_enlarging, join_siblings, widen_groups
 from mien.runtime.graphs import find_graph
 from mien.runtime.mending import free_batch, give_inner, read_network
 from mien.runtime.requests import Network
@@ -33,7 +33,7 @@ __all__ = ["OpenVinoSession", "core", "library"]
 # Compiled networks are kept for so many shapes at a time: a folder of photos has a few aspect ratios.
 _SHAPES_KEPT = 16
 # Part of the key of everything kept on disk: count up when the way a network is read or mended changes.
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -241,6 +241,7 @@ class OpenVinoSession:
             if self._on_cpu:
                 widen_groups(model)
                 join_siblings(model)
+                convolve_before_enlarging(model)
             compiled = core().compile_model(model, target, config)
         except RuntimeError as error:
             raise ModelError(f"{self._path.name} cannot run on rows of {rows}: {_reason(error)}.") from error
