@@ -185,7 +185,8 @@ class Cut:
         if region.beyond:  # around somebody
             return ~self._outlined(~region)
         reach = HAIRS * float(self.masks.faces.heights.max(initial=0))
-        return (region.dilate(reach) - (self.masks.person - region)) & self.outline
+        others = ~(region + ~self.masks.person)  # by arithmetic: at a soft edge, person - person is not empty
+        return (region.dilate(reach) - others) & self.outline
 
 
 def _outline(faces: Faces, engine: Engine) -> Region:
