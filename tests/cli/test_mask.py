@@ -252,6 +252,7 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
         (("--regions", "hiar"), "no region is called 'hiar'"),
         (("--regions", "hair +"), "is no expression of regions"),
         (("--regions", "hair,,skin"), "empty name"),
+        (("--regions", ""), "empty name"),
         (("--who", "me"), "--who takes numbers"),
         (("--style", "gif"), "--style"),
         (("--size", "huge"), "--size"),
@@ -266,6 +267,7 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
         (("--feather", "5000"), "feathered by 0 to 1000"),
         (("--grow", "5000"), "grow by -1000 to 1000"),
         (("--region", "5"), "--region takes"),
+        (("--region", "hair"), "named by --regions"),
         (("film.mp4",), "a video is masked by itself"),
     ],
 )
@@ -339,8 +341,13 @@ def test_frames_of_a_video_in_a_folder_and_as_records(run: Run, clip: Path, tmp_
     records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     assert [record["frame"] for record in records] == [0, 1, 2, 3, 4]
     assert [face["face"] for face in records[2]["faces"]] == [1, 2], "people, by their tracks"
-    piped = run("mask", clip, "--every", 1, "--regions", "hair", "--who", 2)
-    assert [len(json.loads(line)["faces"]) for line in piped.out.splitlines()] == [0, 0, 1, 0, 0]
+
+
+def test_who_is_not_in_the_video(run: Run, clip: Path) -> None:
+    result = run("mask", clip, "--every", 1, "--regions", "hair", "--who", "2,7")
+    assert result.code == 1
+    assert "nobody in the video is 7; there are 1, 2." in result.err
+    assert [len(json.loads(line)["faces"]) for line in result.out.splitlines()] == [0, 0, 1, 0, 0], "all the same"
 
 
 @pytest.mark.slow
@@ -414,6 +421,15 @@ def test_the_outline_of_a_matte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert both.sum() > 0.9 * (hard[..., 3] > 127).sum(), "it is the same hair"
     face = (slice(230, 300), slice(200, 290))
     assert soft[face][..., 3].max() == 0, "and no face"
+
+
+@pytest.mark.weights
+def test_a_matte_that_goes_on_where_parsing_ends_has_no_seam() -> None:
+    masks = mien.mask(assets.FOLDER / "person3.jpg")
+    everywhere = Region.full(masks.size)
+    cut = cuts.Cut(masks, mien.default_engine(), cuts.Wanted(regions=("person",)), (0,), everywhere)
+    reach = cuts.HAIRS * float(masks.faces.heights[0])
+    assert cut.regions["person"] == masks.person.dilate(reach)
 
 
 @pytest.mark.data

@@ -101,7 +101,7 @@ def mask(
     from mien.masks.masking import sized
 
     plan = plan_for(sources, out, style.value if style else None, per_face=per_face, crop=crop)
-    named = tuple(part.strip() for part in (regions or plan.style.regions).split(","))
+    named = tuple(part.strip() for part in (plan.style.regions if regions is None else regions).split(","))
     wanted = Wanted(regions=named, who=parse_who(who), feather=feather, grow=grow, matte=matte)
     options: SearchOptions = {
         "min_score": min_score,
@@ -110,7 +110,7 @@ def mask(
         "check": check,
         "tiles": parse_tiles(tiles),
         "rotations": rotations,
-        "region": parse_region(region),
+        "region": _place(region),
     }
     engine = sized(engine, size.value if size else None)
     wanted.check(engine)
@@ -130,6 +130,13 @@ def parse_who(text: str) -> tuple[int, ...] | None:
     if not all(number.isdecimal() for number in numbers):
         raise UsageError(f"--who takes numbers of faces, such as 0 or 0,2, or all; got {text!r}.")
     return tuple(dict.fromkeys(int(number) for number in numbers))
+
+
+def _place(text: str | None) -> tuple[float, float, float, float] | None:
+    try:
+        return parse_region(text)
+    except UsageError as error:
+        raise UsageError(f"{error} Hair, lips and so on are named by --regions.") from None
 
 
 @dataclass
@@ -180,6 +187,7 @@ class Run:
             **options,
         )
         prints = self.as_json or not self.plan.writes
+        seen = set[int]()
         bar = progress_bar("frames", total=clip.video.frame_count, show=not (prints and sys.stdout.isatty()))
         with clip, self.plan.open(clip.video) as save, stops_at_ctrl_c(clip.stop) as stopped, bar as advance:
             for one, _ in clip:
@@ -187,7 +195,15 @@ class Run:
                 item, cut, files = self._cut(one, save)
                 if prints:
                     self._print(item, cut, files)
+                if one.faces is not None:
+                    seen.update(one.faces.track.ids.tolist())
         self.stopped = bool(stopped)
+        missing = sorted(set(self.wanted.who or ()) - seen)
+        if missing and not self.stopped:
+            self.failures += 1
+            there = ", ".join(str(number) for number in sorted(seen) if number >= 0) or "nobody"
+            told = f"nobody in the video is {', '.join(map(str, missing))}; there are {there}."
+            print(f"mien: {told}", file=sys.stderr)
 
     def report(self) -> None:
         """Say how much was done; exit with 1 if something failed or was broken off."""
