@@ -47,7 +47,7 @@ def row(image: Image) -> Image:
         tinted = (image * (1 - RAISED) + np.array(color) * light * 2 * RAISED).clip(0, 255).astype(np.uint8)
         painted = m.region(name).feather(1.5).apply(painted, tinted)
     replaced = mien.background(image, image=assets.LANDSCAPE).image
-    return np.concatenate([image, draw_legend(overlay(image, found), list(found)), painted, replaced], axis=1)
+    return np.concatenate([image, draw_legend(overlay(image, found), found), painted, replaced], axis=1)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,6 @@ def cut_regions(folder: Path, photo: Path, engine: Engine) -> list[str]:
     image = load_image(photo)
     m = mask(image, engine=engine)
     found = {name: region for name in SHOWN if name in m.names and (region := m.region(name))}
-    save_image(draw_legend(overlay(image, found), list(found)), folder / "regions.jpg", quality=88)
+    save_image(draw_legend(overlay(image, found), found), folder / "regions.jpg", quality=88)
     background(image, blur=12, engine=engine).save(folder / "background.jpg", quality=88)
     return list(found)

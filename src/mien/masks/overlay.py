@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -54,9 +54,21 @@ def _paint(image: Image, region: Region, color: tuple[int, int, int]) -> None:
         part[...] = cv2.blendLinear(flat[: end - top], np.ascontiguousarray(part), share, 1 - share)
 
 
-def draw_legend(image: Image, names: Sequence[str]) -> Image:
-    """A copy of a picture with the names of regions beside their colours, at its lower left, where there is room."""
-    canvas = Canvas(image)
+def draw_legend(image: Image, regions: Mapping[str, Region]) -> Image:
+    """A copy of a picture with the names of regions beside their colours, in the corner where least of them lies.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    regions : mapping of str to Region
+        By name.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+        The picture as it was, where a legend would take too much of it.
+    """
+    canvas, names = Canvas(image), list(regions)
     width, height = canvas.size
     size = float(np.clip(max(width, height) * 0.016, 11, 64))
     line = text_size("0", size)[1]
@@ -64,7 +76,9 @@ def draw_legend(image: Image, names: Sequence[str]) -> Image:
     tall = line * len(names) + size
     if not names or wide > width * 0.5 or tall > height * 0.8:
         return canvas.image
-    left, top = size / 2, height - size / 2 - tall
+    near, right, lower = size / 2, width - size / 2 - wide, height - size / 2 - tall
+    places = [(near, lower), (right, lower), (near, near), (right, near)]
+    left, top = min(places, key=lambda place: _covered(regions, (*place, place[0] + wide, place[1] + tall)))
     canvas.panel((left, top, left + wide, top + tall), size * 0.4, PANEL, 0.72)
     for row, name in enumerate(names):
         y = top + size / 2 + row * line
@@ -72,3 +86,9 @@ def draw_legend(image: Image, names: Sequence[str]) -> Image:
         canvas.polygon([(left + u * size, y + v * size) for u, v in corners], region_color(name))
         canvas.text((left + size * 2, y), name, size, TEXT)
     return canvas.image
+
+
+def _covered(regions: Mapping[str, Region], box: tuple[float, float, float, float]) -> float:
+    """How much of regions a box would hide: their mean levels in it, together."""
+    x1, y1, x2, y2 = (round(edge) for edge in box)
+    return sum(float(region.levels_in((x1, y1, x2, y2)).mean()) for region in regions.values())

@@ -123,10 +123,10 @@ def _painted(cut: Cut) -> Pixels:
     return overlay(cut.image, cut.regions)
 
 
-def _shown(cut: Cut) -> list[str]:
+def _shown(cut: Cut) -> dict[str, Region]:
     """The regions that a legend names: those that were named, or of all those that there are."""
     every = PARTS in cut.wanted.regions
-    return [name for name, region in cut.regions.items() if not every or region.area >= 1]
+    return {name: region for name, region in cut.regions.items() if not every or region.area >= 1}
 
 
 def _labels(cut: Cut, crop: bool) -> Iterator[Piece]:  # noqa: ARG001 - labels are of the whole picture
