@@ -273,6 +273,17 @@ def test_pngs_come_back(region: Region) -> None:
     assert Region.from_png(buffer.getvalue()) == region
 
 
+def test_what_a_notebook_shows() -> None:
+    region = disc(8, (30, 20), 15, 10)
+    shown = region._repr_png_()
+    assert shown
+    assert Region.from_png(shown) == region
+    large = Region.full((3000, 1500))._repr_png_()
+    assert large
+    assert load_image(large).shape == (600, 1200, 3)
+    assert Region.empty((0, 3))._repr_png_() is None
+
+
 def test_png_files(tmp_path: Path) -> None:
     region = of("..5", "179")
     path = region.to_png(tmp_path / "mäsk.PNG")

@@ -11,6 +11,7 @@ import mien
 from mien import assets
 from mien.core.errors import ImageNotKept, ShapeMismatch, UsageError
 from mien.core.faces import Faces
+from mien.core.palette import region_color
 from mien.core.region import Region
 from mien.engine import Engine
 from mien.masks.view import Masks
@@ -52,6 +53,19 @@ def test_regions_of_one_face_and_of_all(engine: Engine) -> None:
     assert m.background == ~m.person
     assert m.person.area == 200
     assert [one.hair for one in m] == [m[0].hair, m[1].hair]
+
+
+def test_what_a_notebook_shows(engine: Engine) -> None:
+    m = mien.mask(picture(250, 200), engine=engine)
+    shown, one = m._repr_png_(), m[1]._repr_png_()
+    assert shown
+    assert one
+    hair = (250 + np.array(region_color("hair"))) / 2
+    assert np.abs(mien.load_image(shown)[25:30, 5:15] - hair).max() <= 1
+    assert mien.load_image(one).shape == (10, 10, 3)
+    assert mien.mask(picture(), engine=engine)._repr_png_()
+    gone = Masks(m.faces.with_image(None), engine)
+    assert gone._repr_png_() is gone[0]._repr_png_() is None
 
 
 def test_expressions(engine: Engine) -> None:

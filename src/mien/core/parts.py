@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from mien.core.errors import UsageError
 
-__all__ = ["CELEBAMASK", "LONG_TAIL", "REGIONS", "classes_of", "regions_of", "unknown_region"]
+__all__ = ["CELEBAMASK", "LONG_TAIL", "REGIONS", "classes_of", "parts_of", "regions_of", "unknown_region"]
 
 #: The 19 classes of CelebAMask-HQ, in its order and by its names (Lee et al., *MaskGAN: towards diverse and interactive
 #: facial image manipulation*, 2020).
@@ -83,6 +83,12 @@ def regions_of(names: Iterable[str]) -> tuple[str, ...]:
     made = [region for region, wanted in REGIONS.items() if any(name in wanted for name in known)]
     inside = {name for region in made for name in REGIONS[region]}
     return (*made, *(name for name in known if name not in inside))
+
+
+def parts_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The regions that do not overlap, without the background: one for each class."""
+    known = tuple(names)
+    return tuple(name for name in regions_of(known) if name != "background" and len(classes_of(name, known)) == 1)
 
 
 def unknown_region(name: str, known: Iterable[str]) -> UsageError:

@@ -472,6 +472,12 @@ class Region:
             return self.to_mask()
         return self.to_levels() if wanted == np.dtype(np.uint8) else np.asarray(self.to_array(), dtype=wanted)
 
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: its levels in grey."""
+        from mien.core.draw import as_png
+
+        return as_png(self.to_levels()) if area_of(self._whole) else None
+
     # -- other forms -------------------------------------------------------------------------------------------------
 
     def to_png(self, path: str | os.PathLike[str]) -> Path:

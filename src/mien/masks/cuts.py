@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.core.errors import NoFace, UsageError
-from mien.core.parts import classes_of
+from mien.core.parts import parts_of
 from mien.core.region import Region
 from mien.masks.matting import matte
 from mien.masks.view import SOURCES, FaceMasks, Masks
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mien.core.image import Image
     from mien.engine import Engine
 
-__all__ = ["Cut", "Wanted", "fields_of", "parts_of", "slug"]
+__all__ = ["Cut", "Wanted", "fields_of", "slug"]
 
 PARTS = "parts"  # stands for all regions that do not overlap
 PORTRAIT = 1.2  # heights of a face from its middle to the edge of what is taken for its portrait
@@ -205,14 +205,6 @@ def _outline(faces: Faces, engine: Engine) -> Region:
 
 def _region(region: Region) -> dict[str, Any]:
     return {"area": round(region.area, 1), "box": list(region.bbox), "rle": region.to_rle()}
-
-
-def parts_of(classes: Iterable[str]) -> tuple[str, ...]:
-    """The regions that do not overlap, of the classes that a network knows."""
-    from mien.core.parts import regions_of
-
-    known = tuple(classes)
-    return tuple(name for name in regions_of(known) if name != "background" and len(classes_of(name, known)) == 1)
 
 
 def fields_of(expressions: Iterable[str]) -> frozenset[str]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mien.core.draw import as_png
 from mien.core.errors import UsageError
 from mien.core.faces import Face, Faces
-from mien.core.parts import unknown_region
+from mien.core.parts import parts_of, unknown_region
 from mien.core.region import Region
 from mien.masks.details import DETAILS
 from mien.masks.occlusion import occluded
 
 if TYPE_CHECKING:
+    from mien.core.image import Image
     from mien.engine import Engine
 
 __all__ = ["SOURCES", "FaceMasks", "Masks", "Source"]
@@ -66,6 +68,14 @@ class _Named:
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.names]
+
+    def _painted(self, faces: Faces) -> Image | None:
+        """The regions that do not overlap in their colours on the picture, where it is kept."""
+        from mien.masks.overlay import overlay
+
+        if faces.image is None:
+            return None
+        return overlay(faces.image, {name: self._named(name) for name in parts_of(faces.parse.names)})
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Region, Region], Region]] = MappingProxyType(
@@ -122,6 +132,11 @@ class Masks(_Named):
         width, height = self.size
         return f"Masks({len(self)} faces in {width}x{height}: {', '.join(self.names)})"
 
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the regions in colours, where the picture is kept."""
+        painted = self._painted(self._faces)
+        return None if painted is None else as_png(painted)
+
     def _named(self, name: str) -> Region:
         if name not in self.names and name not in self._faces.parse.names:
             raise unknown_region(name, self.names)
@@ -151,6 +166,11 @@ class FaceMasks(_Named):
 
     def __repr__(self) -> str:
         return f"FaceMasks(of {self._masks.faces[self._row]!r})"
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the regions in colours, as far as they go, where the picture is kept."""
+        painted, (x1, y1, x2, y2) = self._painted(self._masks.faces), self._named("person").bbox
+        return None if painted is None or x1 == x2 else as_png(painted[y1:y2, x1:x2], longest=300)
 
     def _named(self, name: str) -> Region:
         if name not in self._rendered:
