@@ -14,7 +14,7 @@ import typer
 
 from mien.cli.analyze import Sources
 from mien.cli.mask import SizeName, parse_who
-from mien.cli.naming import Names
+from mien.cli.naming import Names, is_many, is_same_file
 from mien.cli.options import print_json, progress_bar, takes_engine
 from mien.core.errors import InputError, MienError, StorageError, UsageError
 
@@ -91,7 +91,7 @@ class Plan:
         self.is_film = suffix in CONTAINERS or "%" in out.name
         if suffix and not self.is_film and suffix not in set(IMAGE_SUFFIXES) - {".bmp"}:  # which carries no mark
             raise UsageError(f"cannot write {out}: --out is a folder, a picture, a video or frames/%05d.png.")
-        if suffix and not self.is_film and (len(sources) > 1 or _is_many(sources[0]) or _is_film(sources[0])):
+        if suffix and not self.is_film and (len(sources) > 1 or is_many(sources[0]) or _is_film(sources[0])):
             raise UsageError(f"{out} is one picture: for several, --out is a folder, and for a video a video.")
         if self.is_film and len(sources) > 1:
             raise UsageError(f"{out} is one video: of several, name a folder.")
@@ -124,8 +124,8 @@ class Plan:
             If that is what is read.
         """
         target = self._names.file(source, self._suffix(source)) if self._names else self.out
-        folder = source if os.path.isdir(source) else os.path.dirname(source)  # noqa: PTH112, PTH120 - as _is_many
-        if _is_same_file(source, target) or (_is_many(source) and _is_same_file(folder, target.parent)):
+        folder = source if os.path.isdir(source) else os.path.dirname(source)  # noqa: PTH112, PTH120 - as is_many
+        if is_same_file(source, target) or (is_many(source) and is_same_file(folder, target.parent)):
             raise UsageError(f"{target} is what is read: give another name to write to.")
         return target
 
@@ -212,15 +212,3 @@ def _is_film(source: str) -> bool:
     from mien.swaps.background import is_video
 
     return is_video(source)
-
-
-def _is_many(source: str) -> bool:
-    # Unlike Path's own, these say no to a name that is too long.
-    return os.path.isdir(source) or (any(sign in source for sign in "*?[") and not os.path.exists(source))  # noqa: PTH110, PTH112
-
-
-def _is_same_file(one: str, other: Path) -> bool:
-    try:
-        return other.samefile(one)
-    except (OSError, ValueError):  # one of them is not there
-        return False

@@ -1,8 +1,9 @@
-"""Names of files that are written of each picture into one folder."""
+"""Names of files: of what is written of each picture into one folder, and whether that is what is read."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mien.engine import Item
 
-__all__ = ["Names"]
+__all__ = ["Names", "is_many", "is_same_file"]
+
+
+def is_many(source: str) -> bool:
+    """Whether a source is a folder or a pattern: several files, though it may be none."""
+    # Unlike Path's own, these say no to a name that is too long.
+    return os.path.isdir(source) or (any(sign in source for sign in "*?[") and not os.path.exists(source))  # noqa: PTH110, PTH112
+
+
+def is_same_file(one: str | Path, other: Path) -> bool:
+    """Whether two names are of one file or folder that is there."""
+    try:
+        return other.samefile(one)
+    except (OSError, ValueError):  # one of them is not there, or can be no name
+        return False
 
 
 class Names:

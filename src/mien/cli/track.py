@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.analyze import Check, MaxFaces, MinScore, MinSize, Region, Rotations, Tile
+from mien.cli.naming import is_same_file
 from mien.cli.options import parse_region, parse_tiles, parse_want, print_json, progress_bar, takes_engine
 from mien.core.errors import UsageError
 
@@ -124,7 +125,7 @@ class Outputs:
 
         for path in self.any:
             read = find_pictures(source) if isinstance(source, str) and os.path.exists(path) else ()  # noqa: PTH110
-            if any(isinstance(one, Path) and _is_same_file(one, path) for one in read):
+            if any(isinstance(one, Path) and is_same_file(one, path) for one in read):
                 raise UsageError(f"{path} is what is read: give another name to write to.")
             begin(path).unlink()
 
@@ -132,13 +133,6 @@ class Outputs:
     def need_images(self) -> bool:
         """Whether frames are drawn on, or faces cut out."""
         return bool(self.video or self.timeline)
-
-
-def _is_same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there
-        return False
 
 
 def follow(tracking: Tracking, outputs: Outputs, *, prints: bool) -> Clip:
