@@ -263,6 +263,8 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
         (("--out", "a.mp4", "--style", "labels"), "the style labels does not go into a video"),
         (("--out", "a.mp4", "--per-face"), "--per-face and --crop do not go into a video"),
         (("--out", "a.mp4", "--style", "cutout"), "videos with alpha are written as .mov, .webm"),
+        (("--style", "labels", "--regions", "hair"), "labels is of all classes"),
+        (("--style", "overlay", "--crop"), "the style overlay is of whole pictures"),
         (("--feather", "-1"), "--feather"),
         (("--feather", "5000"), "feathered by 0 to 1000"),
         (("--grow", "5000"), "grow by -1000 to 1000"),

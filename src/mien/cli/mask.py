@@ -101,6 +101,9 @@ def mask(
     from mien.masks.masking import sized
 
     plan = plan_for(sources, out, style.value if style else None, per_face=per_face, crop=crop)
+    if plan.style.plain and (regions is not None or feather or grow or matte):
+        what = "--regions, --feather, --grow and --matte do not go with it"
+        raise UsageError(f"the style {style} is of all classes as the network gives them: {what}.")
     named = tuple(part.strip() for part in (plan.style.regions if regions is None else regions).split(","))
     wanted = Wanted(regions=named, who=parse_who(who), feather=feather, grow=grow, matte=matte)
     options: SearchOptions = {

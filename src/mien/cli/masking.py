@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mien.cli.naming import Names
+from mien.cli.naming import Names, is_many, is_same_file
 from mien.core.errors import UsageError
 from mien.masks.styles import RECORDS, STYLES, Piece, Style, write
 from mien.media.encoding import CONTAINERS, VideoWriter
@@ -107,6 +107,8 @@ def plan_for(
     is_film = suffix in CONTAINERS or any(Path(source).suffix.lower() in VIDEO_SUFFIXES for source in sources)
     if is_film and len(sources) > 1:
         raise UsageError("a video is masked by itself: name nothing else.")
+    if crop and not chosen.crops:
+        raise UsageError(f"the style {name} is of whole pictures: --crop does not go with it.")
     if suffix in CONTAINERS and (chosen.shown is None or per_face or crop):
         what = "--per-face and --crop do" if chosen.shown else f"the style {name} does"
         raise UsageError(f"{what} not go into a video: give a folder, for a file of each frame.")
@@ -114,9 +116,9 @@ def plan_for(
         raise UsageError(
             f"cannot write {out}: the style {name} is written into a folder or as {', '.join(chosen.suffixes)}."
         )
-    if suffix and suffix not in {*CONTAINERS, *RECORDS} and (is_film or len(sources) > 1 or _is_many(sources[0])):
+    if suffix and suffix not in {*CONTAINERS, *RECORDS} and (is_film or len(sources) > 1 or is_many(sources[0])):
         raise UsageError(f"{out} is one file: for several pictures --out is a folder.")
-    if out and any(_is_same_file(source, out) for source in sources):
+    if out and not out.is_dir() and any(is_same_file(source, out) for source in sources):
         raise UsageError(f"{out} is what is read: give another name to write to.")
     return Plan(
         sources=sources,
@@ -127,17 +129,6 @@ def plan_for(
         per_face=per_face,
         crop=crop,
     )
-
-
-def _is_many(source: str) -> bool:
-    return os.path.isdir(source) or (any(sign in source for sign in "*?[") and not os.path.exists(source))  # noqa: PTH110, PTH112 - these say no to a name that is too long
-
-
-def _is_same_file(one: str, other: Path) -> bool:
-    try:
-        return not other.is_dir() and other.samefile(one)
-    except (OSError, ValueError):  # one of them is not there
-        return False
 
 
 def record_of(item: Item, cut: Cut | None) -> dict[str, Any]:

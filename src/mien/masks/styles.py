@@ -69,12 +69,18 @@ class Style:
         What is cut out where nothing is named: a region, or "parts".
     shown : Shown or None
         In a video, where one can show it.
+    crops : bool
+        Whether it can be of no more than what is cut out.
+    plain : bool
+        Whether it is of all classes as the parsing gives them: no region, edge or outline can be asked for.
     """
 
     pieces: Callable[[Cut, bool], Iterator[Piece]]
     suffixes: tuple[str, ...]
     regions: str = PARTS
     shown: Shown | None = None
+    crops: bool = False
+    plain: bool = False
 
 
 def _masks(cut: Cut, crop: bool) -> Iterator[Piece]:
@@ -174,12 +180,12 @@ def _path(region: Region) -> str:
 #: The forms by name.
 STYLES: Mapping[str, Style] = MappingProxyType(
     {
-        "png": Style(_masks, IMAGE_SUFFIXES, "face", Shown(_mask_frame, sound=False)),
-        "cutout": Style(_cutout, CLEAR, "person", Shown(_clear, alpha=True)),
+        "png": Style(_masks, IMAGE_SUFFIXES, "face", Shown(_mask_frame, sound=False), crops=True),
+        "cutout": Style(_cutout, CLEAR, "person", Shown(_clear, alpha=True), crops=True),
         "overlay": Style(_overlay, IMAGE_SUFFIXES, PARTS, Shown(_painted)),
-        "labels": Style(_labels, (".png",)),
+        "labels": Style(_labels, (".png",), plain=True),
         "json": Style(_records, RECORDS),
-        "svg": Style(_outlines, (".svg",)),
+        "svg": Style(_outlines, (".svg",), crops=True),
     }
 )
 
