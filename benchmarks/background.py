@@ -26,14 +26,14 @@ import numpy as np
 from benchmarks.timing import seconds
 from mien import Engine, assets, load_image
 from mien.core.image import Image
+from mien.core.region import Region
 from mien.engine.steps import Matter
 from mien.masks.masking import Size, sized
-from mien.masks.refining import refine
+from mien.masks.refining import foreground, refine
 from mien.media.encoding import VideoWriter
 from mien.media.video import open_video
 from mien.swaps.backdrops import Blur
 from mien.swaps.background import Background, background, choose
-from mien.swaps.compositing import blend, front_colors
 
 WIDTH, HEIGHT = 1920, 1080
 SIZES: tuple[Size, ...] = ("fast", "balanced", "fine")
@@ -43,12 +43,13 @@ def frames(count: int, engine: Engine) -> Iterator[Image]:
     """A person who drifts to and fro before a landscape."""
     place = np.asarray(cv2.resize(load_image(assets.LANDSCAPE), (WIDTH, HEIGHT)), np.uint8)
     portrait = cv2.resize(load_image(assets.FOLDER / "person1.jpg"), (HEIGHT, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    cut = background(portrait, transparent=True, engine=engine).image
+    person = background(portrait, transparent=True, engine=engine)
+    cut, people = person.image[..., :3], Region.from_mask(person.layers["alpha"])
     for number in range(count):
         left = round(420 + 300 * np.sin(number / 20))
         frame = place.copy()
         part = frame[:, left : left + HEIGHT]
-        part[:] = blend(cut[..., :3].copy(), part.copy(), cut[..., 3].copy())
+        part[:] = people.apply(part, cut)
         yield frame
 
 
@@ -58,15 +59,16 @@ def parts(frame: Image, engine: Engine) -> None:
         matter = cast("Matter", sized(engine, size, job="matte").runner("matte"))
         print(f"  {'network ' + size:<24} {1000 * seconds(partial(matter.matte, [frame])):7.2f} ms")
     alpha = engine.with_models(matte="selfie").runner("matte").matte([frame])[0]
-    levels = refine(alpha, frame).to_levels()
+    people = refine(alpha, frame)
+    levels = people.to_levels()
     behind = Blur(20).behind(frame, levels)
     mixed = ((levels > 0) & (levels < 255)).mean()
     cases: dict[str, Callable[[], object]] = {
         "refine": lambda: refine(alpha, frame),
-        "colours in front": lambda: front_colors(frame, levels),
+        "colours in front": lambda: foreground(frame, people),
         "blur of 8 px": lambda: Blur(8).behind(frame, levels),
         "blur of 20 px": lambda: Blur(20).behind(frame, levels),
-        "blend": lambda: blend(frame, behind, levels),
+        "both together": lambda: people.apply(behind, frame),
     }
     print(f"  (of the pixels {100 * mixed:.1f} % are mixed)")
     for name, case in cases.items():

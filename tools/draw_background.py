@@ -17,7 +17,6 @@ from mien import assets
 from mien.core.image import Image, save_image
 from mien.core.warping import resize
 from mien.media.provenance import Provenance, provenance
-from mien.swaps.compositing import blend
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "background.jpg"
 PEOPLE = (assets.PEOPLE[0], assets.PEOPLE[7])
@@ -46,7 +45,7 @@ def row(path: Path) -> Image:
         out_there,
         mien.background(out_there, blur=14).image,
         mien.background(path, color="#f2b134").image,
-        blend(np.ascontiguousarray(cut[..., :3]), board, np.ascontiguousarray(cut[..., 3])),
+        mien.Region.from_mask(cut[..., 3]).apply(board, cut[..., :3]),
     ]
     return np.concatenate([resize(one, (SIDE, SIDE)) for one in pictures], axis=1)
 

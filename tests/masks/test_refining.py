@@ -95,6 +95,8 @@ def test_colours_in_front_are_found() -> None:
     assert error(found) < 4 < 15 < error(image)
     solid = Region.from_mask(alpha).to_levels() == 255
     assert np.array_equal(found[solid], image[solid])
+    for plain in (Region.full((256, 256)), Region.empty((256, 256))):
+        assert np.array_equal(foreground(image, plain), image)
 
 
 def test_a_new_background_shows_no_fringe_of_the_old_one() -> None:

@@ -12,9 +12,9 @@ from mien.core.image import Image, save_image
 from mien.media.provenance import Provenance
 from mien.swaps import backdrops
 from mien.swaps.backdrops import Blur, Color, Moving, Still, mark_of, parse_color
-from mien.swaps.compositing import Levels, cover, front_colors
+from mien.swaps.compositing import Levels, cover
 from tests.media.films import film, greys
-from tests.swaps.mattes import BLUE, RED, person
+from tests.swaps.mattes import person
 
 
 def levels_of(image: Image) -> Levels:
@@ -148,20 +148,3 @@ def test_what_a_source_says_of_itself(tmp_path: Path) -> None:
     assert not mark_of(np.zeros((2, 2, 3), np.uint8))
     (tmp_path / "a.avi").write_bytes(b"RIFF....AVI ")
     assert not mark_of(tmp_path / "a.avi")
-
-
-# --- compositing ----------------------------------------------------------------------------------------------------
-
-
-def test_colours_in_front_are_found_where_both_are_seen() -> None:
-    share = np.clip((np.arange(120) - 50) / 20, 0, 1)[None].repeat(90, axis=0)
-    levels = np.rint(share * 255).astype(np.uint8)
-    alpha = levels[..., None] / 255
-    image = np.rint(np.array(RED) * alpha + np.array(BLUE) * (1 - alpha)).astype(np.uint8)
-    front = front_colors(image, levels)
-    np.testing.assert_array_equal(front[levels == 255], image[levels == 255])
-    seen = levels > 60
-    assert np.abs(front[seen].astype(int) - RED).max() < 100
-    assert np.abs(image[seen].astype(int) - RED).max() > 180, "which is what the pixels show"
-    for plain in (0, 255):
-        np.testing.assert_array_equal(front_colors(image, np.full_like(levels, plain)), image)

@@ -110,8 +110,10 @@ def foreground(image: Image, alpha: Region) -> Image:
     if alpha.size != (width, height):
         raise ShapeMismatch(f"this alpha is of a picture of {alpha.size} pixels, not of {(width, height)}.")
     levels = alpha.to_levels()
-    near, far = _colors(image, levels)
     result = image.copy()
+    if not ((levels > 0) & (levels < 255)).any():
+        return result
+    near, far = _colors(image, levels)
     for y1, y2 in _strips(width, height):
         strip = levels[y1:y2]
         rows, columns = np.nonzero((strip > 0) & (strip < 255))
@@ -210,13 +212,15 @@ def _colors(image: Image, levels: NDArray[np.uint8]) -> tuple[Floats, Floats]:
     scale = min(COLOR_SIDE / math.sqrt(width * height), 1)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     small = shrink(image, size).astype(np.float32)
-    share = shrink(levels, size).astype(np.float32)[..., None] / np.float32(255)
-    near = far = front = back = small
+    share = np.asarray(
+        cv2.merge([shrink(levels, size).astype(np.float32) / np.float32(255)] * 3)
+    )  # faster than (h, w, 1)
+    rest = 1 - share
+    near = far = front = small
     for reach in REACHES:
         side = 2 * round(reach * math.sqrt(size[0] * size[1]) / 2) + 1
-        total = np.asarray(cv2.blur(share, (side, side)), np.float32)[..., None]
+        total = np.asarray(cv2.blur(share, (side, side)), np.float32)
         near = np.asarray(cv2.blur(front * share, (side, side))) / (total + np.float32(1e-5))
-        far = np.asarray(cv2.blur(back * (1 - share), (side, side))) / (1 - total + np.float32(1e-5))
-        front = np.clip(near + share * (small - share * near - (1 - share) * far), 0, 255)
-        back = far
+        far = np.asarray(cv2.blur(far * rest, (side, side))) / (1 - total + np.float32(1e-5))
+        front = np.clip(near + share * (small - share * near - rest * far), 0, 255)
     return near, far

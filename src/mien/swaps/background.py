@@ -21,11 +21,10 @@ from mien.engine.scanning import in_order
 from mien.engine.steps import Matter
 from mien.masks.masking import Size, mask, sized
 from mien.masks.matting import SteadyMatte, matte
-from mien.masks.refining import refine
+from mien.masks.refining import foreground, refine
 from mien.media.provenance import Provenance
 from mien.media.video import VIDEO_SUFFIXES, Frame, Video, VideoSource, open_video
 from mien.swaps.backdrops import Backdrop, Blur, Color, Moving, Scene, Still, mark_of, parse_color
-from mien.swaps.compositing import Levels, front_colors
 from mien.swaps.edit import Edit
 from mien.swaps.film import film, open_writer
 from mien.swaps.people import keep_people
@@ -197,12 +196,14 @@ class Background:
     def picture(self, target: ImageSource) -> Edit:
         """A picture with its people before the backdrop."""
         found = matte(target, engine=self._engine)
-        levels, faces = found.alpha.to_levels(), Faces.empty()
+        people, faces = found.alpha, Faces.empty()
         if self._who is not None:
             masks = mask(found.image, engine=self._engine)
-            levels, faces = keep_people(found.image, levels, masks, self._who), masks.faces
-        result = _compose(found.image, found.foreground(), levels, self._scene(0.0))
-        report = {**self.report, "people": round(float(levels.mean()) / 255, 4)}
+            people = Region.from_mask(keep_people(found.image, people.to_levels(), masks, self._who))
+            faces = masks.faces
+        result = _compose(found.image, found.foreground(), people, self._scene(0.0))
+        levels = people.to_levels()
+        report = {**self.report, "people": round(people.area / levels.size, 4)}
         return Edit(result, self.mark(target), faces, report, {"alpha": levels})
 
     def video(self, video: Video, out: str | os.PathLike[str]) -> Generator[Frame, None, None]:
@@ -227,20 +228,22 @@ class Background:
 
         def edit(seen: tuple[Frame, Floats, Scene | None]) -> Frame:
             frame, alpha, scene = seen
-            levels = refine(alpha, frame.image).to_levels()
-            front = front_colors(frame.image, levels) if scene is None or scene.foreign else frame.image
-            return replace(frame, image=_compose(frame.image, front, levels, scene))
+            people = refine(alpha, frame.image)
+            front = foreground(frame.image, people) if scene is None or scene.foreign else frame.image
+            return replace(frame, image=_compose(frame.image, front, people, scene))
 
         workers = self._engine.threads
         with closing(in_order(look, video, workers=workers)) as looked:
-            steadied = ((frame, steady.update(frame.time, alpha), self._scene(frame.time)) for frame, alpha in looked)
+            steadied = (
+                (frame, steady.update(frame.time, alpha, frame.image), self._scene(frame.time))
+                for frame, alpha in looked
+            )
             yield from in_order(edit, steadied, workers=workers)
 
     def _scene(self, time: float) -> Scene | None:
         return None if self._backdrop is None else self._backdrop.at(time)
 
 
-def _compose(image: Image, front: Image, levels: Levels, scene: Scene | None) -> Image:
+def _compose(image: Image, front: Image, people: Region, scene: Scene | None) -> Image:
     """People, in the colours of `front`, before what is behind an image; before nothing (RGBA)."""
-    people = Region(levels, (0, 0), levels.shape[::-1])
-    return people.cutout(front) if scene is None else people.apply(scene.behind(image, levels), front)
+    return people.cutout(front) if scene is None else people.apply(scene.behind(image, people.to_levels()), front)
