@@ -243,6 +243,13 @@ def test_outlines_keep_masks(sigma: float) -> None:
     assert Region.from_polygons(soft.to_polygons(), soft.size).iou(soft) > 0.99
 
 
+def test_what_is_smaller_than_the_tolerance_is_kept() -> None:
+    large, small = disc(20, (70, 60), 30, 30), disc(2.5, (70, 60), 60, 10)
+    for tolerance in (4, 1000, 10_000):
+        outlines = (large | small).to_polygons(tolerance=tolerance)
+        assert [3 <= len(one) < 9 for one in outlines] == [True, True]
+
+
 def test_a_tolerance_is_a_distance() -> None:
     for tolerance in (-1, np.nan, np.inf):
         with pytest.raises(UsageError, match="distance"):
@@ -264,6 +271,9 @@ def test_svg() -> None:
     ]
     assert Region.from_polygons(rings, region.size).iou(region) > 0.99
     assert ET.fromstring(Region.empty((5, 4)).to_svg())[0].get("d") == ""
+    for color in ("\0", "red\n", "\ud800", None, 5):
+        with pytest.raises(UsageError, match="one line of text"):
+            region.to_svg(color=color)
 
 
 @given(regions())

@@ -295,14 +295,14 @@ class Region:
 
     def feather(self, px: float) -> Region:
         """Soft edges: they fade from 1, `px` pixels within the edge, to 0, `px` pixels without."""
-        return self._filtered(px, filters.soften)
+        return self._filtered(checks.distance(px), filters.soften)
 
     def smooth(self, px: float = 2.0) -> Region:
         """Without what is narrower than about `px` pixels: spots and fringes go, holes and notches fill.
 
         Corners become round. Edges are about a pixel wide then: feather it after this, not before.
         """
-        return self._filtered(px * 1.5, filters.smooth)
+        return self._filtered(checks.distance(px) * 1.5, filters.smooth)
 
     def outline(self, px: float = 2.0) -> Region:
         """A line along its edge, `px` pixels wide."""
@@ -342,7 +342,7 @@ class Region:
 
     def _filtered(self, px: float, change: Callable[[Levels, float], Levels]) -> Region:
         """Its patch, changed by a filter that looks as far as `px` pixels."""
-        if not checks.distance(px) or not self._patch:
+        if not px or not self._patch:
             return self
         box = common(_widened(self._patch.box, int(px) + 2), self._whole)
         levels = change(np.ascontiguousarray(self._patch.within(box)), px)
@@ -520,10 +520,16 @@ class Region:
         return trace_polygons(self, checks.distance(tolerance))
 
     def to_svg(self, *, color: str = "#ff4090", tolerance: float = 0.15) -> str:
-        """The outlines as an SVG drawing of the picture's size, filled with a colour."""
+        """The outlines as an SVG drawing of the picture's size, filled with a colour as SVG and CSS name them.
+
+        Raises
+        ------
+        UsageError
+            If the colour is not one line of text.
+        """
         from mien.core.region_outlines import draw_svg
 
-        return draw_svg(self, color, checks.distance(tolerance))
+        return draw_svg(self, checks.line(color, "the colour of a drawing"), checks.distance(tolerance))
 
     # -- on pictures -------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
 from mien.core.patches import FULL, Box, Levels
 
-__all__ = ["box_within", "color", "distance", "levels", "numbers", "pair", "picture", "same_sizes", "threshold"]
+__all__ = ["box_within", "color", "distance", "levels", "line", "numbers", "pair", "picture", "same_sizes", "threshold"]
 
 MOST_PX: Final = 10_000  # that an edge may be moved or softened by
 
@@ -72,6 +72,13 @@ def distance(px: float) -> float:
     if not 0 <= px <= MOST_PX:
         raise UsageError(f"a distance is between 0 and {MOST_PX:,} pixels, not {px}.")
     return px
+
+
+def line(text: str, what: str) -> str:
+    """Text that any file can hold."""
+    if not isinstance(text, str) or not text.isprintable():
+        raise UsageError(f"{what} is one line of text, not {text!a}.")
+    return text
 
 
 def threshold(value: float) -> float:

@@ -183,10 +183,15 @@ def _points(levels: Levels, sides: NDArray[np.int64]) -> Points:
 
 
 def _simplified(ring: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
+    """Fewer points, but three at least: a ring that is smaller than the tolerance is kept more exactly."""
     import cv2
 
-    fewer = np.asarray(cv2.approxPolyDP(ring[:, None], tolerance, closed=True), np.float32)[:, 0]
-    return fewer if len(fewer) > 2 else ring
+    while tolerance > 0.01:
+        fewer = np.asarray(cv2.approxPolyDP(ring[:, None], tolerance, closed=True), np.float32)[:, 0]
+        if len(fewer) > 2:
+            return fewer
+        tolerance /= 2
+    return ring
 
 
 # --- drawings -------------------------------------------------------------------------------------
