@@ -110,6 +110,20 @@ def test_no_teeth_in_an_empty_or_a_closed_mouth() -> None:
         assert not DETAILS["teeth"](face(np.full((SIDE, SIDE, 3), LIPS, np.uint8), narrow))
 
 
+def test_highlights_on_lips_are_no_teeth() -> None:
+    image = drawn()
+    wet = np.s_[327:331, 180:220]
+    image[wet] = 230
+    teeth = DETAILS["teeth"](face(image, mesh()))
+    assert not teeth.to_mask()[wet].any()
+    assert iou(teeth, true_teeth()) > 0.93
+
+
+def test_mouths_of_a_few_pixels_have_no_teeth() -> None:
+    small = np.ascontiguousarray(drawn()[::6, ::6])
+    assert not DETAILS["teeth"](face(small, mesh() / np.float32(6)))
+
+
 def test_clenched_teeth_fill_the_mouth() -> None:
     image = drawn()
     whole = disc(*RINGS["lips_inner"])

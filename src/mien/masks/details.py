@@ -28,6 +28,7 @@ Doubles: TypeAlias = NDArray[np.float64]
 LEAST_PIXELS = 2.0  # what is smaller cannot be seen
 LEAST_VISIBLE = 0.5  # mean visibility of an outline's points from which on it is seen
 CLOSED_EYE = 0.1  # distance of the lids in widths of the eye: see `mien.location.eyes.openings`
+LEAST_MOUTH = 20.0  # pixels of width: in narrower ones teeth, tongue and lip are one bright spot
 CLOSED_MOUTH = 0.03  # distance of the lips in widths of the mouth
 LIP_SLACK = 0.04  # widths of the mouth by which the mesh's lips may be off: there the colour decides
 LEAST_CONTRAST = 0.22  # of teeth to lips, in the brightness of the skin
@@ -151,7 +152,7 @@ def _teeth(face: Face) -> Region:
 
     Teeth reflect green as they do red, whatever the colour of the skin; lips, gums and tongue do not, and the inside of
     the mouth is dark. The threshold lies in the middle between the lips of this face and what is brightest inside;
-    where that is hardly different, no teeth are seen.
+    where that is hardly different, or the mouth is but a few pixels wide, no teeth are seen.
     """
     points, size = _mesh(face), face.faces.image_size
     if points is None or not _outline(face, "lips_outer"):
@@ -159,7 +160,7 @@ def _teeth(face: Face) -> Region:
     inner, outer = (points[indices_of("mesh478", f"lips_{which}")] for which in ("inner", "outer"))
     width = float(np.linalg.norm(inner[0] - inner[10]))
     gap = float(np.linalg.norm(inner[5] - inner[15]))
-    if gap < max(LEAST_PIXELS, CLOSED_MOUTH * width):
+    if width < LEAST_MOUTH or gap < max(LEAST_PIXELS, CLOSED_MOUTH * width):
         return _nothing(face)
     mouth = Region.from_polygons([inner], size)
     lips = Region.from_polygons([outer], size) - mouth
@@ -176,13 +177,14 @@ def _teeth(face: Face) -> Region:
     if bright - dull < LEAST_CONTRAST * _skin_light(face, points):
         return _nothing(face)
     teeth = around & _above(pale, (bright + dull) / 2, (bright - dull) / 12, box, face)
-    return _without_specks(teeth)
+    return _without_highlights(teeth, mouth)
 
 
-def _without_specks(region: Region) -> Region:
-    """Only the parts that are not far smaller than the region itself."""
-    parts, least = region.parts(), LEAST_PART * region.area
-    return Region.union([part for part in parts if part.area >= least], region.size)
+def _without_highlights(teeth: Region, mouth: Region) -> Region:
+    """Only the parts that are not far smaller than all together, and not mostly on the lips."""
+    least = LEAST_PART * teeth.area
+    kept = [part for part in teeth.parts() if part.area >= least and (part & mouth).area >= part.area / 2]
+    return Region.union(kept, teeth.size)
 
 
 # --- pixels -----------------------------------------------------------------------------------------------------------
