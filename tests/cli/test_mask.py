@@ -116,11 +116,15 @@ def test_a_cutout_keeps_nothing_of_the_rest(run: Run, photo: Path, tmp_path: Pat
 
 
 def test_an_overlay(run: Run, photo: Path, tmp_path: Path) -> None:
-    assert run("mask", photo, "--regions", "hair,skin", "--style", "overlay", "--out", tmp_path / "a.png").code == 0
+    arguments = ("--regions", "hair,skin", "--style", "overlay", "--who", 0, "--out", tmp_path / "a.png")
+    assert run("mask", photo, *arguments).code == 0
     image = mien.load_image(tmp_path / "a.png")
     for where, name in ((HAIR, "hair"), (SKIN, "skin")):
         assert np.abs(image[where] - (125 + np.array(region_color(name)) / 2)).max() <= 2
     assert (image[:15] == picture(250, 200)[:15]).all()
+    assert (image[30:48, :40] == picture(250, 200)[30:48, :40]).all()
+    assert run("mask", photo, "--style", "overlay", "--out", tmp_path / "b.png").code == 0
+    assert (mien.load_image(tmp_path / "b.png")[30:48, :40] != picture(250, 200)[30:48, :40]).any(), "numbers of faces"
     assert run("mask", photo, "--style", "overlay", "--out", tmp_path / "drawn").code == 0
     assert names(tmp_path / "drawn") == ["photo-png.overlay.jpg"]
 

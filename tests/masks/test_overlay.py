@@ -7,7 +7,7 @@ import pytest
 
 from mien.core.palette import region_color
 from mien.core.region import Region
-from mien.masks.overlay import draw_legend, overlay
+from mien.masks.overlay import draw_legend, draw_numbers, overlay
 
 SIZE = (300, 200)
 GREY = np.full((200, 300, 3), 128, np.uint8)
@@ -35,3 +35,12 @@ def test_no_room_and_nothing_to_name() -> None:
     small = GREY[:10, :10]
     assert (draw_legend(small, {"hair": Region.full((10, 10))}) == small).all()
     assert (draw_legend(GREY, {}) == GREY).all()
+
+
+def test_numbers_stand_below_their_faces() -> None:
+    boxes = np.array([[20, 60, 80, 120], [200, 140, 260, 200]], np.float32)
+    changed = (draw_numbers(GREY, boxes, [0, 12]) != GREY).any(axis=2)
+    assert changed[115:135, 35:65].any()
+    assert changed[185:, 215:245].any(), "within the picture"
+    assert not changed[:110].any()
+    assert (draw_numbers(GREY, boxes[:0], []) == GREY).all()

@@ -70,7 +70,9 @@ def mask(
     out: Out = None,
     style: Style = None,
     size: Annotated[SizeName | None, typer.Option(help="How closely the network looks.")] = None,
-    who: Annotated[str, typer.Option(help="Faces by number, comma-separated; in a video, people; or all.")] = "all",
+    who: Annotated[
+        str, typer.Option(help="Faces by number, comma-separated, as an overlay shows; in a video, people; or all.")
+    ] = "all",
     per_face: Annotated[bool, typer.Option("--per-face", help="Write each face by itself.")] = False,
     crop: Annotated[bool, typer.Option("--crop", help="Write no more than what is cut out.")] = False,
     feather: Annotated[float, typer.Option(help="Pixels over which edges fade.", min=0)] = 0.0,

@@ -1,11 +1,12 @@
-"""Regions in colours on their picture, with a legend."""
+"""Regions in colours on their picture, with a legend and the numbers of faces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.canvas import Canvas, text_size
 from mien.core.palette import region_color
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from mien.core.image import Image
     from mien.core.region import Region
 
-__all__ = ["draw_legend", "overlay"]
+__all__ = ["draw_legend", "draw_numbers", "overlay"]
 
 PAINT: Final = 0.5  # of the colour, where a region is whole
 TEXT: Final = (255, 255, 255)
@@ -85,6 +86,30 @@ def draw_legend(image: Image, regions: Mapping[str, Region]) -> Image:
         corners = [(0.6, 0.15), (1.5, 0.15), (1.5, 1.05), (0.6, 1.05)]
         canvas.polygon([(left + u * size, y + v * size) for u, v in corners], region_color(name))
         canvas.text((left + size * 2, y), name, size, TEXT)
+    return canvas.image
+
+
+def draw_numbers(image: Image, boxes: NDArray[np.floating[Any]], numbers: Sequence[int]) -> Image:
+    """A copy of a picture with the number of each face below its chin.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    boxes : (N, 4) float
+    numbers : N of int
+
+    Returns
+    -------
+    (H, W, 3) uint8
+    """
+    canvas = Canvas(image)
+    for (x1, _, x2, y2), number in zip(boxes.tolist(), numbers, strict=True):
+        size = float(np.clip((x2 - x1) / 8, 9, max(9.0, max(canvas.size) * 0.02)))
+        wide, tall = text_size(str(number), size)
+        left, top = (x1 + x2 - wide) / 2, min(y2, canvas.size[1] - tall)
+        edge = size * 0.3
+        canvas.panel((left - edge, top - edge / 2, left + wide + edge, top + tall + edge / 2), edge, PANEL, 0.72)
+        canvas.text((left, top), str(number), size, TEXT)
     return canvas.image
 
 

@@ -118,9 +118,12 @@ def _box(region: Region) -> tuple[int, int, int, int]:
 
 
 def _overlay(cut: Cut, crop: bool) -> Iterator[Piece]:  # noqa: ARG001 - the picture itself is the point
-    from mien.masks.overlay import draw_legend
+    from mien.masks.overlay import draw_legend, draw_numbers
 
-    yield Piece("overlay", ".jpg", draw_legend(_painted(cut), _shown(cut)))
+    image = draw_legend(_painted(cut), _shown(cut))
+    if len(cut.numbers) > 1:
+        image = draw_numbers(image, cut.masks.faces.boxes, cut.numbers)
+    yield Piece("overlay", ".jpg", image)
 
 
 def _painted(cut: Cut) -> Pixels:
