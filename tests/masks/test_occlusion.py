@@ -11,9 +11,11 @@ from mien import assets
 from mien.core.errors import CardError, UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image
+from mien.engine import Batch
 from mien.evaluation.masked import covering_layer
 from mien.evaluation.obstacles import HARMLESS, OBSTACLES, draw_obstacle
 from mien.evaluation.occlusion import evaluate_occlusion
+from mien.location.topology import face_topology
 from mien.masks.appearance import opponents, unexplained
 from mien.masks.evidence import PARTS, SIDE, Evidence
 from mien.masks.occlusion import FLAGS, LAYOUT, VISIBLE, Occlusion, agree
@@ -210,8 +212,6 @@ def test_without_a_mesh_the_five_points_do(person: tuple[Image, Faces]) -> None:
         {"landmarks": type(told.landmarks)(told.landmarks.values * np.nan, layout="mesh478", reasons=("none",))}
     )
     runner = mien.default_engine().runner("visible")
-    from mien.engine import Batch
-
     columns = runner.describe(Batch([image], np.zeros(1, np.intp), blind))
     assert columns["visible"].values[0, VISIBLE.index("face")] > 0.8
     lost = blind.with_columns(
@@ -220,6 +220,65 @@ def test_without_a_mesh_the_five_points_do(person: tuple[Image, Faces]) -> None:
     columns = runner.describe(Batch([image], np.zeros(1, np.intp), lost))
     assert columns["visible"].abstained.all()
     assert columns["visible"].reasons[0]
+
+
+@pytest.mark.weights
+def test_boxes_alone_are_enough(person: tuple[Image, Faces]) -> None:
+    image, faces = person
+    told = mien.analyze(image, faces=Faces.from_boxes(faces.boxes), want=WANT)
+    np.testing.assert_allclose(told.visible.values, faces.visible.values, atol=0.05)
+
+
+@pytest.mark.weights
+def test_pictures_of_a_batch_are_told_of_as_one_by_one(person: tuple[Image, Faces]) -> None:
+    image, group = person[0], mien.load_image(assets.GROUP)
+    runner, needs = mien.default_engine().runner("occlusion"), {"landmarks", "alignment", "parse"}
+    one, many = mien.analyze(image, want=needs), mien.analyze(group, want=needs)
+    both = Faces.concat([one, many])
+    owner = np.repeat([0, 1], [len(one), len(many)])
+    together = runner.describe(Batch([image, group], owner, both))
+    alone = runner.describe(Batch([group], np.zeros(len(many), np.intp), many))
+    for name in ("occlusion", "hidden", "visible", "covered"):
+        np.testing.assert_array_equal(together[name].values[len(one) :], alone[name].values)
+
+
+@pytest.mark.weights
+def test_faces_that_abstained_still_do_when_they_come_back_from_json() -> None:
+    flat = np.full((200, 200, 3), 128, np.uint8)
+    boxes = Faces.from_boxes([[20.0, 20.0, 120.0, 120.0]])
+    first = mien.analyze(flat, faces=boxes, want={"landmarks", "alignment", "parse"})
+    told = mien.analyze(flat, faces=Faces.from_dicts(first.to_dicts()), want=WANT)
+    assert told.visible.abstained.all()
+    assert "presence" in str(told.visible.reasons[0])
+    assert np.isnan(told.hidden.values).all()
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_what_a_profile_hides_by_itself_is_not_occluded() -> None:
+    turned = mien.analyze(photo("pose/image00475.jpg"), want={*WANT, "pose"}).top(1)
+    assert abs(float(turned.pose.yaw[0])) > 40
+    corners = turned.landmarks.values[0][face_topology().triangles]
+    sides = corners[:, 1:, :2] - corners[:, :1, :2]
+    area = sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0]
+    away = np.sign(area) != np.sign(np.median(area))
+    assert away.sum() > 100
+    assert not turned.hidden.values[0, away].any()
+    assert turned.visible.named("face")[0] > 0.8
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_a_mask_behind_which_the_mesh_sees_no_face_is_told_by_the_five_points() -> None:
+    image = mien.load_image(photo("identities/Ariel_Sharon/Ariel_Sharon_0004.jpg"))
+    clear = mien.analyze(image, want={"landmarks"}).top(1)
+    drawn, cover = covering_layer(image, clear.landmarks.values[0], kind="surgical", seed=7)
+    told = mien.analyze(drawn, want={*WANT, "presence"}).top(1)
+    assert told.landmarks.abstained.all()
+    assert told.covered.named("mask_worn")[0] > 0.5
+    assert told.covered.named("mouth_covered")[0] > 0.5 > told.covered.named("eyes_covered")[0]
+    region = told.occlusion.region("occluded").to_mask()
+    assert (region & (cover > 0.5)).sum() > 0.6 * region.sum() > 0
 
 
 @pytest.mark.weights

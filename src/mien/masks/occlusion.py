@@ -234,7 +234,8 @@ def _geometry(faces: Faces, template: Template) -> tuple[Floats, list[str | None
     count = len(faces)
     meshes = np.full((count, SURFACE, 3), np.nan, np.float32)
     own = ~faces.landmarks.abstained
-    meshes[own] = faces.landmarks.values[own][:, :SURFACE]
+    if own.any():  # read from JSON in which every face abstained, they have no points
+        meshes[own] = faces.landmarks.values[own, :SURFACE]
     points = usable_alignment(faces.alignment)
     placed = ~own & ~points.abstained
     meshes[placed] = template.placed(points.values[placed])
