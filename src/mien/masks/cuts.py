@@ -15,7 +15,7 @@ from mien.core.errors import NoFace, UsageError
 from mien.core.parts import parts_of
 from mien.core.region import Region
 from mien.masks.matting import matte
-from mien.masks.view import SOURCES, FaceMasks, Masks
+from mien.masks.view import SOURCES, FaceMasks, Masks, tree_of
 
 if TYPE_CHECKING:
     from mien.core.faces import Faces
@@ -217,11 +217,7 @@ def fields_of(expressions: Iterable[str]) -> frozenset[str]:
     """
     fields = {"parse"}
     for one in expressions:
-        try:
-            tree = ast.parse(one.strip(), mode="eval")
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            raise UsageError(f"{one!r} is no expression of regions, such as 'hair | face - occluded'.") from None
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names = {node.id for node in ast.walk(tree_of(one)) if isinstance(node, ast.Name)}
         fields.update(field for name in names & SOURCES.keys() for field in SOURCES[name].needs)
     return frozenset(fields)
 

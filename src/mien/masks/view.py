@@ -20,7 +20,25 @@ if TYPE_CHECKING:
     from mien.core.image import Image
     from mien.engine import Engine
 
-__all__ = ["SOURCES", "FaceMasks", "Masks", "Source"]
+__all__ = ["SOURCES", "FaceMasks", "Masks", "Source", "tree_of"]
+
+
+def tree_of(expression: str) -> ast.expr:
+    """An expression of regions as the tree that Python reads it as.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    try:
+        return ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise _no_expression(expression) from None
+
+
+def _no_expression(text: str) -> UsageError:
+    return UsageError(f"{text!r} is no expression of regions, such as 'hair | face - occluded'.")
 
 
 class _Named:
@@ -39,11 +57,7 @@ class _Named:
         UsageError
             If there is no region of a name, which says which exist, or it is no such expression.
         """
-        try:
-            tree = ast.parse(expression.strip(), mode="eval")
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            raise UsageError(f"{expression!r} is no expression of regions, such as 'hair | face - occluded'.") from None
-        return self._value(tree.body, expression)
+        return self._value(tree_of(expression), expression)
 
     def _value(self, node: ast.expr, expression: str) -> Region:
         match node:
@@ -53,7 +67,7 @@ class _Named:
                 return ~self._value(operand, expression)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 return _OPERATORS[type(op)](self._value(left, expression), self._value(right, expression))
-        raise UsageError(f"{expression!r} is no expression of regions, such as 'hair | face - occluded'.")
+        raise _no_expression(expression)
 
     def _named(self, name: str) -> Region:
         raise NotImplementedError
