@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from mien.core.faces import Face, Faces
 from mien.core.image import Image
 from mien.core.layouts import LAYOUTS, indices_of
 from mien.core.region import Region
+from mien.location.topology import face_topology
 from mien.masks.details import DETAILS
 from tests.shared import photo
 
@@ -206,6 +208,20 @@ def test_no_mesh_tiny_faces_and_faces_at_the_border() -> None:
 
 def test_all_outlines_are_regions_of_the_mesh() -> None:
     assert {"left_cheek", "right_cheek", "forehead", "chin"} <= DETAILS.keys() & LAYOUTS["mesh478"].regions.keys()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(("yaw", "least"), [(0, 0.99), (25, 0.985), (-40, 0.98), (60, 0.96), (90, 0.985)])
+def test_the_oval_is_what_the_mesh_covers(yaw: float, least: float) -> None:
+    topology = face_topology()
+    turn = np.radians(yaw)
+    x = topology.vertices @ (np.cos(turn), 0, np.sin(turn)) * 18 + SIDE / 2
+    points = np.zeros((478, 3), np.float32)
+    points[:468, :2] = np.stack([x, topology.vertices[:, 1] * 18 + SIDE / 2], axis=1)
+    covered = np.zeros((SIDE, SIDE), np.uint8)
+    for triangle in points[topology.triangles, :2]:
+        cv2.fillConvexPoly(covered, np.rint(triangle * 16).astype(np.int32), (1,), shift=4)
+    assert iou(DETAILS["oval"](face(drawn(), points)), covered > 0) > least
 
 
 @pytest.mark.data

@@ -39,6 +39,13 @@ SCLERA_CONTRAST = 0.15  # of what is white in the eye to the iris, in the bright
 _MIDDLE = np.array(
     [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 164, 0, 11, 12, 13, 14, 15, 16, 17, 18, 200, 199, 175, 152]
 )
+# From the middle line's top to its bottom along two lines within the outline, over temple and cheekbone: left, right.
+_MERIDIANS = (
+    np.array([151, 337, 299, 333, 298, 301, 368, 264, 447, 366, 401, 435, 367, 364, 394, 395, 369, 396, 175]),
+    np.array([9, 336, 296, 334, 293, 300, 383, 372, 345, 352, 376, 433, 416, 434, 430, 431, 262, 428, 199]),
+    np.array([151, 108, 69, 104, 68, 71, 139, 34, 227, 137, 177, 215, 138, 135, 169, 170, 140, 171, 175]),
+    np.array([9, 107, 66, 105, 63, 70, 156, 143, 116, 123, 147, 213, 192, 214, 210, 211, 32, 208, 199]),
+)
 # From the top of the face to between the brows, over a brow and back along the end of the mesh: left, right.
 _FOREHEADS = (
     np.array([10, 151, 9, 336, 296, 334, 293, 300, 251, 284, 332, 297, 338]),
@@ -75,7 +82,8 @@ def _outline(face: Face, name: str) -> Region:
 def _oval(face: Face) -> Region:
     """The whole face: what lies between its outline and its middle line, on both sides.
 
-    The head turned, the outline alone runs through the cheek and cuts off all that is before it.
+    The head turned, the outline alone runs through the cheek and cuts off all that is before it: what is seen of the
+    face ends at its cheekbone, its nose and its lips.
     """
     points, size = _mesh(face), face.faces.image_size
     if points is None:
@@ -83,9 +91,15 @@ def _oval(face: Face) -> Region:
     oval, middle = points[indices_of("mesh478", "face_oval")], points[_MIDDLE]
     half = len(oval) // 2
     left, right = np.concatenate([oval[: half + 1], middle[-2:0:-1]]), np.concatenate([oval[half:], middle[:-1]])
-    fronts = [points[indices_of("mesh478", name)] for name in ("nose", "left_cheek", "right_cheek", "lips_outer")]
-    before = Region.union([Region.from_polygons([front], size) for front in fronts], size)
+    fronts = [*map(_to_middle, _MERIDIANS), *(indices_of("mesh478", name) for name in ("nose", "lips_outer"))]
+    before = Region.union([Region.from_polygons([points[front]], size) for front in fronts], size)
     return (Region.from_polygons([left], size) + Region.from_polygons([right], size)) | before
+
+
+def _to_middle(line: NDArray[np.intp]) -> NDArray[np.intp]:
+    """A line that begins and ends on the middle line, and back along that."""
+    first, last = np.flatnonzero(np.isin(_MIDDLE, line[[0, -1]]))
+    return np.concatenate([line, _MIDDLE[last - 1 : first : -1]])
 
 
 def _forehead(face: Face) -> Region:
