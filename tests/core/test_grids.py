@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -144,3 +148,63 @@ def test_no_such_warp_or_scores() -> None:
             call(rings(at), "round")
         with pytest.raises(ShapeMismatch, match=r"scores have the shape \(K, h, w\), not \(24, 24\)\."):
             call(rings(at)[0], "affine")
+
+
+def written(**changed: Any) -> list[dict[str, Any]]:
+    """A column of one face as JSON, with some of it changed."""
+    column = Regions(
+        np.zeros((1, 2, 3, 3)), names=("background", "skin"), grids=grid(9, 0)[None], sizes=np.array([SIZE])
+    )
+    return [{**column[0].to_json(), **changed}]
+
+
+NO_REGIONS = "these are no regions"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cells": [10**6, 10**6]}, NO_REGIONS),  # before there is memory for them
+        ({"cells": [-3, -3]}, NO_REGIONS),
+        ({"classes": [1, 2]}, NO_REGIONS),
+        ({"classes": ["skin", "skin"]}, "names of classes are different"),
+        ({"size": [10**9, 10**9]}, NO_REGIONS),
+        ({"size": [np.inf, 1]}, NO_REGIONS),
+        ({"size": [-5, -5]}, "sizes are the pixels of pictures"),
+        ({"warp": "fish"}, "no warp of grids is called 'fish'"),
+        ({"warp": ["affine"]}, "no warp of grids is called"),
+        ({"grid": [0] * 6}, "no affine grid has the numbers"),
+        ({"grid": [np.nan] * 6}, "no affine grid has the numbers"),
+        ({"grid": [1e40] * 6}, "no affine grid has the numbers"),
+        ({"grid": [1] * 5}, "a grid has 6 numbers"),
+        ({"grid": [5, 5, -1, 1, 0, 1], "warp": "tanh-polar"}, "no tanh-polar grid has the numbers"),
+        ({"scores": base64.b64encode(zlib.compress(bytes(10**6))).decode()}, "are 18 bytes, not 19"),
+    ],
+)
+def test_json_that_nobody_wrote(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Regions.from_json(written(**changed))
+
+
+def test_faces_that_abstained_come_back_from_json() -> None:
+    rows: list[dict[str, Any]] = [{"reason": "small"}, *written()]
+    column = Regions.from_json(rows)
+    assert column.abstained.tolist() == [True, False]
+    assert column.region("skin").size == column.labels().shape[::-1] == column[0].region("skin").size == SIZE
+    alone = Regions.from_json(rows[:1])
+    assert alone.flat() == {}
+    assert alone.shares().shape == (1, 0)
+    with pytest.raises(UsageError, match="none of these faces was parsed"):
+        alone.region("skin")
+
+
+def test_columns_of_other_cells_are_not_joined() -> None:
+    small, large = (
+        Regions(
+            np.zeros((1, 2, side, side)), names=("background", "skin"), grids=grid(9, 0)[None], sizes=np.array([SIZE])
+        )
+        for side in (3, 4)
+    )
+    assert len(Regions.concat([small, small])) == 2
+    with pytest.raises(UsageError, match=r"cannot join regions columns of \(2, 3, 3\) and \(2, 4, 4\) values"):
+        Regions.concat([small, large])

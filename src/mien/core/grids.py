@@ -20,7 +20,7 @@ from mien.core.geometry import affine_maps, affine_scales, invert, transform
 from mien.core.polar import TanhPolar
 from mien.core.region import FULL, Region
 
-__all__ = ["WARPS", "Affine", "GridWarp", "Window", "label_map", "render"]
+__all__ = ["WARPS", "Affine", "GridWarp", "Window", "check_grid", "label_map", "render"]
 
 Floats = NDArray[np.float32]
 Window: TypeAlias = tuple[int, int, int, int]  # x1, y1, x2, y2, in whole pixels of a picture or cells of a grid
@@ -29,12 +29,17 @@ FINER = 4  # times as fine as the grid, at most, is what regions are made of: fi
 CLOSE = 2.0  # log odds behind the best class at which one may still lead between this cell and the next
 FAR = 3.0  # cells from an edge that count as far: there the distance need not be right
 LEAST_SLOPE = 1e-6  # log odds a cell: where nothing changes, no edge is near
+LEAST_AREA = 1e-18  # cells that a pixel covers: with fewer, a cell would be larger than any picture
 TIE = 1e-3  # log odds that are no lead
 BEYOND = 1e4  # log odds that a pixel beyond the grid is of the first class, and cells that it is away from all others
 
 
 class GridWarp(Protocol):
     """How the cells of a grid and the pixels of a picture hang together, by the six numbers of a face's grid."""
+
+    def fits(self, grid: Floats) -> bool:
+        """Whether six finite numbers are a grid, that is, whether each of its cells has a place."""
+        ...
 
     def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int], part: Window | None = None) -> Window:
         """The part of a picture of `size` (width, height) that the grid of (rows, columns) covers.
@@ -62,6 +67,11 @@ class GridWarp(Protocol):
 
 class Affine:
     """Grid cells are an affine map of the picture's pixels."""
+
+    def fits(self, grid: Floats) -> bool:
+        """See `GridWarp`."""
+        a, b, _, c, d, _ = grid.astype(np.float64)
+        return bool(abs(a * d - b * c) > LEAST_AREA)
 
     def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int], part: Window | None = None) -> Window:
         """See `GridWarp`."""
@@ -130,14 +140,14 @@ def render(
     Raises
     ------
     UsageError
-        If there is no such warp.
+        If there is no such warp, or `grid` is none of it.
     ShapeMismatch
-        If `scores` do not have three axes.
+        If `scores` do not have three axes, or `grid` has not six numbers.
     """
     import cv2
 
     values, numbers = np.asarray(scores, np.float32), np.asarray(grid, np.float32)
-    kind = _warp(warp, values)
+    kind = _warp(warp, values, numbers)
     if 0 in classes:  # what is not the others, which all lie on the grid
         return ~render(values, [index for index in range(len(values)) if index not in classes], grid, size, warp=warp)
     cells = values.shape[1], values.shape[2]
@@ -229,12 +239,12 @@ def label_map(
     Raises
     ------
     UsageError
-        If there is no such warp.
+        If there is no such warp, or `grid` is none of it.
     ShapeMismatch
-        If `scores` do not have three axes.
+        If `scores` do not have three axes, or `grid` has not six numbers.
     """
     values, numbers = np.asarray(scores, np.float32), np.asarray(grid, np.float32)
-    kind = _warp(warp, values)
+    kind = _warp(warp, values, numbers)
     cells = values.shape[1], values.shape[2]
     window = kind.window(numbers, cells, size)
     x1, y1, x2, y2 = window
@@ -274,9 +284,29 @@ def _leading(values: Floats) -> list[int]:
     return sorted({0, *np.unique(order).tolist()})
 
 
-def _warp(name: str, scores: Floats) -> GridWarp:
-    if name not in WARPS:
-        raise UsageError(f"no warp of grids is called {name!r}; there are {', '.join(WARPS)}.")
+def check_grid(warp: str, grid: ArrayLike) -> GridWarp:
+    """The warp of a name, if these are numbers of it, (6,).
+
+    Raises
+    ------
+    UsageError
+        If there is no such warp, or a grid of these numbers would have no place in a picture.
+    ShapeMismatch
+        If they are not six.
+    """
+    kind = WARPS.get(warp) if isinstance(warp, str) else None
+    if kind is None:
+        raise UsageError(f"no warp of grids is called {warp!r}; there are {', '.join(WARPS)}.")
+    with np.errstate(over="ignore"):  # of numbers that float32 does not hold
+        numbers = np.asarray(grid, np.float32)
+    if numbers.shape != (6,):
+        raise ShapeMismatch(f"a grid has 6 numbers, not the shape {numbers.shape}.")
+    if not np.isfinite(numbers).all() or not kind.fits(numbers):
+        raise UsageError(f"no {warp} grid has the numbers {numbers.tolist()}.")
+    return kind
+
+
+def _warp(name: str, scores: Floats, grid: Floats) -> GridWarp:
     if scores.ndim != 3:
         raise ShapeMismatch(f"scores have the shape (K, h, w), not {scores.shape}.")
-    return WARPS[name]
+    return check_grid(name, grid)

@@ -29,7 +29,7 @@ Doubles = NDArray[np.float64]
 Window: TypeAlias = tuple[int, int, int, int]
 
 MOST_SAMPLES = 3  # along each side of a crop's pixel, where the picture has more
-SMALLEST = 0.5  # pixels, of half a box
+SMALLEST, LARGEST = 0.5, 1e9  # pixels, of half a box
 
 
 def polar_frames(boxes: ArrayLike, turns: ArrayLike = 0.0, *, last: float = 1.0) -> Floats:
@@ -134,6 +134,10 @@ def polar_crop(image: NDArray[np.uint8], frame: ArrayLike, size: int | tuple[int
 
 class TanhPolar:
     """Grid cells are directions and distances around a face: rows and columns as in a `polar_crop`."""
+
+    def fits(self, grid: Floats) -> bool:
+        """See `mien.core.grids.GridWarp`."""
+        return bool((grid[2:4] >= SMALLEST).all() and np.abs(grid).max() <= LARGEST)
 
     def window(self, grid: Floats, cells: tuple[int, int], size: tuple[int, int], part: Window | None = None) -> Window:
         """See `mien.core.grids.GridWarp`; of a part only the distances count."""

@@ -124,7 +124,7 @@ class Column:
         Raises
         ------
         UsageError
-            If there is nothing to join, or the columns differ in names, support or space.
+            If there is nothing to join, or the columns differ in names, support, space or the shape of a value.
         """
         if not columns:
             raise UsageError("nothing to join: no columns were given.")
@@ -132,6 +132,10 @@ class Column:
         for other in columns[1:]:
             if type(other) is not type(first) or not _same(first.meta, other.meta):
                 raise UsageError(f"cannot join {first.type_name} columns that differ in type, names, support or space.")
+            if any(getattr(first, name).shape[1:] != getattr(other, name).shape[1:] for name in cls.per_face):
+                raise UsageError(
+                    f"cannot join {first.type_name} columns of {first.shape[1:]} and {other.shape[1:]} values."
+                )
         reasons = tuple(r for c in columns for r in (c.reasons or (None,) * len(c)))
         joined: dict[str, Any] = {n: np.concatenate([getattr(column, n) for column in columns]) for n in cls.per_face}
         return replace(first, reasons=reasons, **joined)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from mien.core.region import Region
 __all__ = ["Regions"]
 
 STEP, DEPTH = 0.125, 127  # of scores in JSON: eighths, and how many of them below the best class at most
+MOST_CLASSES = 256  # as many as labels of a byte tell apart
+MOST_SCORES = 1 << 24  # of a face in JSON: several times those of the finest networks, and no more than 64 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,13 @@ class Regions(Column):
         Width and height of the picture that each face is in.
     warp : str
         How grid and picture hang together: a name in `mien.core.grids.WARPS`.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the arrays do not fit each other, or a size is no size.
+    UsageError
+        If names are not different ones, 256 at most.
     """
 
     names: tuple[str, ...] = ()
@@ -63,12 +73,16 @@ class Regions(Column):
         lead = self.values.shape[: 1 - self.single]
         if self.values.shape[len(lead)] != len(self.names):
             raise ShapeMismatch(f"{len(self.names)} names for {self.values.shape[len(lead)]} classes.")
+        if len(set(self.names)) < len(self.names) or len(self.names) > MOST_CLASSES:
+            raise UsageError(f"names of classes are different, and {MOST_CLASSES} at most.")
         for name, width in (("grids", 6), ("sizes", 2)):
             array = np.asarray(getattr(self, name), np.float32).view()
             if array.shape != (*lead, width):
                 raise ShapeMismatch(f"{name} have the shape {(*lead, width)}, not {array.shape}.")
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+        if not (np.isfinite(self.sizes) & (self.sizes >= 0)).all():
+            raise ShapeMismatch("sizes are the pixels of pictures, 0 or more.")
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -83,10 +97,13 @@ class Regions(Column):
         Raises
         ------
         UsageError
-            If there is no such region, or the column is of no face, so that nobody knows the picture's size.
+            If there is no such region, or the column is of no face, so that nobody knows the picture's size, or was
+            read from JSON in which every face abstained, so that nobody knows the classes.
         """
         from mien.core.grids import render
 
+        if not self.names:
+            raise UsageError("none of these faces was parsed: there are no regions.")
         classes = [self.names.index(one) for one in classes_of(name, self.names)]
         if not self.single:
             if not len(self):
@@ -125,6 +142,8 @@ class Regions(Column):
 
     def shares(self) -> NDArray[np.float32]:
         """Share of the grid's cells that each class has, (N, K); NaN where a face abstained."""
+        if 0 in self.values.shape[-3:]:  # read from JSON in which every face abstained
+            return np.full((*self.values.shape[:-3], len(self.names)), np.nan, np.float32)
         best = self.values.argmax(axis=-3)
         share = np.stack([(best == k).mean(axis=(-2, -1)) for k in range(len(self.names))], axis=-1)
         return np.where(np.expand_dims(self.abstained, -1), np.nan, share).astype(np.float32)
@@ -151,7 +170,16 @@ class Regions(Column):
 
     @classmethod
     def from_json(cls, rows: Sequence[Mapping[str, Any]]) -> Self:
-        """The column of the faces whose :meth:`to_json` values are given, abstained ones included."""
+        """The column of the faces whose :meth:`to_json` values are given, abstained ones included.
+
+        Raises
+        ------
+        UsageError
+            If they differ in classes, warp or cells, or are not what `to_json` writes.
+        """
+        from mien.core.grids import check_grid
+        from mien.core.image import pixel_limit
+
         given = {place: row for place, row in enumerate(rows) if "reason" not in row}
         reasons = tuple(row.get("reason") for row in rows)
         blank: Mapping[str, Any] = {"classes": [], "warp": "affine", "cells": [0, 0]}
@@ -159,11 +187,19 @@ class Regions(Column):
         shared = {key: first[key] for key in ("classes", "warp", "cells")}
         height, width = (int(side) for side in shared["cells"])
         shape = len(shared["classes"]), height, width
-        values = np.full((len(rows), *shape), np.nan, np.float32)
-        grids, sizes = np.full((len(rows), 6), np.nan, np.float32), np.zeros((len(rows), 2), np.float32)
-        for place, row in given.items():
+        if min(shape) < 0 or math.prod(shape) > MOST_SCORES or not all(isinstance(n, str) for n in shared["classes"]):
+            raise UsageError(f"these are no regions: {shape[0]} classes in {width}x{height} cells.")
+        for row in given.values():
             if any(row[key] != value for key, value in shared.items()):
                 raise UsageError(f"{cls.type_name} values of different shapes or names in one result.")
+            if not 0 <= math.prod(row["size"]) <= pixel_limit(None):
+                raise UsageError(f"these are no regions: of a picture of {row['size']} pixels.")
+            check_grid(shared["warp"], row["grid"])
+        values = np.full((len(rows), *shape), np.nan, np.float32)
+        grids = np.full((len(rows), 6), np.nan, np.float32)
+        # Faces of one result are of one picture: those that abstained, too.
+        sizes = np.tile(np.array(first.get("size", (0, 0)), np.float32), (len(rows), 1))
+        for place, row in given.items():
             values[place], grids[place], sizes[place] = _unpack(row["scores"], shape), row["grid"], row["size"]
         return cls(
             values, reasons=reasons, names=tuple(shared["classes"]), grids=grids, sizes=sizes, warp=shared["warp"]
@@ -171,7 +207,7 @@ class Regions(Column):
 
 
 def _unpack(text: str, shape: tuple[int, int, int]) -> Floats:
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     try:
         stream = zlib.decompressobj()
         raw = stream.decompress(base64.b64decode(text, validate=True), count + 1)  # a bomb is not unpacked
