@@ -405,6 +405,13 @@ def test_parts() -> None:
     assert soft.largest() == disc(9, (80, 40), 20, 20).feather(6)  # with all of its soft edge
 
 
+def test_parts_are_counted_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    region = of("99..9", "99...", "...99", "3..99", "...99")
+    whole = region.parts()
+    monkeypatch.setattr("mien.core.region_filters._BLOCK", 1)
+    assert region.parts() == whole
+
+
 # --- in another picture ---------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ __all__ = ["fill", "grow", "largest", "parts", "smooth", "soften"]
 _DIRECTIONS: Final = ((1, 0), (2, 1), (1, 1), (1, 2), (0, 1), (-1, 2), (-1, 1), (-2, 1))
 _DISC: Final = 12.0  # pixels: up to this radius a disc is taken as it is
 _CORE: Final = 4.0  # about the radius of the disc that is added to lines: it rounds the corners
+_BLOCK: Final = 1 << 21  # pixels that are counted at a time: counting takes eight bytes of each
 
 
 # --- larger ---------------------------------------------------------------------------------------
@@ -191,7 +192,10 @@ def _nearest_parts(levels: Levels) -> tuple[NDArray[np.int32], list[int]]:
     if number < 2:
         return np.full(levels.shape, number, np.int32), [1] * number
     _, labels = cv2.distanceTransformWithLabels((~inside).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    areas = np.bincount(labels[inside])
+    areas, rows = np.zeros(number + 1, np.int64), max(_BLOCK // levels.shape[1], 1)
+    for top in range(0, len(levels), rows):
+        here = slice(top, top + rows)
+        areas += np.bincount(labels[here][inside[here]], minlength=number + 1)
     order = np.argsort(-areas, kind="stable")[: np.count_nonzero(areas)]
     return np.asarray(labels, np.int32), order.tolist()
 
