@@ -150,6 +150,9 @@ def test_records(run: Run, photo: Path, tmp_path: Path) -> None:
     assert first["regions"]["hair"]["box"] == [5, 25, 15, 30]
     assert first["regions"]["hair"]["area"] == 50
     assert Region.from_rle(first["regions"]["hair"]["rle"]) == Region.from_box((5, 25, 15, 30), (100, 100))
+    soft = json.loads(run("mask", photo, "--regions", "hair", "--feather", 4).out)["faces"][0]["regions"]["hair"]
+    inside = Region.from_rle(soft["rle"])
+    assert (soft["area"], soft["box"]) == (inside.area, list(inside.bbox)), "soft edges are none of what is inside"
 
 
 def test_outlines(run: Run, photo: Path, tmp_path: Path) -> None:
@@ -218,6 +221,32 @@ def test_all_records_in_one_file(run: Run, photo: Path, tmp_path: Path) -> None:
     assert second["failure"]["kind"] == "SourceError"
 
 
+def test_a_data_set_in_one_file(run: Run, photo: Path, tmp_path: Path) -> None:
+    mien.save_image(picture(), tmp_path / "empty.png")
+    arguments = ("--regions", "hair,skin & hair", "--style", "coco", "--out", tmp_path / "all.json")
+    assert run("mask", tmp_path / "empty.png", tmp_path / "none.png", photo, *arguments).code == 1
+    written = json.loads((tmp_path / "all.json").read_text())
+    assert [(one["id"], Path(one["file_name"]).name) for one in written["images"]] == [
+        (1, "empty.png"),
+        (2, "photo.png"),
+    ]
+    assert [one["name"] for one in written["categories"]] == ["hair", "skin & hair"]
+    first, second = written["annotations"]
+    assert first["bbox"] == [5, 25, 10, 5]
+    assert (first["id"], first["image_id"], first["category_id"], first["area"]) == (1, 2, 1, 50)
+    assert (second["id"], second["face"], second["bbox"]) == (2, 1, [25, 25, 10, 5])
+    assert Region.from_rle(first["segmentation"]) == Region.from_box((5, 25, 15, 30), (100, 100))
+    assert run("mask", tmp_path / "empty.png", *arguments).code == 0
+    assert json.loads((tmp_path / "all.json").read_text())["annotations"] == []
+
+
+def test_a_style_that_is_written_says_where(run: Run, photo: Path) -> None:
+    result = run("mask", photo, "--style", "svg")
+    assert result.code == 2
+    assert "the style svg is written into files" in result.err
+    assert run("mask", photo, "--style", "json", "--regions", "hair").code == 0
+
+
 def test_who(run: Run, photo: Path, tmp_path: Path) -> None:
     assert run("mask", photo, "--who", "1", "--out", tmp_path / "a.png").code == 0
     assert levels(tmp_path / "a.png")[22, 30] == 255
@@ -267,6 +296,8 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
         (("--out", "a.mp4", "--style", "labels"), "the style labels does not go into a video"),
         (("--out", "a.mp4", "--per-face"), "--per-face and --crop do not go into a video"),
         (("--out", "a.mp4", "--style", "cutout"), "videos with alpha are written as .mov, .webm"),
+        (("--style", "coco"), "the style coco is one file: --out ends in .json"),
+        (("--style", "coco", "--out", "a.jsonl"), "cannot write a.jsonl"),
         (("--style", "labels", "--regions", "hair"), "labels is of all classes"),
         (("--style", "overlay", "--crop"), "the style overlay is of whole pictures"),
         (("--feather", "-1"), "--feather"),

@@ -32,6 +32,7 @@ class StyleName(StrEnum):
     overlay = "overlay"
     labels = "labels"
     json = "json"
+    coco = "coco"
     svg = "svg"
 
 
@@ -58,7 +59,8 @@ Style = Annotated[
     StyleName | None,
     typer.Option(
         help="png: a grey mask of each region; cutout: alpha; overlay: colours on the picture; labels: a class for "
-        "each pixel; json: run lengths; svg: outlines. Default: as the file's suffix says, else png."
+        "each pixel; json: run lengths; coco: a data set in one file; svg: outlines. Default: as the file's suffix "
+        "says, else png."
     ),
 ]
 

@@ -14,7 +14,7 @@ from mien.core.errors import UsageError
 from mien.masks.styles import RECORDS, STYLES, Piece, Style, write
 from mien.media.encoding import CONTAINERS, VideoWriter
 from mien.media.scan import Nothing, find_pictures
-from mien.media.sinks import begin, open_sink
+from mien.media.sinks import FileSink, begin, open_sink
 from mien.media.video import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
@@ -107,6 +107,10 @@ def plan_for(
     is_film = suffix in CONTAINERS or any(Path(source).suffix.lower() in VIDEO_SUFFIXES for source in sources)
     if is_film and len(sources) > 1:
         raise UsageError("a video is masked by itself: name nothing else.")
+    if style and not out and chosen is not STYLES["json"]:
+        raise UsageError(f"the style {name} is written into files: --out says where.")
+    if chosen.sink and not suffix:
+        raise UsageError(f"the style {name} is one file: --out ends in {', '.join(chosen.suffixes)}.")
     if crop and not chosen.crops:
         raise UsageError(f"the style {name} is of whole pictures: --crop does not go with it.")
     if suffix in CONTAINERS and (chosen.shown is None or per_face or crop):
@@ -181,7 +185,8 @@ def _file(plan: Plan, video: Video | None) -> Iterator[Save]:  # noqa: ARG001 - 
 @contextmanager
 def _records(plan: Plan, video: Video | None) -> Iterator[Save]:  # noqa: ARG001 - as the others
     """A record of each picture or frame, in one file."""
-    with open_sink(plan.out) as sink:
+    make = plan.style.sink
+    with FileSink(plan.out, "w", make) if make else open_sink(plan.out) as sink:
 
         def save(item: Item, cut: Cut | None) -> list[Path]:
             sink.write(record_of(item, cut), None)

@@ -158,7 +158,7 @@ class Cut:
             yield replace(self, masks=Masks(self.masks.faces[[row]], self.engine), numbers=(number,))
 
     def record(self) -> dict[str, Any]:
-        """Faces and their regions as JSON types: boxes are x1, y1, x2, y2; areas are in pixels; rle is COCO's."""
+        """Faces and their regions as JSON types: boxes are x1, y1, x2, y2; rle is COCO's; area and box are its."""
         width, height = self.masks.size
         faces = [self._face(number, one) for number, one in zip(self.numbers, self.masks, strict=True)]
         return {"width": width, "height": height, "faces": faces}
@@ -204,7 +204,14 @@ def _outline(faces: Faces, engine: Engine) -> Region:
 
 
 def _region(region: Region) -> dict[str, Any]:
-    return {"area": round(region.area, 1), "box": list(region.bbox), "rle": region.to_rle()}
+    """As run lengths, and what they are: soft edges end far beyond where they are half."""
+    import cv2
+
+    x1, y1, _, _ = region.bbox
+    inside = (region.levels_in(region.bbox) > 127).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(inside)
+    box = [x1 + x, y1 + y, x1 + x + width, y1 + y + height] if width else [0, 0, 0, 0]
+    return {"area": cv2.countNonZero(inside) if width else 0, "box": box, "rle": region.to_rle()}
 
 
 def fields_of(expressions: Iterable[str]) -> frozenset[str]:

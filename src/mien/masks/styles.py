@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from mien.core.errors import NoFace, StorageError
 from mien.core.image import IMAGE_SUFFIXES, save_image
 from mien.core.palette import hex_color, region_color
+from mien.masks.coco import Coco
 from mien.masks.cuts import PARTS, Cut, slug
 
 if TYPE_CHECKING:
     from mien.core.region import Region
+    from mien.media.sinks import Format
 
 __all__ = ["RECORDS", "STYLES", "Piece", "Shown", "Style", "write"]
 
@@ -73,6 +75,8 @@ class Style:
         Whether it can be of no more than what is cut out.
     plain : bool
         Whether it is of all classes as the parsing gives them: no region, edge or outline can be asked for.
+    sink : callable or None
+        Where all pictures go into one file, what writes it: takes the open file.
     """
 
     pieces: Callable[[Cut, bool], Iterator[Piece]]
@@ -81,6 +85,7 @@ class Style:
     shown: Shown | None = None
     crops: bool = False
     plain: bool = False
+    sink: Callable[[IO[str]], Format] | None = None
 
 
 def _masks(cut: Cut, crop: bool) -> Iterator[Piece]:
@@ -188,6 +193,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
         "overlay": Style(_overlay, IMAGE_SUFFIXES, PARTS, Shown(_painted)),
         "labels": Style(_labels, (".png",), plain=True),
         "json": Style(_records, RECORDS),
+        "coco": Style(_records, (".json",), sink=Coco),
         "svg": Style(_outlines, (".svg",), crops=True),
     }
 )
