@@ -448,10 +448,11 @@ def test_apply_mixes_by_levels(region: Region, seed: int) -> None:
 def test_pictures_are_mixed_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     region = disc(14.3, (40, 60), 15.2, 28.1)
     image, other = np.random.default_rng(1).integers(0, 256, (2, 60, 40, 3), np.uint8)
-    whole, before = region.apply(image, other), image.copy()
+    whole, cut, before = region.apply(image, other), region.cutout(image, crop=True), image.copy()
     for block in (1, 100):
         monkeypatch.setattr("mien.core.region.BLOCK", block)
         assert np.array_equal(region.apply(image, other), whole)
+        assert np.array_equal(region.cutout(image, crop=True), cut)
     assert np.array_equal(image, before)
     assert not np.shares_memory(Region.empty((40, 60)).apply(image, other), image)
 

@@ -11,7 +11,7 @@ exact on bytes, idempotent, and De Morgan's laws hold.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -557,10 +557,7 @@ class Region:
         if self._inverted:
             return (~self).apply(other, image)
         result = image.copy()
-        x1, top, x2, bottom = self._patch.box
-        rows = max(BLOCK // max(x2 - x1, 1), 1)
-        for y1 in range(top, bottom, rows):
-            block = x1, y1, x2, min(y1 + rows, bottom)
+        for block in _blocks(self._patch.box):
             here, front = part_of(result, (0, 0), block), part_of(other, (0, 0), block)
             share = cv2.merge([self._patch.within(block)] * 3).reshape(here.shape).astype(np.uint16)
             here[:] = (front * share + here * (FULL - share) + FULL // 2) // FULL
@@ -582,10 +579,10 @@ class Region:
         image = checks.picture(image, self._size)
         box = self.bbox if crop else self._whole
         cut = np.zeros((box[3] - box[1], box[2] - box[0], 4), np.uint8)
-        if cut.size:
-            levels = self._levels_in(box)
-            colors = cv2.copyTo(part_of(image, (0, 0), box), levels)
-            cv2.mixChannels([colors, levels], [cut], [0, 0, 1, 1, 2, 2, 3, 3])
+        for block in _blocks(box):
+            levels = self._levels_in(block)
+            colors = cv2.copyTo(part_of(image, (0, 0), block), levels)
+            cv2.mixChannels([colors, levels], [part_of(cut, box[:2], block)], [0, 0, 1, 1, 2, 2, 3, 3])
         return cut
 
     # -- its part of the picture -------------------------------------------------------------------------------------
@@ -602,6 +599,14 @@ class Region:
         """Where it is, and its levels there."""
         box = self.bbox
         return box, self._levels_in(box)
+
+
+def _blocks(box: Box) -> Iterator[Box]:
+    """A few rows of a box after the other."""
+    x1, top, x2, bottom = box
+    if x1 < x2:
+        rows = max(BLOCK // (x2 - x1), 1)
+        yield from ((x1, y1, x2, min(y1 + rows, bottom)) for y1 in range(top, bottom, rows))
 
 
 def _widened(box: Box, by: int) -> Box:
