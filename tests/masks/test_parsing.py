@@ -174,6 +174,17 @@ def test_no_face_small_faces_and_many(tmp_path: Path) -> None:
     assert not many.abstained.any()
 
 
+@pytest.mark.parametrize("box", [[-1e9, -1e9, 1e9, 1e9], [1e7, 1e7, 1e7 + 64, 1e7 + 64], [1e30, 0, 1e31, 1e31]])
+def test_faces_that_hardly_are_in_their_picture(tmp_path: Path, box: list[float]) -> None:
+    # Their crops would be mirror images of mirror images, for minutes.
+    column = parse(color_parser(tmp_path, 4), painted(), [box, BOX])
+    assert column.abstained.tolist() == [True, False]
+    assert column.reasons[0] == "the face is too large for its picture, or too far from it"
+    mirrored = parse(color_parser(tmp_path, 4), painted(), [[-200, -200, 0, 0]])
+    assert not mirrored.abstained[0]
+    assert mirrored.region("person").area == 0
+
+
 def test_a_batch_is_the_same_as_one_by_one(tmp_path: Path) -> None:
     parser = color_parser(tmp_path)
     pictures = [painted(), painted(300, 200, (80, 200))]

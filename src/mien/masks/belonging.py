@@ -40,7 +40,7 @@ def keep_own(scores: Floats, points: Floats, box: Floats, others: Floats) -> Non
     others = others[iou(box[None], others)[0] < SAME_FACE]
     if not len(others):
         return
-    away = np.linalg.norm((others[:, :2] + others[:, 2:] - box[:2] - box[2:]) / 2, axis=1)
+    away = np.linalg.norm((others[:, :2] + others[:, 2:] - box[:2] - box[2:]).astype(np.float64), axis=1)
     nearest = np.min([_distance(points, other) for other in others[np.argsort(away)[:NEIGHBOURS]]], axis=0)
     foreign = _distance(points, box) - nearest
     lead = scores[1:].max(axis=0) + np.float32(FIRMNESS) * foreign

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien.core.alignment import usable_alignment
 from mien.core.faces import ALIGNMENT_NAMES, Faces
-from mien.core.geometry import TEMPLATES, compose, similarity
+from mien.core.geometry import TEMPLATES, affine_scales, compose, similarity
 from mien.core.image import Image
 from mien.core.polar import polar_crop, polar_frames
 from mien.core.warping import warp
@@ -31,6 +31,7 @@ RISE = 0.015  # of a crop's side: as much higher do crops begin than the templat
 # The published crop about a detector's box, in roots of the box's area: measured on 145 faces, of which nine in ten lie
 # within 8 % of that size.
 BOX_SCALE, BOX_RISE = 1.6, 0.085
+MOST_MIRRORED = 500  # times that a crop reaches over the picture: it would hold specks, or none of it at all
 
 
 class Crop(Protocol):
@@ -41,8 +42,11 @@ class Crop(Protocol):
         """How its cells and the picture hang together: a name in `mien.core.grids.WARPS`."""
         ...
 
-    def places(self, faces: Faces, context: float) -> Places:
-        """Where the crop of each face is, (N, 6), NaN where there can be none, and the reasons."""
+    def places(self, faces: Faces, context: float, sizes: Floats) -> Places:
+        """Where the crop of each face is, (N, 6), NaN where there can be none, and the reasons.
+
+        `sizes` are width and height of the picture of each, (N, 2).
+        """
         ...
 
     def cut(self, image: Image, place: Floats, side: int) -> Image:
@@ -68,9 +72,17 @@ class SquareCrop:
 
     warp: ClassVar[str] = "affine"
 
-    def places(self, faces: Faces, context: float) -> Places:
+    def places(self, faces: Faces, context: float, sizes: Floats) -> Places:
         """See `Crop`."""
-        return self.maps(faces, context)
+        places, reasons = self.maps(faces, context)
+        m = places.astype(np.float64).reshape(-1, 2, 3)
+        middles = np.einsum("nij,nj->ni", m[:, :, :2], sizes / 2.0) + m[:, :, 2]  # of the pictures, in the crop
+        with np.errstate(divide="ignore"):
+            mirrored = (np.abs(middles - 0.5).max(axis=1) + 1) / (affine_scales(m) * sizes.min(axis=1))
+        lost = mirrored > MOST_MIRRORED
+        places[lost] = np.nan
+        why = "the face is too large for its picture, or too far from it"
+        return places, tuple(why if gone else reason for gone, reason in zip(lost, reasons, strict=True))
 
     def cut(self, image: Image, place: Floats, side: int) -> Image:
         """See `Crop`; beyond the picture's border it is its mirror image.
@@ -122,8 +134,9 @@ class TanhPolarCrop:
 
     warp = "tanh-polar"
 
-    def places(self, faces: Faces, context: float) -> Places:
+    def places(self, faces: Faces, context: float, sizes: Floats) -> Places:
         """See `Crop`."""
+        del sizes
         boxes = faces.boxes.astype(np.float64)
         middles, halves = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * context
         points = usable_alignment(faces.alignment).values

@@ -79,7 +79,7 @@ class FaceParser:
 
     Eyes, brows and ears are given to the side of the face that they lie on; cells that are nearer to another face of
     the picture are background. A face that cannot be aligned is cropped by its box; one that is smaller than 8 pixels
-    abstains.
+    abstains, as does one that lies far outside of its picture.
 
     Parameters
     ----------
@@ -114,7 +114,8 @@ class FaceParser:
 
     def describe(self, batch: Batch) -> Mapping[str, Regions]:
         """See `mien.engine.Step`."""
-        places, reasons = self._crop.places(batch.faces, self._settings.context)
+        sizes = np.array([batch.images[place].shape[1::-1] for place in batch.owner], np.float32).reshape(-1, 2)
+        places, reasons = self._crop.places(batch.faces, self._settings.context, sizes)
         seen = np.flatnonzero(np.isfinite(places).all(axis=1))
         # Without any, a look at none: that tells how many cells there would be.
         chunks = [seen[start : start + AT_ONCE] for start in range(0, max(len(seen), 1), AT_ONCE)]
@@ -123,7 +124,6 @@ class FaceParser:
         grids = np.full((len(places), 6), np.nan, np.float32)
         for rows, (scores, own) in zip(chunks, parts, strict=True):
             values[rows], grids[rows] = scores, own
-        sizes = np.array([batch.images[place].shape[1::-1] for place in batch.owner], np.float32).reshape(-1, 2)
         warp = self._crop.warp
         return {"parse": Regions(values, names=self._names, grids=grids, sizes=sizes, warp=warp, reasons=reasons)}
 
