@@ -84,9 +84,13 @@ def test_expressions(engine: Engine) -> None:
         "skin if hair else skin",
         "(" * 500,
         "skin\0",
+        "skin|" * 5000 + "skin",
+        5,
     ):
-        with pytest.raises(UsageError, match="is no expression of regions"):
+        with pytest.raises(UsageError, match="is no expression of regions") as error:
             m.region(wrong)
+        assert len(str(error.value)) < 200
+    assert m.region("~" * 400 + "skin") == m.skin
 
 
 def test_a_name_that_is_not_there_says_which_are(engine: Engine) -> None:
@@ -142,6 +146,15 @@ def test_a_field_is_computed_when_it_is_first_needed(engine: Engine) -> None:
     assert dropped.hair == m.hair  # rendered from numbers alone
     with pytest.raises(ImageNotKept):
         dropped.require("age")
+
+
+def test_a_region_that_cannot_be_had_says_why(engine: Engine) -> None:
+    m = mien.mask(picture(250), engine=engine.with_models(parse="soft-parser"))
+    engine.close()
+    assert m.hair
+    for one in (m, m[0]):
+        with pytest.raises(UsageError):  # no AttributeError: there is such a region
+            _ = one.occluded
 
 
 # -- on pictures -------------------------------------------------------------------------------------------------------

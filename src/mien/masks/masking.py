@@ -73,7 +73,7 @@ def sized(engine: Engine, size: Size | None, *, job: str = "parse") -> Engine:
         return engine
     card = engine.choose(job)
     sizes = card.params.get("sizes", {})
-    if size not in sizes:
+    if not isinstance(size, str) or size not in sizes:
         known = f"has {', '.join(sizes)}" if sizes else "has one size only"
         raise UsageError(f"the model {card.id} {known}: {size!r} is none of its sizes.")
     return engine.with_models(**{job: sizes[size]})

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "FaceMasks", "Masks", "Source", "tree_of"]
 
+# Characters of an expression: a deeper one than that could not be followed to its end; and how many messages show.
+LONGEST, SHOWN = 500, 80
+
 
 def tree_of(expression: str) -> ast.expr:
     """An expression of regions as the tree that Python reads it as.
@@ -31,14 +34,17 @@ def tree_of(expression: str) -> ast.expr:
     UsageError
         If it is none.
     """
+    if not isinstance(expression, str) or len(expression) > LONGEST:
+        raise _no_expression(expression)
     try:
         return ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise _no_expression(expression) from None
 
 
-def _no_expression(text: str) -> UsageError:
-    return UsageError(f"{text!r} is no expression of regions, such as 'hair | face - occluded'.")
+def _no_expression(text: object) -> UsageError:
+    shown = f"{text[:SHOWN]}..." if isinstance(text, str) and len(text) > SHOWN else text
+    return UsageError(f"{shown!r} is no expression of regions, such as 'hair | face - occluded'.")
 
 
 class _Named:
@@ -69,16 +75,19 @@ class _Named:
                 return _OPERATORS[type(op)](self._value(left, expression), self._value(right, expression))
         raise _no_expression(expression)
 
+    def _knows(self, name: str) -> bool:
+        """Whether there is such a region, or class."""
+        raise NotImplementedError
+
     def _named(self, name: str) -> Region:
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Region:
         if name.startswith("_"):  # Python asking for its own protocols
             raise AttributeError(name)
-        try:
-            return self._named(name)
-        except UsageError as error:
-            raise AttributeError(str(error)) from None
+        if not self._knows(name):
+            raise AttributeError(str(unknown_region(name, self.names)))
+        return self._named(name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.names]
@@ -151,8 +160,11 @@ class Masks(_Named):
         painted = self._painted(self._faces)
         return None if painted is None else as_png(painted)
 
+    def _knows(self, name: str) -> bool:
+        return name in self.names or name in self._faces.parse.names
+
     def _named(self, name: str) -> Region:
-        if name not in self.names and name not in self._faces.parse.names:
+        if not self._knows(name):
             raise unknown_region(name, self.names)
         if name == "background":  # of all: what is background around one face may be another face
             return ~self._named("person")
@@ -186,6 +198,9 @@ class FaceMasks(_Named):
         painted, (x1, y1, x2, y2) = self._painted(self._masks.faces), self._named("person").bbox
         return None if painted is None or x1 == x2 else as_png(painted[y1:y2, x1:x2], longest=300)
 
+    def _knows(self, name: str) -> bool:
+        return name in self.names or name in self._masks.faces.parse.names
+
     def _named(self, name: str) -> Region:
         if name not in self._rendered:
             self._rendered[name] = self._render(name)
@@ -197,10 +212,9 @@ class FaceMasks(_Named):
             for field in source.needs:
                 self._masks.require(field)
             return source.render(self._masks.faces[self._row])
-        parse = self._masks.faces.parse
-        if name not in parse.regions and name not in parse.names:
+        if not self._knows(name):
             raise unknown_region(name, self.names)
-        return parse[self._row].region(name)
+        return self._masks.faces.parse[self._row].region(name)
 
 
 @dataclass(frozen=True)
