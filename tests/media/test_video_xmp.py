@@ -98,6 +98,14 @@ def test_a_packet_beyond_the_bound_is_refused() -> None:
     assert "refused" in str(read.reason)
 
 
+def test_a_file_of_boxes_alone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = box(b"uuid", XMP_BOX, MARK.to_xmp())
+    monkeypatch.setattr("mien.media.video_xmp.MAX_BOXES", 40)
+    assert provenance(FTYP + box(b"free") * 38 + mark) == MARK
+    assert not provenance(FTYP + box(b"free") * 39 + mark)
+    assert not provenance(FTYP + box(b"moov", box(b"udta", box(b"free") * 20) * 2) + mark)
+
+
 def test_a_broken_matroska_file(files: dict[str, Path]) -> None:
     with pytest.raises(ImageError, match="broken or cut short"):
         provenance(files[".mkv"].read_bytes()[:40])

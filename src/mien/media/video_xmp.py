@@ -20,6 +20,7 @@ __all__ = ["append_box", "is_video", "read_video_packet"]
 
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 EBML = b"\x1aE\xdf\xa3"
+MAX_BOXES = 100_000  # that are looked at in one file: a day in fragments of two seconds has fewer
 # How MP4 and QuickTime files begin; a picture in the same kind of boxes (HEIF, AVIF) begins with its brand.
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _PICTURES = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -58,23 +59,23 @@ def read_video_packet(file: IO[bytes], name: str) -> bytes | None:
     if file.read(4) == EBML:
         file.seek(start)
         return _tag(file, name)
-    end = file.seek(0, os.SEEK_END)
-    for kind, place, stop in _boxes(file, start, end):
+    end, left = file.seek(0, os.SEEK_END), iter(range(MAX_BOXES))
+    for kind, place, stop in _boxes(file, start, end, left):
         if kind == b"uuid" and _read(file, place, min(stop, place + 16)) == XMP_BOX:
             return _read(file, place + 16, stop)
         if kind == b"moov":
-            for inner, low, high in _boxes(file, place, stop):
+            for inner, low, high in _boxes(file, place, stop, left):
                 if inner == b"udta":
-                    for leaf, first, last in _boxes(file, low, high):
+                    for leaf, first, last in _boxes(file, low, high, left):
                         if leaf == b"XMP_":
                             return _read(file, first, last)
     return None
 
 
-def _boxes(file: IO[bytes], start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, and where the content begins and ends, of each box in a part of a file."""
+def _boxes(file: IO[bytes], start: int, end: int, left: Iterator[int]) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, begin and end of the content of each box in a part of a file; each takes one of what is `left`."""
     place = start
-    while place + 8 <= end:
+    while place + 8 <= end and next(left, None) is not None:
         size, kind = struct.unpack(">I4s", _read(file, place, place + 8))
         head = 8
         if size == 1 and place + 16 <= end:  # of a large one the size stands behind the kind
