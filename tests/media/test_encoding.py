@@ -299,11 +299,11 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError):
-        VideoWriter(tmp_path / "file" / "a.mp4")
+    with pytest.raises(StorageError), VideoWriter(tmp_path / "file" / "a.mp4"):
+        pass
     (tmp_path / "folder.mp4").mkdir()
-    with pytest.raises(StorageError, match=r"folder\.mp4"):  # known before the first frame
-        VideoWriter(tmp_path / "folder.mp4")
+    with pytest.raises(StorageError, match=r"folder\.mp4"), VideoWriter(tmp_path / "folder.mp4"):
+        pytest.fail("it is known before the first frame")
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder.mp4"}
 
 

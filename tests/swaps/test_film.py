@@ -95,6 +95,12 @@ def test_ctrl_c_and_whoever_stops_keep_what_there_is(video: Video, tmp_path: Pat
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.mkv", made.name])
 
 
+@pytest.mark.parametrize("name", ["b.mp4", "new/%d.png"])
+def test_what_nobody_starts_leaves_nothing(video: Video, tmp_path: Path, name: str) -> None:
+    film(darker(video), open_writer(tmp_path / name, like=video, provenance=MARK), source=video)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
 @pytest.mark.parametrize("name", ["b.txt", "b", "b.png", "%d.bmp", "%d.mp4", "%d"])
 def test_names_of_nothing_that_can_be_written(video: Video, tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot write"):
@@ -105,15 +111,15 @@ def test_names_of_nothing_that_can_be_written(video: Video, tmp_path: Path, name
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_closed(video: Video, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(StorageError):
-        open_writer(tmp_path / "closed" / "%d.png", like=video, provenance=MARK)
+    with pytest.raises(StorageError), open_writer(tmp_path / "closed" / "%d.png", like=video, provenance=MARK):
+        pass
 
 
 def test_a_file_in_the_way(video: Video, tmp_path: Path) -> None:
     (tmp_path / "way").write_text("in it")
     for name in ("b.mp4", "%d.png"):
-        with pytest.raises(StorageError):
-            open_writer(tmp_path / "way" / name, like=video, provenance=MARK)
+        with pytest.raises(StorageError), open_writer(tmp_path / "way" / name, like=video, provenance=MARK):
+            pytest.fail("it is known before the first frame")
     (tmp_path / "0.png").mkdir()
     with pytest.raises(StorageError), Pictures(tmp_path / "%d.png", provenance=MARK) as writer:
         writer.write(films.greys(1)[0])

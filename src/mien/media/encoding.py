@@ -135,7 +135,7 @@ class VideoWriter:
     UsageError
         If the suffix is unknown, its kind of file holds no alpha, or a number is out of range.
     StorageError
-        If the file cannot be written.
+        When the block is entered, if the file cannot be written.
 
     Notes
     -----
@@ -177,7 +177,6 @@ class VideoWriter:
         self._container: OutputContainer | None = None
         self._stream: VideoStream
         self._sound: Sound | None = None
-        self._part = begin(self._path)
 
     def write(self, image: Image, time: float | None = None) -> None:
         """Add a picture.
@@ -222,6 +221,7 @@ class VideoWriter:
             raise StorageError(f"cannot write {self._path}: {str(error.strerror).lower()}.") from error
 
     def __enter__(self) -> Self:
+        self._part = begin(self._path)  # not before: a writer that nobody enters leaves nothing
         return self
 
     def __exit__(

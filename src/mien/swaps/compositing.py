@@ -1,4 +1,4 @@
-"""What it takes to put people before another picture: it as large as theirs, and their own colours."""
+"""What it takes to put people before another picture: that picture, as large as theirs."""
 
 from __future__ import annotations
 

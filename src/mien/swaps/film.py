@@ -54,7 +54,7 @@ class Pictures:
     UsageError
         If no such pictures can be written.
     StorageError
-        If there is no way to write there.
+        When the block is entered, if there is no way to write there.
     """
 
     def __init__(self, pattern: Path, *, provenance: Provenance) -> None:
@@ -62,11 +62,6 @@ class Pictures:
             raise UsageError(f"cannot write {pattern.name}: frames are pictures such as %05d.png.")
         self._pattern, self._xmp = pattern, provenance.to_xmp()
         self._count = 0
-        make_folder(pattern.parent)
-        try:
-            self._part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=pattern.parent))
-        except OSError as error:
-            raise StorageError(f"cannot write in {pattern.parent}: {error.strerror}.") from error
 
     def write(self, image: Image, time: float | None = None) -> None:  # noqa: ARG002 - pictures have no time
         """See `FrameWriter.write`."""
@@ -74,6 +69,12 @@ class Pictures:
         self._count += 1
 
     def __enter__(self) -> Self:
+        folder = self._pattern.parent
+        make_folder(folder)
+        try:
+            self._part = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
+        except OSError as error:
+            raise StorageError(f"cannot write in {folder}: {error.strerror}.") from error
         return self
 
     def __exit__(
@@ -97,6 +98,8 @@ def open_writer(
 ) -> FrameWriter:
     """A writer of frames, by the name of what is written: a video, or a pattern of pictures such as ``%05d.png``.
 
+    Nothing is made before its block is entered.
+
     Parameters
     ----------
     out : path
@@ -111,9 +114,7 @@ def open_writer(
     Raises
     ------
     UsageError
-        If nothing can be written by such a name, or it is the name of what is read.
-    StorageError
-        If there is no way to write there.
+        If nothing can be written by such a name.
     """
     if _NUMBER.search(out.name):
         return Pictures(out, provenance=provenance)
@@ -142,6 +143,8 @@ def film(frames: Generator[Frame, None, None], writer: FrameWriter, *, source: V
 
     Raises
     ------
+    StorageError
+        If there is no way to write there, before any frame is read; or the disk is full.
     ImageError
         If the source was cut short: a part of it should not pass for all of it.
     """
