@@ -171,9 +171,10 @@ class Masks(_Named):
         return Region.union([one.region(name) for one in self], self.size)
 
     def require(self, field: str) -> Faces:
-        """The faces with a field, which is computed if it is not there."""
+        """The faces with a field, which is computed, with all that its model gives along, if it is not there."""
         if field not in self._faces.columns:
-            self._faces = self._engine.analyze(self._faces.require_image(), want={field}, faces=self._faces)
+            given = self._engine.choose(field).gives
+            self._faces = self._engine.analyze(self._faces.require_image(), want=given, faces=self._faces)
         return self._faces
 
 
