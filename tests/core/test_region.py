@@ -482,6 +482,6 @@ def test_pictures_of_other_sizes_and_wrong_colours() -> None:
         for call in (lambda x: region.apply(x, (0, 0, 0)), lambda x: region.apply(image, x), region.cutout):
             with pytest.raises(ShapeMismatch, match=r"a picture of shape \(4, 5, 3\) and bytes is needed"):
                 call(other)
-    for color in ((1, 2), (1, 2, 256), (-1, 0, 0), (0.5, 0, 0), "red"):
-        with pytest.raises((UsageError), match=r"a colour is|a picture of shape"):
+    for color in ((1, 2), (1, 2, 256), (-1, 0, 0), (0.5, 0, 0), "red", [[1], [1, 2]]):
+        with pytest.raises(UsageError, match=r"a colour is|a picture of shape|a picture or a colour is an array"):
             region.apply(image, color)

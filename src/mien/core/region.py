@@ -550,10 +550,7 @@ class Region:
         """
         import cv2
 
-        image, (width, height) = checks.picture(image, self._size), self._size
-        if np.ndim(other) == 1:
-            other = np.broadcast_to(np.tile(checks.color(other), (width, 1)), (height, width, 3))
-        other = checks.picture(other, self._size)
+        image, other = checks.picture(image, self._size), checks.picture_or_color(other, self._size)
         if self._inverted:
             return (~self).apply(other, image)
         result = image.copy()

@@ -12,7 +12,19 @@ from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
 from mien.core.patches import FULL, Box, Levels
 
-__all__ = ["box_within", "color", "distance", "levels", "line", "numbers", "pair", "picture", "same_sizes", "threshold"]
+__all__ = [
+    "box_within",
+    "color",
+    "distance",
+    "levels",
+    "line",
+    "numbers",
+    "pair",
+    "picture",
+    "picture_or_color",
+    "same_sizes",
+    "threshold",
+]
 
 MOST_PX: Final = 10_000  # that an edge may be moved or softened by
 
@@ -104,6 +116,14 @@ def picture(image: ArrayLike, size: tuple[int, int]) -> Image:
             f"a picture of shape ({height}, {width}, 3) and bytes is needed, not {array.shape} {array.dtype}."
         )
     return array
+
+
+def picture_or_color(other: ArrayLike, size: tuple[int, int]) -> Image:
+    """A picture of a size, which may be of one colour; that one takes no more than a row."""
+    array, (width, height) = _array(other, "a picture or a colour"), size
+    if array.ndim == 1:
+        array = np.broadcast_to(np.tile(color(array), (width, 1)), (height, width, 3))
+    return picture(array, size)
 
 
 def _array(values: ArrayLike, what: str) -> NDArray[Any]:
