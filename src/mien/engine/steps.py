@@ -40,6 +40,11 @@ class Batch:
     owner: NDArray[np.intp]
     faces: Faces
 
+    @property
+    def sizes(self) -> NDArray[np.float32]:
+        """Width and height of the picture that each face is in, (N, 2)."""
+        return np.array([self.images[place].shape[1::-1] for place in self.owner], np.float32).reshape(-1, 2)
+
 
 class Detector(Protocol):
     """Finds the faces of pictures: what gives the job "detect"."""

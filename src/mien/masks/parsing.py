@@ -114,8 +114,7 @@ class FaceParser:
 
     def describe(self, batch: Batch) -> Mapping[str, Regions]:
         """See `mien.engine.Step`."""
-        sizes = np.array([batch.images[place].shape[1::-1] for place in batch.owner], np.float32).reshape(-1, 2)
-        places, reasons = self._crop.places(batch.faces, self._settings.context, sizes)
+        places, reasons = self._crop.places(batch.faces, self._settings.context, batch.sizes)
         seen = np.flatnonzero(np.isfinite(places).all(axis=1))
         # Without any, a look at none: that tells how many cells there would be.
         chunks = [seen[start : start + AT_ONCE] for start in range(0, max(len(seen), 1), AT_ONCE)]
@@ -125,7 +124,7 @@ class FaceParser:
         for rows, (scores, own) in zip(chunks, parts, strict=True):
             values[rows], grids[rows] = scores, own
         warp = self._crop.warp
-        return {"parse": Regions(values, names=self._names, grids=grids, sizes=sizes, warp=warp, reasons=reasons)}
+        return {"parse": Regions(values, names=self._names, grids=grids, sizes=batch.sizes, warp=warp, reasons=reasons)}
 
     def _parse(self, batch: Batch, rows: NDArray[np.intp], places: Floats) -> tuple[Floats, Floats]:
         """Scores of some faces, (n, K, h, w), and their grids, (n, 6)."""

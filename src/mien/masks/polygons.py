@@ -85,9 +85,8 @@ class MeshParser:
         grids = np.full((len(landmarks), 6), np.nan, np.float32)
         for row in np.flatnonzero(known):
             values[row], grids[row] = self._parse(landmarks.values[row, : self._surface].astype(np.float64))
-        sizes = np.array([batch.images[place].shape[1::-1] for place in batch.owner], np.float32).reshape(-1, 2)
         reasons = landmarks.reasons_for(~known, "the face has no mesh")
-        return {"parse": Regions(values, names=MESH_CLASSES, grids=grids, sizes=sizes, reasons=reasons)}
+        return {"parse": Regions(values, names=MESH_CLASSES, grids=grids, sizes=batch.sizes, reasons=reasons)}
 
     def _parse(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scores (K, h, w) and grid of one mesh (V, 3)."""

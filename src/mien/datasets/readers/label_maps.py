@@ -28,7 +28,7 @@ LARGEST = 64 << 20  # bytes of a map; published ones have a few thousand
 ASKED = 50  # maps that are asked whose left is meant
 # What Pillow's reader of PNG raises on bytes that are none.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error)
-_INDEX_MODES: Final = frozenset({"1", "L", "P", "I", "I;16", "I;16B", "I;16L"})
+_MODES: Final = frozenset({"1", "L", "P", "I", "I;16", "I;16B", "I;16L", "RGB"})
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,7 @@ def _decode(path: Path) -> NDArray[Any]:
         picture.load()
     except _BROKEN as error:
         raise InputError(f"{path} is no label map in PNG, or a broken one.") from error
-    if picture.mode in _INDEX_MODES:
-        return np.asarray(picture)
-    if picture.mode == "RGB":
+    if picture.mode in _MODES:
         return np.asarray(picture)
     raise InputError(f"{path} is of the kind {picture.mode}: a label map is grey, has a palette, or is in colour.")
 
