@@ -191,7 +191,13 @@ def test_tangles_are_looked_at_less_closely_and_then_refused(monkeypatch: pytest
     monkeypatch.setattr("mien.core.region_outlines.MOST", 2 * int(crossings))
     assert 0.8 < Region.from_polygons([tangle], size).iou(close) < 1
     monkeypatch.setattr("mien.core.region_outlines.MOST", int(crossings) // 2)
-    with pytest.raises(ShapeMismatch, match=r"too tangled: their edges cross rows of pixels [\d,]+ times, over"):
+    with pytest.raises(ShapeMismatch, match=r"too tangled: their edges cross rows of pixels [\d,]+ times"):
+        Region.from_polygons([tangle], size)
+    monkeypatch.setattr("mien.core.region_outlines.MOST", 1 << 26)
+    monkeypatch.setattr("mien.core.region_outlines.MOST_IN_A_ROW", 30)
+    assert 0.8 < Region.from_polygons([tangle], size).iou(close) < 1
+    monkeypatch.setattr("mien.core.region_outlines.MOST_IN_A_ROW", 9)
+    with pytest.raises(ShapeMismatch, match=r"one of them \d+ times"):
         Region.from_polygons([tangle], size)
     beyond = np.add(tangle, (0, 1000))  # what is not seen is not counted
     assert not Region.from_polygons([beyond], size)

@@ -162,7 +162,8 @@ class Region:
         Raises
         ------
         ShapeMismatch
-            If a polygon is not made of finite points, or its edges cross rows of pixels more than 67 million times.
+            If a polygon is not made of finite points, or edges cross rows of pixels more than 67 million times, or one
+            row two million times.
         """
         from mien.core.region_outlines import fill_polygons
 

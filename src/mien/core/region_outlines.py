@@ -24,6 +24,7 @@ FARTHEST: Final = 1e6  # pixels that a point may be away
 MOST: Final = (
     1 << 26
 )  # crossings of edges and lines; of what would have more, fewer lines are looked at, at least one a row
+MOST_IN_A_ROW: Final = 1 << 21  # of these in one row of pixels: each takes a hundred bytes
 BLOCK: Final = 1 << 18  # numbers that are worked on at a time
 HALF: Final = FULL / 2
 
@@ -46,13 +47,17 @@ def fill_polygons(polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Regio
     edges = np.concatenate([starts, ends], axis=1) - (left, top, left, top)
     edges = np.where(edges[:, 1:2] <= edges[:, 3:], edges, edges[:, [2, 3, 0, 1]])  # downwards
     edges = edges[np.argsort(edges[:, 1])]
-    crossed = np.diff(edges[:, [1, 3]].clip(0, bottom - top)).sum()  # by how many edges, all rows of pixels together
-    scans = int(min(MOST // max(crossed, 1), SCANS))
+    # How often edges cross rows of pixels: all of them, and the one that is crossed most.
+    spans = edges[:, [1, 3]].clip(0, bottom - top)
+    begin, end = (np.bincount(y.astype(int), minlength=bottom - top + 1) for y in (spans[:, 0], np.ceil(spans[:, 1])))
+    crossed, densest = np.diff(spans).sum(), int(np.cumsum(begin - end).max())
+    scans = int(min(MOST // max(crossed, 1), MOST_IN_A_ROW // max(densest, 1), SCANS))
     if not scans:
         raise ShapeMismatch(
-            f"these polygons are too tangled: their edges cross rows of pixels {crossed:,.0f} times, over {MOST:,}."
+            f"these polygons are too tangled: their edges cross rows of pixels {crossed:,.0f} times, "
+            f"one of them {densest:,} times, over {MOST:,} or {MOST_IN_A_ROW:,}."
         )
-    rows = max(BLOCK // max(right - left, int(scans * crossed / (bottom - top))), 1)
+    rows = max(BLOCK // max(right - left, scans * densest), 1)
     begun, ahead = np.searchsorted(edges[:, 1], np.arange(rows, len(levels) + rows, rows)).tolist(), 0
     here = edges[:0]
     for first, behind in zip(range(0, len(levels), rows), begun, strict=True):
