@@ -63,6 +63,22 @@ def test_strips_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(again - colors).max() <= 2
 
 
+@pytest.mark.parametrize("radius", [0, 1, 3])
+def test_where_nothing_is_mixed_nothing_is_missed(monkeypatch: pytest.MonkeyPatch, radius: int) -> None:
+    random = np.random.default_rng(radius)
+    monkeypatch.setattr("mien.masks.refining.STRIP", 300)
+    for _ in range(20):
+        h, w, height, width = (int(side) for side in random.integers(1, [40, 40, 70, 70]))
+        spots = cv2.dilate((random.random((h, w)) < 0.004).astype(np.float32), np.ones((5, 5))).reshape(h, w)
+        small = np.asarray(cv2.blur(spots, (3, 3)), np.float32).reshape(h, w)
+        image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        found = refine(small, image, radius=radius).to_levels().astype(int)
+        with monkeypatch.context() as patch:
+            patch.setattr("mien.masks.refining._mixed_boxes", lambda *_: [(0, 0, width, height)])  # noqa: B023
+            whole = refine(small, image, radius=radius).to_levels()
+        assert np.abs(found - whole).max() <= 1
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 70), st.integers(1, 70), st.integers(0, 4))
 @settings(max_examples=25, deadline=None)
 def test_any_sizes(h: int, w: int, height: int, width: int, radius: int) -> None:

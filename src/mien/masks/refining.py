@@ -68,19 +68,19 @@ def refine(alpha: Floats, image: Image, *, radius: int = RADIUS, smoothness: flo
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ShapeMismatch(f"a picture is (H, W, 3) bytes, not {image.shape} {image.dtype}.")
     height, width = image.shape[:2]
-    values = np.asarray(alpha, np.float32) * np.float32(255)
+    solid = np.where(alpha < SOLID, 0, np.where(alpha > 1 - SOLID, 1, alpha)).astype(np.float32)
+    values = solid * np.float32(255)
+    levels = np.asarray(cv2.resize(values.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     if radius:
-        solid = np.where(alpha < SOLID, 0, np.where(alpha > 1 - SOLID, 1, alpha)).astype(np.float32)
         values = _coefficients(solid, shrink(image, (alpha.shape[1], alpha.shape[0])), radius, smoothness)
-    levels = np.empty((height, width), np.uint8)
-    for y1, y2 in _strips(width, height):
-        large = _enlarged(values, (width, height), y1, y2)
+    for x1, y1, x2, y2 in _mixed_boxes(solid, 2 * radius + 1, (width, height)):
+        large = _enlarged(values, (width, height), (x1, y1, x2, y2))
         if radius:  # slopes times colours, and the offset times 1
-            colors = cv2.cvtColor(image[y1:y2], cv2.COLOR_RGB2RGBA)
+            colors = cv2.cvtColor(image[y1:y2, x1:x2], cv2.COLOR_RGB2RGBA)
             colors[..., 3] = 1
             terms = cv2.multiply(colors, large, dtype=cv2.CV_32F)
-            large = np.asarray(cv2.transform(terms, np.ones((1, 4))), np.float32).reshape(y2 - y1, width)
-        np.rint(np.clip(large, 0, 255, out=large), out=levels[y1:y2], casting="unsafe")
+            large = np.asarray(cv2.transform(terms, np.ones((1, 4))), np.float32).reshape(y2 - y1, x2 - x1)
+        levels[y1:y2, x1:x2] = np.rint(np.clip(large, 0, 255, out=large), out=large)
     return Region.from_mask(levels)
 
 
@@ -136,7 +136,7 @@ def shrink(image: Image, size: tuple[int, int]) -> Image:
             cv2.resize(whole, (width // factor, height // factor), interpolation=cv2.INTER_AREA), np.uint8
         )
     steps = width / (w * factor), height / (h * factor)
-    return np.asarray(_sampled(image, steps, size, 0), np.uint8)
+    return np.asarray(_sampled(image, steps, size, (0, 0)), np.uint8)
 
 
 def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -146,10 +146,27 @@ def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
         yield y, min(y + rows, height)
 
 
-def _enlarged(values: Floats, size: tuple[int, int], y1: int, y2: int) -> Floats:
-    """Rows `y1` to `y2` of a small array (h, w, ...) that is enlarged to a `size` (width, height)."""
-    steps = values.shape[1] / size[0], values.shape[0] / size[1]
-    return np.asarray(_sampled(values, steps, (size[0], y2 - y1), y1), np.float32)
+def _mixed_boxes(alpha: Floats, reach: int, size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Parts of a picture of a `size` (width, height): beyond them alpha, which is small, is all or nothing.
+
+    So it is there as far as `reach` pixels of the small picture around.
+    """
+    import cv2
+
+    (height, width), square = alpha.shape, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    mixed = np.asarray(cv2.dilate(alpha, square)) != np.asarray(cv2.erode(alpha, square))
+    mixed |= (alpha > 0) & (alpha < 1)
+    for y1, y2 in _strips(*size):
+        rows = mixed[y1 * height // size[1] : -(-y2 * height // size[1])]
+        columns = np.flatnonzero(rows.any(axis=0))
+        if columns.size:
+            yield columns[0] * size[0] // width, y1, -(-(columns[-1] + 1) * size[0] // width), y2
+
+
+def _enlarged(values: Floats, size: tuple[int, int], box: tuple[int, int, int, int]) -> Floats:
+    """A part (x1, y1, x2, y2) of a small array (h, w, ...) that is enlarged to a `size` (width, height)."""
+    (x1, y1, x2, y2), steps = box, (values.shape[1] / size[0], values.shape[0] / size[1])
+    return np.asarray(_sampled(values, steps, (x2 - x1, y2 - y1), (x1, y1)), np.float32)
 
 
 def _at(values: Floats, size: tuple[int, int], x: NDArray[np.intp], y: NDArray[np.intp]) -> Floats:
@@ -168,12 +185,14 @@ def _at(values: Floats, size: tuple[int, int], x: NDArray[np.intp], y: NDArray[n
     return np.asarray(found, np.float32).reshape(-1, values.shape[2])[: len(x)]
 
 
-def _sampled(values: NDArray[Any], steps: tuple[float, float], size: tuple[int, int], row: int) -> object:
-    """An array at other pixels: each is `steps` of the array's apart; linear in between, the border goes on beyond."""
+def _sampled(
+    values: NDArray[Any], steps: tuple[float, float], size: tuple[int, int], origin: tuple[int, int]
+) -> object:
+    """An array at other pixels, from `origin` on, `steps` of its own apart; linear in between, its border goes on."""
     import cv2
 
-    (x, y), top = steps, (row + 0.5) * steps[1] - 0.5
-    matrix = np.array([[x, 0, (x - 1) / 2], [0, y, top]])
+    left, top = ((first + 0.5) * step - 0.5 for first, step in zip(origin, steps, strict=True))
+    matrix = np.array([[steps[0], 0, left], [0, steps[1], top]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
