@@ -156,3 +156,19 @@ def test_no_hole_at_the_pole_and_cells_smaller_than_pixels(cells: int, half: int
     distance = to_polar(np.stack([x, y], axis=-1), frame)[..., 0]
     assert (region.to_levels()[distance < 0.35] == 255).all()
     assert (region.to_levels()[distance > 0.65] == 0).all()
+
+
+def test_all_directions_meet_in_the_middle() -> None:
+    (frame,) = polar_frames([[10, 10, 31, 31]], last=7 / 8)
+    values = np.zeros((8, 8), np.float32)
+    values[:, 0] = np.arange(8)
+    assert TanhPolar().sample(values, frame, (20, 20, 21, 21), 0.0) == pytest.approx(3.5)
+
+
+def test_the_samples_of_a_pixel_lie_around_it() -> None:
+    picture = np.zeros((800, 800, 3), np.uint8)
+    picture[400:] = 255
+    (frame,) = polar_frames([[0, 0, 800, 800]])
+    crop = polar_crop(picture, frame, 16)[..., 0]
+    assert crop[[0, 8], 4] == pytest.approx([128, 128], abs=10)  # to the right and to the left: half in the dark
+    assert crop[[4, 12], 4].tolist() == [255, 0]
