@@ -169,7 +169,7 @@ def test_bad_input() -> None:
             good.to_mask(threshold)
     for change in (Region.feather, Region.dilate, Region.erode, Region.smooth, Region.outline):
         for px in (-1, np.inf, np.nan, 20_001):
-            with pytest.raises(UsageError, match="a distance is between 0 and 10,000 pixels"):
+            with pytest.raises(UsageError, match="a distance is between 0 and 2,000 pixels"):
                 change(good, px)
 
 

@@ -26,7 +26,7 @@ __all__ = [
     "threshold",
 ]
 
-MOST_PX: Final = 10_000  # that an edge may be moved or softened by
+MOST_PX: Final = 2_000  # that an edge may be moved or softened by: the work grows with its square
 
 
 def levels(mask: ArrayLike) -> Levels:
