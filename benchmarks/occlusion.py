@@ -37,9 +37,9 @@ Floats = NDArray[np.float32]
 
 def alone(bundle: Bundle, witness: str) -> Occlusion:
     """Occlusion that was fitted to one witness and hears no other."""
-    params = tomllib.loads(Path(__file__).with_name("occlusion_alone.toml").read_text())[witness]
-    files = {"geometry": bundle.path("geometry")}
-    return Occlusion(Bundle(replace(bundle.card, params=params), files, bundle.options))
+    own = tomllib.loads(Path(__file__).with_name("occlusion_alone.toml").read_text())[witness]
+    card = replace(bundle.card, params={**bundle.card.params, **own})
+    return Occlusion(Bundle(card, {"geometry": bundle.path("geometry")}, bundle.options))
 
 
 class Rule(Occlusion):
