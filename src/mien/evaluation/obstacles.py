@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
 from mien.core.layouts import indices_of
+from mien.evaluation.masked import COLORLESS, GRAY
 from mien.evaluation.stage import Stage, box, capsule
 
 __all__ = ["HARMLESS", "OBSTACLES", "draw_obstacle"]
@@ -28,8 +29,6 @@ Floats: TypeAlias = NDArray[np.float32]
 Layers: TypeAlias = tuple[Floats, Floats]  # colour (h, w, 3), cover (h, w)
 
 WIDE = 16.0  # cm between the outer edges of a face, whatever face it is
-COLORLESS = 4.0  # mean difference of the colours of a pixel below which a picture is black and white
-GRAY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 FINEST = 320  # pixels that a face is drawn high at least, and then shrunk
 TARGETS = ("lips_outer", "right_eye", "left_eye", "right_cheek", "left_cheek", "chin", "nose_tip", "forehead")
 
