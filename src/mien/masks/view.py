@@ -32,7 +32,7 @@ def tree_of(expression: str) -> ast.expr:
     Raises
     ------
     UsageError
-        If it is none.
+        If it is none, or has more than 500 characters.
     """
     if not isinstance(expression, str) or len(expression) > LONGEST:
         raise _no_expression(expression)
