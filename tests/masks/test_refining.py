@@ -90,6 +90,16 @@ def test_any_sizes(h: int, w: int, height: int, width: int, radius: int) -> None
     assert shrink(image, (w, h)).shape == (h, w, 3)
 
 
+@pytest.mark.parametrize("shape", [(2, 40000), (40000, 2)])
+def test_pictures_that_are_all_length(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    small = np.full((32, 32), 0.5, np.float32)
+    for radius in (0, 3):
+        alpha = refine(small, image, radius=radius)
+        assert np.abs(alpha.to_array() - 0.5).max() < 0.01
+    assert foreground(image, alpha).shape == image.shape
+
+
 def test_shrinking_keeps_places() -> None:
     ramp = np.repeat(np.linspace(0, 255, 1000)[None], 400, axis=0)
     image = np.repeat(np.rint(ramp).astype(np.uint8)[..., None], 3, axis=2)

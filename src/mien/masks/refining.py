@@ -32,6 +32,7 @@ RADIUS = 3  # pixels of the small picture around each that share its coefficient
 SMOOTHNESS = 1e-4  # variance of colours, in parts of white, below which nothing is taken for an edge
 SOLID = 1 / 255  # an alpha nearer than this to 0 or 1 is taken for that
 STRIP = 1 << 18  # pixels computed at once: so large pictures take little more memory than small ones
+WIDEST = 1 << 14  # pixels of a side at once: OpenCV samples no picture that is twice as long
 COLOR_SIDE = 512  # colours are spread on a picture of as many pixels as a square of this side
 REACHES = (0.09, 0.03, 0.01)  # how far colours are gathered from, coarse to fine, in parts of that side
 
@@ -130,12 +131,11 @@ def shrink(image: Image, size: tuple[int, int]) -> Image:
 
     (height, width), (w, h) = image.shape[:2], size
     factor = max(min(width // w, height // h), 1)
-    if factor > 1:
-        whole = image[: height // factor * factor, : width // factor * factor]
-        image = np.asarray(
-            cv2.resize(whole, (width // factor, height // factor), interpolation=cv2.INTER_AREA), np.uint8
-        )
-    steps = width / (w * factor), height / (h * factor)
+    across, down = (max(factor, -(-side // WIDEST)) for side in (width, height))
+    if across > 1 or down > 1:
+        whole = image[: height // down * down, : width // across * across]
+        image = np.asarray(cv2.resize(whole, (width // across, height // down), interpolation=cv2.INTER_AREA), np.uint8)
+    steps = width / (w * across), height / (h * down)
     return np.asarray(_sampled(image, steps, size, (0, 0)), np.uint8)
 
 
@@ -160,7 +160,9 @@ def _mixed_boxes(alpha: Floats, reach: int, size: tuple[int, int]) -> Iterator[t
         rows = mixed[y1 * height // size[1] : -(-y2 * height // size[1])]
         columns = np.flatnonzero(rows.any(axis=0))
         if columns.size:
-            yield columns[0] * size[0] // width, y1, -(-(columns[-1] + 1) * size[0] // width), y2
+            first, end = int(columns[0]) * size[0] // width, -(-(int(columns[-1]) + 1) * size[0] // width)
+            for x in range(first, end, WIDEST):
+                yield x, y1, min(x + WIDEST, end), y2
 
 
 def _enlarged(values: Floats, size: tuple[int, int], box: tuple[int, int, int, int]) -> Floats:
@@ -229,7 +231,7 @@ def _colors(image: Image, levels: NDArray[np.uint8]) -> tuple[Floats, Floats]:
 
     height, width = levels.shape
     scale = min(COLOR_SIDE / math.sqrt(width * height), 1)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    size = min(max(round(width * scale), 1), WIDEST), min(max(round(height * scale), 1), WIDEST)
     small = shrink(image, size).astype(np.float32)
     share = np.asarray(
         cv2.merge([shrink(levels, size).astype(np.float32) / np.float32(255)] * 3)

@@ -75,7 +75,7 @@ def background(
     -------
     Edit
         Its ``layers["alpha"]`` (H, W) uint8 says how much of each pixel is people: where it is 255, the picture is
-        the target's to the bit. Of a video, the picture and its alpha are the first frame's.
+        the target's to the bit. Of a video, the picture is the first frame, and there are no layers.
 
     Raises
     ------
