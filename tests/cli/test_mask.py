@@ -179,7 +179,7 @@ def test_a_pipe_gets_records(run: Run, photo: Path, tmp_path: Path) -> None:
 
 def test_a_terminal_gets_a_table_of_areas(run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "200")
     result = run("mask", photo)
     assert "2 faces" in result.out
     rows = [line.split() for line in result.out.splitlines()]
