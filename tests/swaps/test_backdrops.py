@@ -59,7 +59,7 @@ def test_where_only_people_are_the_picture_stays() -> None:
     np.testing.assert_array_equal(behind, image)
 
 
-@pytest.mark.parametrize("radius", [0, -1, 2001, float("nan"), float("inf")])
+@pytest.mark.parametrize("radius", [0, -1, 2001, float("nan"), float("inf"), "12", True])
 def test_what_is_no_blur(radius: float) -> None:
     with pytest.raises(UsageError, match="a blur is above 0"):
         Blur(radius)
@@ -94,7 +94,7 @@ def test_colours(color: str, rgb: tuple[int, int, int]) -> None:
     assert Color(parse_color(color)).behind(frame, frame[..., 0])[1, 2].tolist() == list(rgb)
 
 
-@pytest.mark.parametrize("color", ["whitish", "", "#12", "#11223344", (1, 2), (1, 2, 256), (0.5, 0, 0), (-1, 0, 0)])
+@pytest.mark.parametrize("color", ["whitish", "", "#12", "#11223344", (1, 2), (1, 2, 256), (0.5, 0, 0), (-1, 0, 0), 5])
 def test_what_is_no_colour(color: str) -> None:
     with pytest.raises(UsageError, match=r"a colour is|shine through"):
         parse_color(color)

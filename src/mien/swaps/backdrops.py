@@ -90,8 +90,9 @@ class Blur:
     foreign: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.radius <= LARGEST_BLUR:
-            raise UsageError(f"a blur is above 0 and at most {LARGEST_BLUR:.0f} pixels, not {self.radius}.")
+        number = isinstance(self.radius, int | float | np.number) and not isinstance(self.radius, bool)
+        if not number or not 0 < self.radius <= LARGEST_BLUR:
+            raise UsageError(f"a blur is above 0 and at most {LARGEST_BLUR:.0f} pixels, not {self.radius!r}.")
 
     def at(self, time: float) -> Self:  # noqa: ARG002 - it stands still
         """See `Backdrop.at`."""
@@ -270,7 +271,7 @@ def parse_color(color: str | Sequence[int]) -> tuple[int, int, int]:
             raise UsageError(f"{color!r} lets something shine through: for that, cut out with transparent.")
         values = values[:3]
     else:
-        values = tuple(color)
+        values = tuple(color) if isinstance(color, Sequence | np.ndarray) else ()
     if len(values) != 3 or not all(isinstance(v, int | np.integer) and 0 <= v <= 255 for v in values):
         raise UsageError(complaint)
     red, green, blue = (int(value) for value in values)
