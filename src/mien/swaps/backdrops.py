@@ -271,8 +271,8 @@ def parse_color(color: str | Sequence[int]) -> tuple[int, int, int]:
             raise UsageError(f"{color!r} lets something shine through: for that, cut out with transparent.")
         values = values[:3]
     else:
-        values = tuple(color) if isinstance(color, Sequence | np.ndarray) else ()
-    if len(values) != 3 or not all(isinstance(v, int | np.integer) and 0 <= v <= 255 for v in values):
+        values = np.ravel(color).tolist()
+    if len(values) != 3 or not all(isinstance(v, int) and 0 <= v <= 255 for v in values):
         raise UsageError(complaint)
     red, green, blue = (int(value) for value in values)
     return red, green, blue
