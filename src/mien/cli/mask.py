@@ -233,8 +233,8 @@ class Run:
             cut = None if item.faces is None else self.wanted.of(item.faces, self.engine)
             files = save(item, cut)
         except (InputError, MemoryError) as error:
-            told = InputError(f"{item.source}: {error}") if isinstance(error, InputError) else error
-            item, cut = replace(item, faces=None, failure=replace(Failure.of(told), kind=type(error).__name__)), None
+            why = Failure.of(error)
+            item, cut = replace(item, faces=None, failure=Failure(why.kind, f"{item.source}: {why.message}")), None
         if cut is None:
             self.failures += 1
             print(f"mien: {item.failure.message if item.failure else item.source}", file=sys.stderr)
