@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import IO
 
 from mien.core.errors import ImageError, StorageError
-from mien.media.xmp import MAX_PACKET
 
-__all__ = ["append_box", "is_video", "read_video_packet"]
+__all__ = ["MAX_PACKET", "append_box", "is_video", "read_video_packet"]
 
+# Bytes of an XMP packet in any file: ours has 700, and JPEG holds no more than 65,502 in one segment.
+MAX_PACKET = 1 << 20
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 EBML = b"\x1aE\xdf\xa3"
 MAX_BOXES = 100_000  # that are looked at in one file: a day in fragments of two seconds has fewer

@@ -22,12 +22,12 @@ from xml.etree import ElementTree as ET
 from PIL import Image, UnidentifiedImageError
 
 from mien.core.errors import ImageError, SourceError, UsageError
+from mien.media.video_xmp import MAX_PACKET, is_video, read_video_packet
 
 __all__ = ["MAX_PACKET", "RDF", "embed_packet", "parse_packet", "read_extended", "read_packet", "write_packet"]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
-MAX_PACKET = 1 << 20  # bytes; ours has 700, and JPEG holds no more than 65,502 in one segment
 MAX_SEGMENT = 65502  # of XMP in a JPEG's one segment
 
 JPEG_MARK = b"http://ns.adobe.com/xap/1.0/\x00"
@@ -234,8 +234,6 @@ def _decode(packet: bytes) -> str | None:
 
 def _packet(file: IO[bytes], name: str) -> bytes | None:
     """The XMP packet of a picture or of a video."""
-    from mien.media.video_xmp import is_video, read_video_packet
-
     start = file.tell()
     video = is_video(file.read(12))
     file.seek(start)
