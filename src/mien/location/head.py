@@ -66,7 +66,7 @@ class PinholeHead:
     def describe(self, batch: Batch) -> Mapping[str, Column]:
         """See `mien.engine.Step`."""
         landmarks = batch.faces.landmarks
-        sizes = np.array([batch.images[owner].shape[1::-1] for owner in batch.owner], np.float64).reshape(-1, 2)
+        sizes = batch.sizes.astype(np.float64)
         focal = np.full(len(sizes), self._focal) if self._focal else assumed_focal(sizes, self._view)
         values = place(landmarks.values, sizes, focal, self._canonical, depth=self._depth)
         lost = np.isnan(values[:, 0])

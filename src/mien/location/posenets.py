@@ -83,8 +83,7 @@ class PoseNet:
         outputs = dict(zip(self._session.outputs, self._session.run(self._crops(batch, maps)), strict=True))
         found = self._rotations([outputs[name] for name in self._settings.outputs])
         values = from_all_around(_about("Z", turns) @ found)
-        sizes = np.array([batch.images[owner].shape[1::-1] for owner in batch.owner]).reshape(-1, 2)
-        unseen = (np.minimum(boxes[:, 2:], sizes) <= np.maximum(boxes[:, :2], 0)).any(axis=1)
+        unseen = np.any(np.minimum(boxes[:, 2:], batch.sizes) <= np.maximum(boxes[:, :2], 0), axis=1)
         values[unseen] = np.nan
         reasons = tuple("nothing in the box is in the picture" if no else None for no in unseen)
         return {"pose": Angles(values, reasons=reasons)}

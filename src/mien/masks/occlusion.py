@@ -129,10 +129,9 @@ class Occlusion:
             scores[row] = np.stack([-told.odds, told.odds]) / 2
             grids[row], hidden[row] = told.grid.ravel(), told.hidden
             visible[row], covered[row] = told.visible, told.covered
-        sizes = np.array([batch.images[place].shape[1::-1] for place in batch.owner], np.float32).reshape(-1, 2)
         why = tuple(reasons)
         return {
-            "occlusion": Regions(scores, names=CLASSES, grids=grids, sizes=sizes, reasons=why),
+            "occlusion": Regions(scores, names=CLASSES, grids=grids, sizes=batch.sizes, reasons=why),
             "hidden": Levels(hidden, layout=LAYOUT, reasons=why),
             "visible": Scores(visible, names=VISIBLE, reasons=why),
             "covered": Scores(covered, names=FLAGS, reasons=why),
