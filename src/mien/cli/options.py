@@ -130,14 +130,15 @@ def _signature(function: Callable[..., object]) -> inspect.Signature:
 def parse_want(text: str, engine: Engine, *, temporal: bool = False) -> frozenset[str]:
     """Field names of a comma-separated list.
 
-    "all" is every field that the engine's licenses permit, and every event where frames are looked at together.
+    "all" is every field that a model of the catalogue gives and the engine's licenses permit, and every event where
+    frames are looked at together.
     """
     names = {name.strip() for name in text.split(",") if name.strip()}
     if names == {"all"}:
         known = [field.name for field in all_fields().values() if not field.always and not field.temporal]
         if temporal:
             known += [*(field.name for field in all_fields().values() if field.temporal), *all_events()]
-        names = {name for name in known if _permitted(name, engine)}
+        names = {name for name in known if engine.catalogue.giving(name) and _permitted(name, engine)}
     return check_want(names, temporal=temporal)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Directions,
         Distribution,
         Flag,
+        Labels,
         Levels,
         Placement,
         Regions,
@@ -65,12 +66,28 @@ class _Fields:
         track: Tracks
         perclos: Scalar
         blendshapes: Scores
+        shape: Points
         parse: Regions
         occlusion: Regions
         hidden: Levels
         visible: Scores
         covered: Scores
+        expression: Labels
+        action_units: Scores
+        activation: Scores
         age: Distribution
+        gender: Labels
+        glasses: Flag
+        mouth: Scores
+        talking: Flag
+        headwear: Flag
+        hair: Labels
+        quality: Scalar
+        quality_parts: Scores
+        portrait: Scores
+        live: Flag
+        live_cues: Scores
+        forgery: Scores
         embedding: Vectors
         recognizability: Flag
 

@@ -74,7 +74,8 @@ class TemporalStep(Protocol):
     """Follows the faces of one clip through its frames; what it found is reported when the clip ends.
 
     Faces come with the column ``track`` (their person's id; the one of a face that was not seen in this frame says so)
-    and with the fields that the card needs, frame after frame in the order of time.
+    with the fields that the card needs and with the frame's picture (``faces.image``, not to be kept), frame after
+    frame in the order of time.
     """
 
     def update(self, time: float, faces: Faces) -> Faces:

@@ -204,10 +204,8 @@ class Tracking(Iterator[Item]):
         return faces.with_columns({"embedding": Vectors(values, space=seen.space)})
 
     def _item(self, frame: Frame, faces: Faces) -> Item:
-        faces = self._stages.describe(frame.image, faces.only(frozenset({"track"})))
+        faces = self._stages.describe(frame.image, faces.only(frozenset({"track"}))).with_image(frame.image)
         for step in self._stages.steps:
             faces = step.update(frame.time, faces)
-        faces = faces.only(self._stages.keep).with_image(frame.image)
-        if not self._keep_images:
-            faces = faces.with_image(None)
+        faces = faces.only(self._stages.keep).with_image(frame.image if self._keep_images else None)
         return Item(self.video.source, faces, time=frame.time, frame=frame.index)
