@@ -22,11 +22,11 @@ __all__ = ["read_keras"]
 _FILE_LIMIT = 2 << 30  # bytes
 _ENTRIES = 20_000
 _DEEPEST = 8
-_ROOT = "model_weights"
+_ROOT, _LAYERS = "model_weights", "layer_names"
 
 
 def read_keras(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the weights of a file that Keras 2 wrote with ``model.save``.
+    """Read the weights of a file that Keras 2 wrote with ``model.save`` or ``model.save_weights``.
 
     Parameters
     ----------
@@ -70,7 +70,10 @@ class _Walk:
         self._entries = 0
 
     def arrays(self, file: Any) -> dict[str, NDArray[Any]]:
-        found = self._group(file, _ROOT, 0) if _ROOT in file else {}
+        if _ROOT in file:
+            found = self._group(file, _ROOT, 0)
+        else:  # `save_weights` writes the layers themselves, and a list of them
+            found = self._children(file, 0) if _LAYERS in file.attrs else {}
         if not found:
             raise ValueError("no weights")
         return found
@@ -85,9 +88,12 @@ class _Walk:
             raise UnsafeFile("it has too many entries, or in too many groups.")
         if isinstance(entry, h5py.Dataset):
             return {_short(entry.name): self._array(entry)}
+        return self._children(entry, depth)
+
+    def _children(self, group: Any, depth: int) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any]] = {}
-        for child in entry:
-            for weight, values in self._group(entry, child, depth + 1).items():
+        for child in group:
+            for weight, values in self._group(group, child, depth + 1).items():
                 if weight in found:
                     raise ValueError("two weights of one name")
                 found[weight] = values

@@ -73,6 +73,7 @@ class Drawing:
         kernel: int | tuple[int, int] = 1,
         stride: int = 1,
         groups: int = 1,
+        dilation: int = 1,
         norm: str = "",
         bias: bool = False,
         padded: bool = True,
@@ -83,6 +84,8 @@ class Drawing:
         ----------
         kernel
             Height and width of a filter.
+        dilation
+            Steps between the pixels that a filter sees; with 1 they lie side by side.
         norm
             Name of the batch normalization that follows it. It is folded in: filters and bias are scaled, in double
             precision.
@@ -99,8 +102,8 @@ class Drawing:
             factor, offset = self._norm(norm, out)
             weight = (weight * factor[:, None, None, None]).astype(np.float32)
             shift = (shift * factor + offset).astype(np.float32)
-        pad = [height // 2, width // 2] if padded else [0, 0]
-        window = {"strides": [stride] * 2, "pads_begin": pad, "pads_end": pad, "dilations": [1, 1]}
+        pad = [height // 2 * dilation, width // 2 * dilation] if padded else [0, 0]
+        window = {"strides": [stride] * 2, "pads_begin": pad, "pads_end": pad, "dilations": [dilation] * 2}
         if groups == 1:
             result = self._ops.convolution(x, self._ops.constant(weight), **window)
         else:
@@ -130,6 +133,10 @@ class Drawing:
         """Negative values become zero, or are multiplied by `leak`."""
         return self._ops.prelu(x, self._ops.constant(np.array([leak], np.float32))) if leak else self._ops.relu(x)
 
+    def prelu(self, x: Node, name: str) -> Node:
+        """Negative values are multiplied by a number of their channel's own (He et al., 2015)."""
+        return self._ops.prelu(x, self._ops.constant(self.take(f"{name}.weight", channels(x))))
+
     def sigmoid(self, x: Node) -> Node:
         """Values between 0 and 1."""
         return self._ops.sigmoid(x)
@@ -150,12 +157,12 @@ class Drawing:
         """Put side by side, along the channels."""
         return self._ops.concat(list(parts), axis)
 
-    def max_pool(self, x: Node, *, padded: bool = True) -> Node:
-        """The largest of 3 x 3 pixels, at every second pixel."""
+    def max_pool(self, x: Node, *, padded: bool = True, size: int = 3, stride: int = 2) -> Node:
+        """The largest of 3 x 3 pixels (or `size`), at every second pixel (or `stride`)."""
         from openvino import opset1  # the later ones give the places too
 
-        pad = [int(padded)] * 2
-        return opset1.max_pool(x, strides=[2, 2], pads_begin=pad, pads_end=pad, kernel_shape=[3, 3])
+        pad = [size // 2 * padded] * 2
+        return opset1.max_pool(x, strides=[stride] * 2, pads_begin=pad, pads_end=pad, kernel_shape=[size] * 2)
 
     def halve(self, x: Node) -> Node:
         """The mean of 2 x 2 pixels; a last odd row or column is left out."""
