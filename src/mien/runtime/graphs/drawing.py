@@ -137,6 +137,10 @@ class Drawing:
         """Negative values are multiplied by a number of their channel's own (He et al., 2015)."""
         return self._ops.prelu(x, self._ops.constant(self.take(f"{name}.weight", channels(x))))
 
+    def clamp(self, x: Node, low: float, high: float) -> Node:
+        """Values below `low` become `low`, those above `high` become `high`."""
+        return self._ops.clamp(x, low, high)
+
     def sigmoid(self, x: Node) -> Node:
         """Values between 0 and 1."""
         return self._ops.sigmoid(x)
