@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.alignment import usable_alignment
 from mien.core.columns import Distribution
 from mien.core.errors import CardError
-from mien.core.geometry import TEMPLATES, similarity
-from mien.core.warping import warp_batch
 from mien.engine import Batch
+from mien.features.shown.dlib_nets import DlibNet
 from mien.runtime.bundle import Bundle
 
 __all__ = ["AgeDlib"]
@@ -47,18 +44,14 @@ class AgeDlib:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._session = bundle.session("model")
+        self._net = DlibNet(bundle, "age")
         try:
-            manifest = json.loads(bundle.path("manifest").read_text(encoding="utf-8"))
-            self._support = tuple(float(age) for age in manifest["models"]["age"]["age_weights"])
-            self._size = int(manifest["models"]["age"]["input"]["shape"][-1])
-            padding = float(manifest["preprocessing"]["face_chip_padding"])
+            self._support = tuple(float(age) for age in self._net.entry["age_weights"])
             at_birth, a_year = bundle.card.params["spread"]
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CardError(
                 f"the card and manifest of {bundle.card.id} do not describe its ages: {error!r}."
             ) from error
-        self._template = TEMPLATES["dlib"].points_at(self._size, padding)
         self._spread = _spread(np.asarray(self._support), at_birth, a_year)
 
     def describe(self, batch: Batch) -> Mapping[str, Distribution]:
@@ -69,15 +62,10 @@ class AgeDlib:
         batch : Batch
             Faces with ``alignment``.
         """
-        points = usable_alignment(batch.faces.alignment)
-        seen = ~points.abstained
-        maps = similarity(points.values[seen], self._template)
-        crops = warp_batch(batch.images, batch.owner[seen], maps, self._size)
-        both = np.concatenate([crops, crops[:, :, ::-1]])
-        straight, mirrored = np.split(self._session.run(both)[0], 2)
-        probabilities = np.full((len(points), len(self._support)), np.nan, np.float32)
-        probabilities[seen] = (straight + mirrored) / 2 @ self._spread
-        return {"age": Distribution(probabilities, support=self._support, reasons=points.reasons)}
+        judged, seen, reasons = self._net.judge(batch)
+        probabilities = np.full((len(seen), len(self._support)), np.nan, np.float32)
+        probabilities[seen] = judged.mean(axis=0) @ self._spread
+        return {"age": Distribution(probabilities, support=self._support, reasons=reasons)}
 
 
 def _spread(years: NDArray[np.float64], at_birth: float, a_year: float) -> NDArray[np.float32]:
