@@ -248,6 +248,12 @@ def test_what_a_person_should_look_at() -> None:
     record = check(photo, assets.GROUP)
     assert any("pixels high" in text for text in record.warnings)
     assert any("people in the selfie" in text for text in record.warnings)
+    assert not record.evidence, "nothing is examined that was not asked for"
+    live = {"live": examine_field("live", at_least=0.5)}
+    assert not check(photo, assets.GROUP, extra=live).evidence["live"].passed, "that selfie is a print on a table"
+    near = check(photo, assets.PEOPLE[6], extra=live).evidence["live"]
+    assert near.passed is None
+    assert near.reason.startswith("live is not known: the face fills the picture")
 
 
 # --- the selfie's clip ------------------------------------------------------------------------------------------------

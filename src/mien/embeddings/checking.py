@@ -4,8 +4,8 @@ Systems of this kind (Shi & Jain, *DocFace: Matching ID document photos to selfi
 pair; here the engine's embedder compares them at a calibrated rate, and the record says what it saw. The document may
 lie as it likes: the portrait is looked for at every turn.
 
-Further examinations plug in as `Examiner`: anything that takes `Exhibits` and gives `Evidence`. Fields that say
-whether a face is real are looked at by themselves as soon as a model gives them (`FIELDS`).
+Further examinations plug in as `Examiner`: anything that takes `Exhibits` and gives `Evidence`. None is made unasked,
+whether a person is before the camera (the field ``live``) neither: of ordinary pictures it refuses too many.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -34,14 +33,11 @@ from mien.embeddings.selfies import Selfie, selfie_of_clip
 from mien.engine import Engine, default_engine
 from mien.media.video import VIDEO_SUFFIXES, Video
 
-__all__ = ["FIELDS", "Examiner", "Exhibits", "check", "examine_field"]
+__all__ = ["Examiner", "Exhibits", "check", "examine_field"]
 
 SMALL_PORTRAIT = 64  # pixels; below it the calibrations' stratum of small faces may hold
 PRESENCE = 0.5  # below it the mesh network says that there is no face
 GHOST_FAR = 1e-2  # at this rate a ghost image is called the portrait's person: it is a poor print
-
-#: Fields that are examined of the selfie where a model gives them: the least probability that passes.
-FIELDS: Final[Mapping[str, float]] = MappingProxyType({"live": 0.5, "genuine": 0.5})
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,8 @@ def examine_field(name: str, *, at_least: float) -> Examiner:
         if values.shape[1:] != (1,):
             raise UsageError(f"{name} is no field of one number per face: write an examiner of your own.")
         if np.isnan(values).all():
-            return Evidence(passed=None, reason=f"{name} is not known of this face.", model=model)
+            why = next((reason for faces in found for reason in getattr(faces, name).reasons if reason), "")
+            return Evidence(passed=None, reason=f"{name} is not known{why and ': '}{why}.", model=model)
         value = float(np.nanmean(values))
         relation = "reaches" if value >= at_least else "is below"
         reason = f"{name} {value:.2f} {relation} {at_least:.2f}."
@@ -161,7 +158,7 @@ def check(
     evidence = {}
     if len(portrait) and len(person.faces):
         exhibits = Exhibits(portrait[0], person.best, clip, engine)
-        evidence = {name: examine(exhibits) for name, examine in _examiners(engine, extra, warnings).items()}
+        evidence = {name: examine(exhibits) for name, examine in (extra or {}).items()}
     ghosts = tuple(_ghost(portrait, face, ages, engine) for face in others)
     shown = _shown(document, portrait, len(portrait) + len(others), keep_crops)
     taken = replace(_shown(selfie, person.faces, person.people, keep_crops), frames=person.frames)
@@ -303,20 +300,6 @@ def _version() -> str:
 
 
 # --- the verdict ------------------------------------------------------------------------------------------------------
-
-
-def _examiners(engine: Engine, extra: Mapping[str, Examiner] | None, warnings: list[str]) -> dict[str, Examiner]:
-    """Those of the fields that a model gives, and the caller's own."""
-    known: dict[str, Examiner] = {}
-    for name, least in FIELDS.items():
-        if name not in all_fields() or not engine.catalogue.giving(name):
-            continue
-        try:
-            engine.preload(name)
-            known[name] = examine_field(name, at_least=least)
-        except (LicenseRefused, WeightsUnavailable) as error:
-            warnings.append(f"{name} was not examined: {error}")
-    return {**known, **(extra or {})}
 
 
 def _judge(match: Verification, evidence: Mapping[str, Evidence], ghosts: Sequence[Ghost] = ()) -> tuple[Verdict, str]:
