@@ -8,6 +8,7 @@ from mien.cli.evaluate.blink import blink, eyes
 from mien.cli.evaluate.clustering import clustering
 from mien.cli.evaluate.detection import detection
 from mien.cli.evaluate.explain import explain
+from mien.cli.evaluate.fairness import fairness, probe
 from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.identification import identification, membership
 from mien.cli.evaluate.landmarks import landmarks
@@ -27,6 +28,7 @@ app.command()(eyes)
 app.command()(clustering)
 app.command()(detection)
 app.command()(explain)
+app.command()(fairness)
 app.command()(gaze)
 app.command()(identification)
 app.command()(landmarks)
@@ -34,6 +36,7 @@ app.command()(matting)
 app.command()(membership)
 app.command()(parsing)
 app.command()(pose)
+app.command()(probe)
 app.command()(rapid)
 app.command()(tracking)
 app.command()(verification)

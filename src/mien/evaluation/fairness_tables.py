@@ -1,0 +1,83 @@
+"""The reports of fairness and of probes, to be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mien.evaluation.fairness import FairnessReport
+from mien.evaluation.report import Report, Table, number, span
+
+if TYPE_CHECKING:
+    from mien.evaluation.probes import ProbeReport
+
+__all__ = ["fairness_report", "probe_report"]
+
+
+def fairness_report(found: FairnessReport, *, source: str, model: str) -> Report:
+    """Tables of the groups and of the gaps."""
+    rows = tuple(
+        (
+            row.name,
+            str(row.subjects),
+            str(row.pictures),
+            f"{number(row.error, 3)} ({span(row.error_interval, 3)})",
+            f"{number(row.abstained, 3)} ({span(row.abstained_interval, 3)})",
+            f"{number(row.missed, 3)} ({span(row.missed_interval, 3)})",
+        )
+        for row in found.rows
+    )
+    groups = Table(
+        f"{found.field} by {', '.join(found.by)}: error in {found.unit}",
+        ("group", "subjects", "pictures", "error", "abstained", "no face found"),
+        rows,
+        (f"{found.ungrouped} pictures without group or truth are left out.",) if found.ungrouped else (),
+    )
+    gaps = Table(
+        "Gaps",
+        ("rate", "most", "least", "gap", "95 % interval", "by chance", ""),
+        tuple(
+            (
+                what,
+                gap.most,
+                gap.least,
+                number(gap.size, 3),
+                span(gap.interval, 3),
+                number(gap.chance, 3),
+                "beyond chance" if gap.beyond_chance else "",
+            )
+            for what, gap in found.gaps.items()
+        ),
+        ("by chance: what 19 of 20 random deals of these subjects to groups stay below.", *found.notes),
+    )
+    return Report.of("Fairness", source=source, model=model, results=found.to_dict(), tables=(groups, gaps))
+
+
+def probe_report(found: ProbeReport, *, model: str) -> Report:
+    """One table a factor."""
+    tables = [
+        Table(
+            f"{factor}, against {found.references[factor]}",
+            ("answer", *(column for level in found.levels[factor] for column in (level, "95 % interval")), "spread"),
+            tuple(
+                (
+                    answer,
+                    *(
+                        cell
+                        for level in found.levels[factor]
+                        for cell in (
+                            f"{found.effects[answer, factor, level].value:+.3f}",
+                            span(found.effects[answer, factor, level].interval, 3),
+                        )
+                    ),
+                    number(found.spreads[answer], 3),
+                )
+                for answer in found.answers
+            ),
+            ("spread: standard deviation between the people as they are.",),
+        )
+        for factor in found.levels
+    ]
+    return Report.of(
+        f"Probe on {found.people} generated people", source="generated people", model=model,
+        results=found.to_dict(), tables=tables,
+    )  # fmt: skip
