@@ -16,8 +16,7 @@ import pytest
 import typer.main
 
 import mien
-from mien.cli import main, options
-from mien.core.fields import all_fields
+from mien.cli import main
 from mien.models.card import WeightFile
 from mien.models.catalogue import Catalogue
 from tests.engine import fakes
@@ -141,10 +140,8 @@ def test_odd_names(run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.M
     assert "[final].png" in table.out
 
 
-def test_all_fields(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_fields(run: Run, photos: Path) -> None:
     catalogue = {name for card in fakes.catalogue() for name in card.gives} - {"detect"}
-    known = {name: all_fields()[name] for name in catalogue}
-    monkeypatch.setattr(options, "all_fields", lambda: known)
     result = run("analyze", photos / "a.png", "--want", "all")
     assert catalogue <= json.loads(result.out)["faces"][0].keys()
 
@@ -155,13 +152,26 @@ def test_all_is_what_the_licenses_permit(run: Run, photos: Path, monkeypatch: py
         for card in fakes.catalogue()
     ]
     monkeypatch.setattr(Catalogue, "load", lambda: Catalogue(cards))
-    known = {name: all_fields()[name] for name in ("age", "pose")}
-    monkeypatch.setattr(options, "all_fields", lambda: known)
     result = run("analyze", photos / "a.png", "--want", "all", "--licenses", "commercial")
     assert result.code == 0, result.err
     face = json.loads(result.out)["faces"][0]
     assert "pose" in face
     assert "age" not in face
+
+
+def test_all_but_what_has_no_weights_here_which_is_said(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = {"model": WeightFile(name="m.onnx", source=f"git:a/b@{'0' * 40}/m.onnx", sha256="0" * 64, bytes=1)}
+    cards = [replace(card, files=gone) if card.id == "age" else card for card in fakes.catalogue()]
+    monkeypatch.setattr(Catalogue, "load", lambda: Catalogue(cards))
+    result = run("analyze", photos / "a.png", "--want", "all", "--offline")
+    assert result.code == 0, result.err
+    face = json.loads(result.out)["faces"][0]
+    assert "pose" in face
+    assert "age" not in face
+    assert result.err.startswith("mien: age is left out: ")
+    assert run("analyze", photos / "a.png", "--want", "age", "--offline").code == 1
 
 
 def test_one_broken_picture_is_a_record_and_exit_code_1(run: Run, photos: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from mien.core.errors import LicenseRefused, UsageError
+from mien.core.errors import LicenseRefused, UsageError, WeightsUnavailable
 from mien.core.fields import all_events, all_fields, check_want
 
 if TYPE_CHECKING:
@@ -131,21 +131,24 @@ def parse_want(text: str, engine: Engine, *, temporal: bool = False) -> frozense
     """Field names of a comma-separated list.
 
     "all" is every field that a model of the catalogue gives and the engine's licenses permit, and every event where
-    frames are looked at together.
+    frames are looked at together. What then cannot be had for want of weights is left out, and said on stderr.
     """
     names = {name.strip() for name in text.split(",") if name.strip()}
     if names == {"all"}:
         known = [field.name for field in all_fields().values() if not field.always and not field.temporal]
         if temporal:
             known += [*(field.name for field in all_fields().values() if field.temporal), *all_events()]
-        names = {name for name in known if engine.catalogue.giving(name) and _permitted(name, engine)}
+        names = {name for name in known if engine.catalogue.giving(name) and _available(name, engine)}
     return check_want(names, temporal=temporal)
 
 
-def _permitted(name: str, engine: Engine) -> bool:
+def _available(name: str, engine: Engine) -> bool:
     try:
-        engine.choose(name)
+        engine.preload(name)
     except LicenseRefused:
+        return False
+    except WeightsUnavailable as error:
+        print(f"mien: {name} is left out: {error}", file=sys.stderr)
         return False
     return True
 
