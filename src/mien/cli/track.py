@@ -31,7 +31,7 @@ def track(
     source: Source,
     want: Annotated[str, typer.Option(help='Fields and events, comma-separated; "all" for every one.')] = "",
     out: Annotated[Path | None, typer.Option(help="Write the frames: .jsonl, .json, .csv or .parquet.")] = None,
-    style: Annotated[str | None, typer.Option(help="Columns of a .csv file as another toolkit's: openface.")] = None,
+    style: Annotated[str | None, typer.Option(help="Columns of a .csv as another tool's: openface, livelink.")] = None,
     video: Annotated[Path | None, typer.Option(help="Write the video with everything drawn on it.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Draw who was there when, and what happened: .png.")] = None,
     events: Annotated[Path | None, typer.Option(help="Write people and events: .json; events only: .csv.")] = None,

@@ -157,8 +157,8 @@ class Tracking(Iterator[Item]):
         ----------
         path : path
             ``.jsonl``, ``.json``, ``.csv`` or ``.parquet``.
-        style : {"openface"}, optional
-            Columns of a CSV file as OpenFace names them.
+        style : {"openface", "livelink"}, optional
+            Columns of a CSV file as OpenFace or the Live Link Face app name them.
 
         Raises
         ------

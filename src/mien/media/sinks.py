@@ -123,6 +123,12 @@ def _openface(stream: IO[str]) -> Format:
     return OpenFace(stream)
 
 
+def _livelink(stream: IO[str]) -> Format:
+    from mien.media.livelink import LiveLink
+
+    return LiveLink(stream)
+
+
 #: What is written, by suffix, and in which mode its file is opened.
 FORMATS: Mapping[str, tuple[str, Callable[[IO[Any]], Format]]] = {
     ".jsonl": ("w", _JsonLines),
@@ -133,7 +139,10 @@ FORMATS: Mapping[str, tuple[str, Callable[[IO[Any]], Format]]] = {
 }
 
 #: Other ways to write a suffix, by name.
-STYLES: Mapping[str, Mapping[str, tuple[str, Callable[[IO[Any]], Format]]]] = {"openface": {".csv": ("w", _openface)}}
+STYLES: Mapping[str, Mapping[str, tuple[str, Callable[[IO[Any]], Format]]]] = {
+    "openface": {".csv": ("w", _openface)},
+    "livelink": {".csv": ("w", _livelink)},
+}
 
 
 class FileSink:
@@ -209,8 +218,9 @@ def open_sink(path: Path, *, style: str | None = None) -> FileSink:
     ----------
     path : Path
         Ends in one of `FORMATS`.
-    style : {"openface"}, optional
-        Columns of a CSV file as that toolkit names, orders and signs them; see `mien.media.openface`.
+    style : {"openface", "livelink"}, optional
+        Columns of a CSV file as that toolkit names, orders and signs them; see `mien.media.openface` and
+        `mien.media.livelink`.
 
     Raises
     ------

@@ -1,0 +1,46 @@
+"""Wavefront OBJ: text, with its material and its texture in two files beside it (Wavefront, *Object Files*, 1989)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mien.core.image import save_image
+from mien.media.meshes import FLIP, Surface, write_bytes
+from mien.media.sinks import begin
+
+__all__ = ["write"]
+
+
+def write(surface: Surface, path: Path) -> list[Path]:
+    """Write ``path``, and the ``.mtl`` and ``.png`` of the same name; see `mien.media.meshes.save_surface`."""
+    material, texture = path.with_suffix(".mtl"), path.with_suffix(".png")
+    begin(path).unlink()  # makes the folder, and fails before there is a file
+    # The picture and the material first: where the OBJ is there, all is.
+    save_image(surface.texture, texture, xmp=surface.provenance.to_xmp())
+    name = "face"
+    lines = [f"# {surface.provenance.to_comment()}", f"newmtl {name}", "Ka 1 1 1", "Kd 1 1 1", "Ks 0 0 0", "illum 1"]
+    write_bytes(material, "\n".join([*lines, f"map_Kd {texture.name}", ""]).encode())
+    write_bytes(path, _text(surface, material.name, name).encode())
+    return [path, material, texture]
+
+
+def _text(surface: Surface, material: str, name: str) -> str:
+    rows = [
+        f"# {surface.provenance.to_comment()}",
+        "# millimetres; x right as seen from the front, y up, z towards the viewer",
+        f"mtllib {material}",
+        f"o {name}",
+        *("v {:.6g} {:.6g} {:.6g}".format(*row) for row in (surface.vertices * FLIP).tolist()),
+        # Textures count v from below here.
+        *(
+            "vt {:.6g} {:.6g}".format(*row)
+            for row in np.column_stack([surface.uv[:, 0], 1 - surface.uv[:, 1]]).tolist()
+        ),
+        *("vn {:.6g} {:.6g} {:.6g}".format(*row) for row in surface.outward.tolist()),
+        f"usemtl {name}",
+        *("f " + " ".join(f"{i}/{i}/{i}" for i in row) for row in (surface.triangles + 1).tolist()),
+        "",
+    ]
+    return "\n".join(rows)
