@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         set_default_engine,
         track,
     )
+    from mien.features.fit.portrait_verdict import Portrait, PortraitCheck, portrait
     from mien.gallery.people import Gallery
     from mien.gallery.records import Person
     from mien.masks.masking import mask
@@ -100,6 +101,8 @@ __all__ = [
     "NoFace",
     "NotCalibrated",
     "Person",
+    "Portrait",
+    "PortraitCheck",
     "Provenance",
     "Region",
     "ShapeMismatch",
@@ -126,6 +129,7 @@ __all__ = [
     "mask",
     "matte",
     "open_video",
+    "portrait",
     "provenance",
     "save_image",
     "scan",
@@ -150,6 +154,8 @@ _HOMES = {
     "Masks": "mien.masks.view",
     "Matte": "mien.masks.matting",
     "Person": "mien.gallery.records",
+    "Portrait": "mien.features.fit.portrait_verdict",
+    "PortraitCheck": "mien.features.fit.portrait_verdict",
     "Provenance": "mien.media.provenance",
     "Region": "mien.core.region",
     "Track": "mien.core.clip",
@@ -166,6 +172,7 @@ _HOMES = {
     "mask": "mien.masks.masking",
     "matte": "mien.masks.matting",
     "open_video": "mien.media.video",
+    "portrait": "mien.features.fit.portrait_verdict",
     "provenance": "mien.media.provenance",
     "save_image": "mien.core.image",
     "scan": "mien.engine",

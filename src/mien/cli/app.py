@@ -18,6 +18,7 @@ from mien.cli import (
     generate,
     mask,
     models,
+    portrait,
     provenance,
     track,
     verify,
@@ -36,6 +37,7 @@ app.command()(analyze.analyze)
 app.command()(track.track)
 app.command()(mask.mask)
 app.command()(background.background)
+app.command()(portrait.portrait)
 app.command()(verify.verify)
 app.command()(check.check)
 app.command()(generate.generate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,15 @@ __all__ = ["NEEDS", "PortraitChecks", "measure"]
 NEEDS: Final = ("landmarks", "pose", "gaze", "eyes", "blendshapes", "parse", "visible")
 
 
-def measure(batch: Batch) -> dict[str, NDArray[np.float64]]:
+def measure(batch: Batch, *, counts: NDArray[np.integer[Any]] | None = None) -> dict[str, NDArray[np.float64]]:
     """Measure all that `mien.features.fit.portrait_rules.known_checks` names.
 
     Parameters
     ----------
     batch : Batch
         Faces with the fields `NEEDS`.
+    counts : (N,) integers, optional
+        How many faces each one's picture has; by default those of the batch.
 
     Returns
     -------
@@ -42,7 +44,8 @@ def measure(batch: Batch) -> dict[str, NDArray[np.float64]]:
     if not points.size:  # no faces, or read from JSON in which every face abstained
         points = np.full((count, 478, 3), np.nan, np.float32)
     head = place_heads(points)
-    counts = np.bincount(batch.owner, minlength=len(batch.images))[batch.owner]
+    if counts is None:
+        counts = np.bincount(batch.owner, minlength=len(batch.images))[batch.owner]
     told = measure_head(head, batch.sizes, counts) | measure_state(faces)
     pixels = [
         measure_pixels(batch.images[batch.owner[row]], points[row], head, row, faces.parse[row]) for row in range(count)

@@ -114,6 +114,7 @@ def measure_head(
     beside = np.stack([ends[..., 0], ends[..., 1], width[:, None] - ends[..., 0], height[:, None] - ends[..., 1]])
     return {
         "picture_shape": height / width,
+        "picture_side": np.minimum(width, height),
         "one_face": np.asarray(counts, np.float64),
         "head_inside": beside.min(axis=(0, 2)) / head.height,
         "head_height": head.height / height,
