@@ -3,10 +3,11 @@
     .venv/bin/python tools/fit_action_units.py FOLDER
 
 FOLDER holds the pictures of CK+ (``expression``), LFW (``identities``), dlib's examples (``identities_johns``) and
-UTKFace (``age_gender``). What a face at rest has is the median over faces without any clear expression. Full strength
-is what one picture in 200 exceeds; for parted lips, what one in 20 does whose jaw is shut, as FACS counts its drop
-apart. Where that is below a tenth, the channel is dead: its unit is not in the table, and neither are those that CK+
-shows to tell nothing (docs/action_units.md). Scaling changes the order of no two faces between rest and full strength.
+UTKFace (``age_gender``). What a face at rest has is what a quarter of the faces without any clear expression stay
+below. Full strength is what one picture in 200 exceeds; for parted lips, what one in 20 does whose jaw is shut, as FACS
+counts its drop apart. Where the two are less than a tenth apart, the channel is dead: its unit is not in the table, and
+neither are those that CK+ shows to tell nothing (docs/action_units.md). Scaling changes the order of no two faces
+between rest and full strength.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def main(folder: Path) -> None:
     quiet = np.all([values[name].max(axis=1) < limit for name, limit in QUIET.items()], axis=0)
     sys.stdout.write(f"# {len(rows)} pictures, {quiet.sum()} without a clear expression\n")
     for name in UNITS:
-        rest = float(np.median(values[name][quiet]))
+        rest = float(np.quantile(values[name][quiet], 0.25))
         full = float(np.quantile(values[name], 0.995))
         if name == "AU25":
             full = float(np.quantile(values[name][values["AU26"][:, 0] < SHUT], 0.95))

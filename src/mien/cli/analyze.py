@@ -12,12 +12,17 @@ import typer
 
 from mien.cli.naming import Names
 from mien.cli.options import parse_region, parse_tiles, parse_want, print_json, progress_bar, takes_engine
+from mien.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine, Item
 
 Sources = Annotated[list[str], typer.Argument(help="Pictures, folders, globs, videos.", show_default=False)]
 Out = Annotated[Path | None, typer.Option(help="Write results here: .jsonl, .json, .csv or .parquet.")]
+Style = Annotated[
+    str | None,
+    typer.Option("--style", "--csv", help="Columns of a .csv as another tool's: openface, pyfeat, livelink."),
+]
 Draw = Annotated[Path | None, typer.Option(help="Folder for the pictures, with what was found drawn on them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture, on a terminal too.")]
 MinScore = Annotated[float | None, typer.Option(help="Lowest confidence that counts as a face.", min=0, max=1)]
@@ -65,6 +70,7 @@ def analyze(
     sources: Sources,
     want: Annotated[str, typer.Option(help='Fields, comma-separated; "all" for every one.')] = "pose",
     out: Out = None,
+    style: Style = None,
     draw: Draw = None,
     json: AsJson = False,
     min_score: MinScore = None,
@@ -78,6 +84,8 @@ def analyze(
     engine: Engine,
 ) -> None:
     """Find the faces in pictures and compute fields about them."""
+    if style and not out:
+        raise UsageError("--style is of a table: give --out, too.")
     items = engine.scan(
         sources,
         want=parse_want(want, engine),
@@ -90,10 +98,18 @@ def analyze(
         region=parse_region(region),
         keep_images=draw is not None,
     )
-    _report(items, sources, out=out, draw=draw, as_json=json)
+    _report(items, sources, out=out, style=style, draw=draw, as_json=json)
 
 
-def _report(items: Iterable[Item], sources: list[str], *, out: Path | None, draw: Path | None, as_json: bool) -> None:
+def _report(
+    items: Iterable[Item],
+    sources: list[str],
+    *,
+    out: Path | None,
+    draw: Path | None,
+    as_json: bool,
+    style: str | None = None,
+) -> None:
     """Send each item where it was asked to go; exit with 1 if any failed."""
     from mien.media.sinks import open_sink
 
@@ -101,7 +117,7 @@ def _report(items: Iterable[Item], sources: list[str], *, out: Path | None, draw
     pictures = faces = failures = 0
     names = Names(draw, sources) if draw else None
     with ExitStack() as stack:
-        sink = stack.enter_context(open_sink(out)) if out else None
+        sink = stack.enter_context(open_sink(out, style=style)) if out else None
         # What is printed on a terminal shows the progress by itself, and a bar would be drawn between its lines.
         advance = stack.enter_context(progress_bar("pictures", show=out is not None or not sys.stdout.isatty()))
         for item in items:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.analyze import Check, MaxFaces, MinScore, MinSize, Region, Rotations, Tile
+from mien.cli.analyze import Check, MaxFaces, MinScore, MinSize, Region, Rotations, Style, Tile
 from mien.cli.naming import is_same_file
 from mien.cli.options import parse_region, parse_tiles, parse_want, print_json, progress_bar, takes_engine
 from mien.core.errors import UsageError
@@ -31,7 +31,7 @@ def track(
     source: Source,
     want: Annotated[str, typer.Option(help='Fields and events, comma-separated; "all" for every one.')] = "",
     out: Annotated[Path | None, typer.Option(help="Write the frames: .jsonl, .json, .csv or .parquet.")] = None,
-    style: Annotated[str | None, typer.Option(help="Columns of a .csv as another tool's: openface, livelink.")] = None,
+    style: Style = None,
     video: Annotated[Path | None, typer.Option(help="Write the video with everything drawn on it.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Draw who was there when, and what happened: .png.")] = None,
     events: Annotated[Path | None, typer.Option(help="Write people and events: .json; events only: .csv.")] = None,

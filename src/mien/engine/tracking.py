@@ -157,8 +157,8 @@ class Tracking(Iterator[Item]):
         ----------
         path : path
             ``.jsonl``, ``.json``, ``.csv`` or ``.parquet``.
-        style : {"openface", "livelink"}, optional
-            Columns of a CSV file as OpenFace or the Live Link Face app name them.
+        style : {"openface", "pyfeat", "livelink"}, optional
+            Columns of a CSV file as OpenFace, py-feat or the Live Link Face app name them.
 
         Raises
         ------

@@ -9,9 +9,14 @@ Baltrusaitis et al., *OpenFace 2.0: Facial Behavior Analysis Toolkit*, FG 2018; 
   the picture's right and down.
 - ``pose_T*``: millimetres; ``pose_R*``: radians, R = Rx Ry Rz: > 0 is down, to the picture's left, clockwise.
 - ``x_0`` to ``y_67``: the 68 iBUG points in pixels.
+- ``AU01_r`` to ``AU45_r``: from 0 to 5, by the field ``activation`` where there is one, which stands above the person's
+  own rest as OpenFace's numbers do, and else by ``action_units``; five times as much, which is a scaling and no
+  intensity that coders gave. ``AU01_c`` to ``AU45_c``: 1 where that is `PRESENT` or more; OpenFace has classifiers of
+  their own for these. Units that mien does not give are empty cells, never 0. ``AU45`` is unit 43, a closed eye.
 
 Columns of a field that was not computed are left out, as OpenFace leaves out what it is not asked for; a value that
-abstained is an empty cell.
+abstained is an empty cell. What mien has no counterpart of is left out, too: ``eye_lmk_*``, ``X_0`` to ``Z_67``,
+``p_*``.
 """
 
 from __future__ import annotations
@@ -24,12 +29,15 @@ from typing import IO, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.columns import Angles, Directions, Placement, Points
+from mien.core.columns import Angles, Directions, Placement, Points, Scores
 from mien.core.faces import Faces
 
-__all__ = ["OpenFace", "euler_angles"]
+__all__ = ["PRESENT", "STRONGEST", "OpenFace", "euler_angles", "named_units"]
 
 Floats: TypeAlias = NDArray[np.float64]
+
+STRONGEST: Final = 5.0  #: intensity of a unit at its full strength: FACS's letter E
+PRESENT: Final = 1.0  #: intensity from which a unit counts as present: FACS's letter A, a trace
 
 
 def euler_angles(rotation: Floats) -> Floats:
@@ -70,10 +78,31 @@ def _points(points: Points) -> Floats:
     return np.concatenate([points.xy[..., 0], points.xy[..., 1]], axis=1).astype(np.float64)
 
 
+def named_units(units: Scores, numbers: tuple[int, ...]) -> Floats:
+    """Action units by their numbers: (N, K) in [0, 1], NaN throughout for one that is not given."""
+    known = {number: units.names.index(f"AU{number}") for number in numbers if f"AU{number}" in units.names}
+    values = np.full((len(units), len(numbers)), np.nan)
+    for place, number in enumerate(numbers):
+        if number in known:
+            values[:, place] = units.values[:, known[number]]
+    return values
+
+
+def _units(units: Scores) -> Floats:
+    intensities = STRONGEST * named_units(units, tuple(_SAME.get(number, number) for number in _INTENSITIES))
+    graded = STRONGEST * named_units(units, tuple(_SAME.get(number, number) for number in _PRESENCES))
+    present = np.where(np.isnan(graded), np.nan, graded >= PRESENT)
+    return np.concatenate([intensities, present], axis=1)
+
+
 def _names(*patterns: str, each: Any = "xyz") -> tuple[str, ...]:
     return tuple(pattern.format(part) for pattern in patterns for part in each)
 
 
+_INTENSITIES: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+_PRESENCES: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 28, 45)
+_SAME: Final = MappingProxyType({45: 43})  # a blink is a closed eye that opens again
+_UNITS: Final = (*_names("AU{:02d}_r", each=_INTENSITIES), *_names("AU{:02d}_c", each=_PRESENCES))
 _GAZE: Final = (*_names("gaze_0_{}", "gaze_1_{}"), "gaze_angle_x", "gaze_angle_y")
 
 #: Fields in OpenFace's order, with the columns that they fill. Of two that fill the same, the first that is there does.
@@ -83,6 +112,8 @@ _PARTS: Final[tuple[tuple[str, tuple[str, ...], Callable[[Any], Floats]], ...]] 
     ("head", _names("pose_R{}"), _turn),
     ("pose", _names("pose_R{}"), _turn),
     ("landmarks68", _names("x_{}", "y_{}", each=range(68)), _points),
+    ("activation", _UNITS, _units),
+    ("action_units", _UNITS, _units),
 )
 
 

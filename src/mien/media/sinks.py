@@ -123,6 +123,12 @@ def _openface(stream: IO[str]) -> Format:
     return OpenFace(stream)
 
 
+def _pyfeat(stream: IO[str]) -> Format:
+    from mien.media.pyfeat import PyFeat
+
+    return PyFeat(stream)
+
+
 def _livelink(stream: IO[str]) -> Format:
     from mien.media.livelink import LiveLink
 
@@ -141,6 +147,7 @@ FORMATS: Mapping[str, tuple[str, Callable[[IO[Any]], Format]]] = {
 #: Other ways to write a suffix, by name.
 STYLES: Mapping[str, Mapping[str, tuple[str, Callable[[IO[Any]], Format]]]] = {
     "openface": {".csv": ("w", _openface)},
+    "pyfeat": {".csv": ("w", _pyfeat)},
     "livelink": {".csv": ("w", _livelink)},
 }
 
@@ -218,9 +225,9 @@ def open_sink(path: Path, *, style: str | None = None) -> FileSink:
     ----------
     path : Path
         Ends in one of `FORMATS`.
-    style : {"openface", "livelink"}, optional
-        Columns of a CSV file as that toolkit names, orders and signs them; see `mien.media.openface` and
-        `mien.media.livelink`.
+    style : {"openface", "pyfeat", "livelink"}, optional
+        Columns of a CSV file as that toolkit names, orders and signs them; see `mien.media.openface`,
+        `mien.media.pyfeat` and `mien.media.livelink`.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mien.cli.evaluate.action_units import au
 from mien.cli.evaluate.blink import blink, eyes
 from mien.cli.evaluate.clustering import clustering
 from mien.cli.evaluate.detection import detection
@@ -23,6 +24,7 @@ __all__ = ["app"]
 app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_help=True)
 
 
+app.command()(au)
 app.command()(blink)
 app.command()(eyes)
 app.command()(clustering)

@@ -1,0 +1,374 @@
+"""How well action units are told: by what expressions are made of, or against a coder's labels.
+
+Pictures that are labelled with an expression are no labels of action units. But which units make an expression is
+known: so the unit should be stronger in pictures of it than in others. Du, Tao and Martinez (*Compound facial
+expressions of emotion*, PNAS 2014, table 1) counted what coders saw in 230 people's; that is `PROTOTYPES`, with the
+one-sided units of contempt from EMFACS (Friesen and Ekman, 1983). The measure has a ceiling below 1: some who are angry
+do not lower the brow, and some who are disgusted do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.columns import Scores
+from mien.core.errors import UsageError
+from mien.core.faces import Faces
+from mien.core.image import IMAGE_SUFFIXES, load_image
+from mien.datasets.readers.labels_csv import Labels
+from mien.engine import Engine, default_engine
+from mien.evaluation.agreement import agreement, area_under_curve, f1_score
+from mien.evaluation.intervals import Interval, bootstrap
+from mien.media.openface import PRESENT, STRONGEST
+
+__all__ = [
+    "PROTOTYPES",
+    "RANKED",
+    "LabelRow",
+    "LabelsReport",
+    "Posed",
+    "PrototypeRow",
+    "PrototypesReport",
+    "evaluate_labels",
+    "evaluate_prototypes",
+    "find_units",
+    "read_posed",
+    "score_labels",
+    "score_prototypes",
+]
+
+Doubles: TypeAlias = NDArray[np.float64]
+
+#: What more than half of people show of each expression, beginning with what most do; "A+B" is the mean of two.
+PROTOTYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "anger": ("AU4", "AU7", "AU24", "AU17"),
+        "contempt": ("AU14",),
+        "disgust": ("AU9", "AU10", "AU17"),
+        "fear": ("AU20", "AU1", "AU4", "AU5", "AU25"),
+        "happiness": ("AU12", "AU6", "AU25"),
+        "sadness": ("AU15", "AU1", "AU4", "AU17"),
+        "surprise": ("AU1+AU2", "AU1", "AU2", "AU5", "AU25", "AU26"),
+    }
+)
+#: Other words for an expression that folders of published sets are named by.
+_WORDS = MappingProxyType(
+    {"angry": "anger", "happy": "happiness", "sad": "sadness", "afraid": "fear", "surprised": "surprise"}
+)
+RANKED: Final = 200  #: people, below which no order of models is worth something
+SMALL = 100  # pixels: a picture whose sides are less is taken for the crop of one face
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A picture of a posed expression.
+
+    Parameters
+    ----------
+    path : Path
+    expression : str
+    subject : str
+        Whose: pictures of one person are not independent.
+    """
+
+    path: Path
+    expression: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class PrototypeRow:
+    """How much stronger a unit is in one expression.
+
+    Parameters
+    ----------
+    expression, unit : str
+    pictures, subjects : int
+        With the expression, and with the unit known.
+    others : int
+        Pictures of other expressions.
+    auc, interval
+        The chance that it is stronger in a picture of the expression than in one of any other; 95 % over subjects.
+    auc_without, interval_without
+        The same against those expressions only that are not known for this unit.
+    """
+
+    expression: str
+    unit: str
+    pictures: int
+    subjects: int
+    others: int
+    auc: float
+    interval: Interval
+    auc_without: float
+    interval_without: Interval
+
+
+@dataclass(frozen=True)
+class PrototypesReport:
+    """The result of `evaluate_prototypes`."""
+
+    pictures: int
+    subjects: int
+    without_face: int
+    rows: tuple[PrototypeRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return asdict(self)
+
+
+def read_posed(folder: str | os.PathLike[str]) -> tuple[Posed, ...]:
+    """Read a folder with a folder of pictures for each expression; the subject is the name up to the first ``_``.
+
+    Raises
+    ------
+    UsageError
+        If there is no folder of a known expression in it.
+    """
+    root = Path(folder)
+    found = []
+    for place in sorted(path for path in root.glob("*") if path.is_dir()):
+        name = _WORDS.get(place.name.lower(), place.name.lower())
+        if name in PROTOTYPES or name == "neutral":
+            files = sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            found += [Posed(path, name, path.stem.partition("_")[0]) for path in files]
+    if not found:
+        raise UsageError(f"{root} has no folder of an expression: {', '.join(PROTOTYPES)}.")
+    return tuple(found)
+
+
+def find_units(pictures: Sequence[Path], *, engine: Engine | None = None) -> Scores:
+    """The ``action_units`` of the largest face of each picture; a picture without one abstains.
+
+    Raises
+    ------
+    SourceError, ImageError
+        If a file cannot be read.
+    """
+    engine = engine or default_engine()
+    rows = []
+    for path in pictures:
+        image = load_image(path)
+        height, width = image.shape[:2]
+        given = Faces.from_boxes([[0, 0, width, height]]) if max(height, width) < SMALL else None
+        rows.append(engine.analyze(image, want={"action_units"}, faces=given).top(1).action_units)
+    names = next((row.names for row in rows if len(row)), ())
+    absent = Scores(np.full((1, len(names)), np.nan, np.float32), names=names, reasons=("no face was found",))
+    return Scores.concat([row if len(row) else absent for row in rows] or [absent[:0]])
+
+
+def evaluate_prototypes(posed: Sequence[Posed], *, engine: Engine | None = None, seed: int = 0) -> PrototypesReport:
+    """Measure the engine's ``action_units`` on pictures of posed expressions; see `score_prototypes`."""
+    return score_prototypes(posed, find_units([one.path for one in posed], engine=engine), seed=seed)
+
+
+def score_prototypes(posed: Sequence[Posed], units: Scores, *, seed: int = 0) -> PrototypesReport:
+    """Tell how much stronger units are in the expressions that are made of them.
+
+    Parameters
+    ----------
+    posed : sequence of Posed
+    units : Scores
+        One row for each; units of `PROTOTYPES` that it does not have are left out.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    UsageError
+        If there is no picture, or not one row for each.
+    """
+    if not posed or len(posed) != len(units):
+        raise UsageError(f"{len(posed)} pictures and {len(units)} results: at least one is needed, and one for each.")
+    rows = []
+    for expression, names in PROTOTYPES.items():
+        for unit in names:
+            parts = unit.split("+")
+            if all(part in units.names for part in parts) and any(one.expression == expression for one in posed):
+                values = np.mean([units.named(part) for part in parts], axis=0)
+                rows.append(_prototype(posed, np.asarray(values, np.float64), expression, unit, seed))
+    missing = units.abstained
+    return PrototypesReport(len(posed), len({one.subject for one in posed}), int(missing.sum()), tuple(rows))
+
+
+def _prototype(posed: Sequence[Posed], values: Doubles, expression: str, unit: str, seed: int) -> PrototypeRow:
+    sharing = {name for name, names in PROTOTYPES.items() if unit in names and name != expression}
+    people: dict[str, list[tuple[str, float]]] = {}
+    for one, value in zip(posed, values.tolist(), strict=True):
+        if not np.isnan(value):
+            people.setdefault(one.subject, []).append((one.expression, value))
+    parts = list(people.values())
+
+    def auc(drawn: Sequence[list[tuple[str, float]]], left_out: frozenset[str] = frozenset()) -> float:
+        flat = [pair for part in drawn for pair in part if pair[0] not in left_out]
+        return area_under_curve(*([v for name, v in flat if (name == expression) == own] for own in (True, False)))
+
+    without = frozenset(sharing)
+    showing = [part for part in parts if any(name == expression for name, _ in part)]
+    pictures = sum(name == expression for part in parts for name, _ in part)
+    return PrototypeRow(
+        expression=expression,
+        unit=unit,
+        pictures=pictures,
+        subjects=len(showing),
+        others=sum(map(len, parts)) - pictures,
+        auc=auc(parts),
+        interval=bootstrap(auc, parts, seed=seed),
+        auc_without=auc(parts, without),
+        interval_without=bootstrap(lambda drawn: auc(drawn, without), parts, seed=seed),
+    )
+
+
+# -- labels of action units -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """How well one unit agrees with its labels.
+
+    Parameters
+    ----------
+    unit : str
+    pictures, subjects, present : int
+        With label and number; those in which it is labelled as present.
+    f1, f1_interval, auc, auc_interval
+        Of presence: above `mien.media.openface.PRESENT` counts as present; 95 % over subjects.
+    icc, pcc, ccc, mse : float
+        Of intensities from 0 to 5 (`mien.evaluation.agreement`); NaN where the labels are 0 and 1.
+    icc_interval : (low, high)
+    """
+
+    unit: str
+    pictures: int
+    subjects: int
+    present: int
+    f1: float
+    f1_interval: Interval
+    auc: float
+    auc_interval: Interval
+    icc: float
+    icc_interval: Interval
+    pcc: float
+    ccc: float
+    mse: float
+
+
+@dataclass(frozen=True)
+class LabelsReport:
+    """The result of `evaluate_labels`; `missing` are units with labels that the model does not give."""
+
+    pictures: int
+    subjects: int
+    without_face: int
+    rows: tuple[LabelRow, ...]
+    missing: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return asdict(self)
+
+
+def evaluate_labels(labels: Labels, *, engine: Engine | None = None, seed: int = 0) -> LabelsReport:
+    """Measure the engine's ``action_units`` against labels; see `score_labels`."""
+    return score_labels(labels, find_units(labels.pictures, engine=engine), seed=seed)
+
+
+def score_labels(labels: Labels, units: Scores, *, seed: int = 0) -> LabelsReport:
+    """Hold units against a coder's labels.
+
+    Parameters
+    ----------
+    labels : Labels
+        With columns named like the units (``AU12``, ``AU12_left``; ``AU01`` counts as ``AU1``): 0 and 1 for presence,
+        or intensities from 0 to 5, of which 1 and more is present; empty where nobody looked.
+    units : Scores
+        One row for each picture; from 0 to 1, which stands for 5.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    UsageError
+        If there is no picture or label, not one row for each, or a label is outside of 0 to 5.
+    InputError
+        If a label is no number.
+    """
+    columns = {name: _unit_name(name) for name in labels.columns if _unit_name(name)}
+    if not columns:
+        raise UsageError("the labels have no column of an action unit, such as AU12.")
+    if not labels.pictures or len(labels.pictures) != len(units):
+        raise UsageError(
+            f"{len(labels.pictures)} pictures and {len(units)} results: at least one is needed, and one for each."
+        )
+    rows, missing = [], []
+    for name, unit in columns.items():
+        truth = labels.numbers(name)
+        if np.nanmin(truth, initial=0) < 0 or np.nanmax(truth, initial=0) > STRONGEST:
+            raise UsageError(f"labels of {name} are from 0 to 5.")
+        if unit in units.names:
+            rows.append(_label_row(unit, truth, units.named(unit) * STRONGEST, labels.subjects, seed))
+        else:
+            missing.append(unit)
+    return LabelsReport(
+        len(labels.pictures), len(set(labels.subjects)), int(units.abstained.sum()), tuple(rows), tuple(missing)
+    )
+
+
+def _unit_name(column: str) -> str:
+    """``AU1`` of ``AU01``; nothing of what is no unit."""
+    number, _, side = column.removeprefix("AU").partition("_")
+    if not column.startswith("AU") or not number.isdecimal() or side not in {"", "right", "left"}:
+        return ""
+    return f"AU{int(number)}{'_' if side else ''}{side}"
+
+
+def _label_row(unit: str, truth: Doubles, found: Doubles, subjects: Sequence[str], seed: int) -> LabelRow:
+    people: dict[str, list[tuple[float, float]]] = {}
+    for subject, label, value in zip(subjects, truth.tolist(), found.tolist(), strict=True):
+        if not (np.isnan(label) or np.isnan(value)):
+            people.setdefault(subject, []).append((label, value))
+    parts = list(people.values())
+
+    def both(drawn: Sequence[list[tuple[float, float]]]) -> tuple[Doubles, Doubles]:
+        pairs = np.array([pair for part in drawn for pair in part], np.float64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def f1(drawn: Sequence[list[tuple[float, float]]]) -> float:
+        label, value = both(drawn)
+        return f1_score(label >= 1, value >= PRESENT)
+
+    def auc(drawn: Sequence[list[tuple[float, float]]]) -> float:
+        label, value = both(drawn)
+        return area_under_curve(value[label >= 1], value[label < 1])
+
+    def icc(drawn: Sequence[list[tuple[float, float]]]) -> float:
+        return agreement(*both(drawn)).icc
+
+    label, value = both(parts)
+    graded = bool((label > 1).any())
+    agreed = agreement(label, value)
+    nothing = (np.nan, np.nan)
+    return LabelRow(
+        unit=unit,
+        pictures=len(label),
+        subjects=len(parts),
+        present=int((label >= 1).sum()),
+        f1=f1(parts),
+        f1_interval=bootstrap(f1, parts, seed=seed),
+        auc=auc(parts),
+        auc_interval=bootstrap(auc, parts, seed=seed),
+        icc=agreed.icc if graded else np.nan,
+        icc_interval=bootstrap(icc, parts, seed=seed) if graded else nothing,
+        pcc=agreed.pcc if graded else np.nan,
+        ccc=agreed.ccc if graded else np.nan,
+        mse=agreed.mse if graded else np.nan,
+    )
