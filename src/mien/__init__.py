@@ -56,6 +56,8 @@ if TYPE_CHECKING:
         track,
     )
     from mien.features.fit.portrait_verdict import Portrait, PortraitCheck, portrait
+    from mien.features.genuine.judging import forgery
+    from mien.features.genuine.report import ForgeryReport
     from mien.gallery.people import Gallery
     from mien.gallery.records import Person
     from mien.masks.masking import mask
@@ -84,6 +86,7 @@ __all__ = [
     "Faces",
     "Failure",
     "FieldNotComputed",
+    "ForgeryReport",
     "Gallery",
     "GalleryChanged",
     "GalleryError",
@@ -124,6 +127,7 @@ __all__ = [
     "check",
     "default_engine",
     "detect",
+    "forgery",
     "generate",
     "load_image",
     "mask",
@@ -149,6 +153,7 @@ _HOMES = {
     "Face": "mien.core.faces",
     "Faces": "mien.core.faces",
     "Failure": "mien.engine",
+    "ForgeryReport": "mien.features.genuine.report",
     "Gallery": "mien.gallery.people",
     "Item": "mien.engine",
     "Masks": "mien.masks.view",
@@ -167,6 +172,7 @@ _HOMES = {
     "check": "mien.embeddings.checking",
     "default_engine": "mien.engine",
     "detect": "mien.engine",
+    "forgery": "mien.features.genuine.judging",
     "generate": "mien.swaps.generator",
     "load_image": "mien.core.image",
     "mask": "mien.masks.masking",

@@ -14,6 +14,7 @@ from mien.cli import (
     demo,
     doctor,
     evaluate,
+    forgery,
     gallery,
     generate,
     mask,
@@ -42,6 +43,7 @@ app.command()(verify.verify)
 app.command()(check.check)
 app.command()(generate.generate)
 app.command()(provenance.provenance)
+app.command()(forgery.forgery)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.add_typer(gallery.app, name="gallery")
