@@ -32,8 +32,8 @@ def test_errors_abstentions_and_missed_faces_are_counted_apart() -> None:
     rows, gaps, notes = compare_groups(sample(("a", [0.0, 1.0, np.nan, None]), ("b", [1.0, 1.0, 1.0, 1.0])))
     first, second = rows
     assert (first.name, first.subjects, first.pictures) == ("a", 4, 4)
-    assert [first.missed, first.abstained, first.error] == pytest.approx([0.25, 1 / 3, 0.5])
-    assert (second.missed, second.abstained, second.error) == (0, 0, 1)
+    assert [first.missed.value, first.abstained.value, first.error.value] == pytest.approx([0.25, 1 / 3, 0.5])
+    assert (second.missed.value, second.abstained.value, second.error.value) == (0, 0, 1)
     assert (gaps["error"].most, gaps["error"].least, gaps["error"].size) == ("b", "a", 0.5)
     assert "no ranking" in notes[0]
 
@@ -53,9 +53,16 @@ def test_pictures_of_one_subject_are_no_independent_ones() -> None:
     widths = []
     for each in (1, 20):
         (row, _), _, _ = compare_groups(sample(("a", errors), ("b", errors), each=each))
-        widths.append(row.error_interval[1] - row.error_interval[0])
+        widths.append(row.error.interval[1] - row.error.interval[0])
         assert row.subjects == 200 // each
     assert widths[1] > 3 * widths[0]
+
+
+def test_groups_stand_in_order_and_rates_of_none_are_not_certain() -> None:
+    names = ["age 100 and above", "age below 5", "age 5 to 18", "age 18 to 100"]
+    rows, _, _ = compare_groups(sample(*((name, [0.0] * 5) for name in names)))
+    assert [row.name for row in rows] == [names[1], names[2], names[3], names[0]]
+    assert list(rows[0].error.interval) == pytest.approx([0, 0.434], abs=1e-3)  # Wilson's, of 0 in 5
 
 
 def test_nobody_in_a_group_is_said() -> None:
@@ -198,7 +205,7 @@ def test_age_by_gender_and_by_tone_on_real_pictures(engine: Engine, tmp_path: Pa
     report = evaluate_fairness(read_labels(tmp_path / "l.csv"), "age", by=["gender"], engine=engine)
     assert [row.name for row in report.rows] == ["f", "m"]
     assert (sum(row.pictures for row in report.rows), len(report.failed), report.unit) == (40, 1, "years")
-    assert all(1 < row.error < 20 for row in report.rows)
+    assert all(1 < row.error.value < 20 for row in report.rows)
     tones = evaluate_fairness(read_labels(tmp_path / "l.csv"), "age", by=["age:30", "tone"], engine=engine)
     assert {row.name.split(" & ")[0] for row in tones.rows} <= {"age below 30", "age 30 and above"}
     assert tones.ungrouped + sum(row.pictures for row in tones.rows) == 40

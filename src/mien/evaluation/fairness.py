@@ -12,6 +12,7 @@ and Bootstrap Tests of Hypotheses*, 2005).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -27,7 +28,8 @@ from mien.core.faces import Faces
 from mien.core.fields import all_fields
 from mien.datasets.readers import labels_csv
 from mien.engine import Engine, default_engine
-from mien.evaluation.intervals import ENDS, Interval, bootstrap
+from mien.evaluation.gaze import Measured
+from mien.evaluation.intervals import ENDS, Interval, widen
 from mien.evaluation.skin_tone import NEEDED, apparent_tones, tone_band
 
 __all__ = ["ENOUGH", "TONE", "FairnessReport", "Gap", "GroupErrors", "Sample", "compare_groups", "evaluate_fairness"]
@@ -37,8 +39,9 @@ Doubles: TypeAlias = NDArray[np.float64]
 ENOUGH = 200  # subjects, below which groups are not ranked
 TONE = "tone"  # the group that is measured and not read
 TRUE = frozenset({"1", "true", "yes"})
+BELOW = "below "
 BETWEEN = " & "  # of the names of groups that are crossed
-DEALS = 500  # of the bootstrap of gaps, and of the permutation test
+DRAWS = 500  # of the bootstrap and of the permutation test
 
 
 @dataclass(frozen=True)
@@ -76,22 +79,20 @@ class GroupErrors:
     ----------
     name : str
     subjects, pictures : int
-    missed, abstained : float
-        Shares of the pictures in which no face was found, and of those with a face of which nothing was said.
-    error : float
+    error : Measured
         Mean where something was said; NaN where nothing was.
-    missed_interval, abstained_interval, error_interval
+    abstained : Measured
+        Share of the faces that were found of which nothing was said.
+    missed : Measured
+        Share of the pictures in which no face was found.
     """
 
     name: str
     subjects: int
     pictures: int
-    missed: float
-    missed_interval: Interval
-    abstained: float
-    abstained_interval: Interval
-    error: float
-    error_interval: Interval
+    error: Measured
+    abstained: Measured
+    missed: Measured
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def evaluate_fairness(
     sample = Sample(errors[kept], found[kept], tuple(groups[i] for i in kept), tuple(labels.subjects[i] for i in kept))
     rows, gaps, notes = compare_groups(sample, seed=seed)
     if TONE in by:
-        notes = (*notes, "the tone is that of the pictures, by one step in two uncertain; faces not found have none.")
+        notes = (*notes, "the tone is that of the pictures, uncertain by half a step; faces not found have none.")
     left = count - len(kept) - len(failed)
     return FairnessReport(field, unit, tuple(by), rows, gaps, left, tuple(failed), notes)
 
@@ -279,21 +280,19 @@ def compare_groups(
     UsageError
         If nobody is in a group.
     """
-    names = sorted({*sample.groups} - {""})
+    names = sorted({*sample.groups} - {""}, key=_in_order)
     if not names:
         raise UsageError("no picture is in a group with a known truth.")
     people = [_people(sample, name) for name in names]
-    rows = tuple(_row(name, one, seed) for name, one in zip(names, people, strict=True))
+    share = bool(np.isin(sample.errors[~np.isnan(sample.errors)], (0, 1)).all())
+    rows = tuple(_row(name, one, share, seed) for name, one in zip(names, people, strict=True))
     gaps = {what: gap for what in _RATES if (gap := _gap(what, names, people, seed)) is not None}
     few = [f"{row.name} ({row.subjects})" for row in rows if row.subjects < ENOUGH]
     notes = (f"fewer than {ENOUGH} subjects in {', '.join(few)}: no ranking is claimed.",) if few else ()
     return rows, gaps, notes
 
 
-#: Sums over one subject's pictures: all, found, answered, and the errors.
-_Person: TypeAlias = tuple[int, int, int, float]
-
-#: Each rate as (what is summed, of how many), of sums over subjects.
+#: Each rate, of sums over subjects: pictures, found, answered, and the errors.
 _RATES: Mapping[str, Callable[[Doubles], float]] = {
     "error": lambda s: float(s[3] / s[2]) if s[2] else np.nan,
     "abstained": lambda s: float(1 - s[2] / s[1]) if s[1] else np.nan,
@@ -301,7 +300,14 @@ _RATES: Mapping[str, Callable[[Doubles], float]] = {
 }
 
 
-def _people(sample: Sample, group: str) -> list[_Person]:
+def _in_order(name: str) -> list[tuple[bool, float, str]]:
+    """Names with numbers in them by the numbers: "age below 18", "age 18 to 60"."""
+    parts = re.split(r"(\d+)", name.replace(BELOW, ""))
+    return [(part.isdigit(), float(part) if part.isdigit() else 0.0, part) for part in parts]
+
+
+def _people(sample: Sample, group: str) -> Doubles:
+    """Sums over the pictures of each subject of a group, (S, 4), as `_RATES` takes them."""
     sums: dict[str, list[float]] = {}
     for error, found, one, subject in zip(sample.errors, sample.found, sample.groups, sample.subjects, strict=True):
         if one == group:
@@ -309,48 +315,49 @@ def _people(sample: Sample, group: str) -> list[_Person]:
             own = sums.setdefault(subject, [0, 0, 0, 0.0])
             for place, value in enumerate((1, found, answered, error if answered else 0.0)):
                 own[place] += float(value)
-    return [cast("_Person", tuple(own)) for own in sums.values()]
+    return np.array(list(sums.values()))
 
 
-def _row(name: str, people: Sequence[_Person], seed: int) -> GroupErrors:
-    total = np.sum(people, axis=0)
-    rates = {what: rate(total) for what, rate in _RATES.items()}
-    spans = {
-        what: bootstrap(lambda draw, rate=rate: rate(np.sum(draw, axis=0)), people, seed=seed)  # type: ignore[misc]
-        for what, rate in _RATES.items()
-    }
-    return GroupErrors(
-        name,
-        len(people),
-        int(total[0]),
-        rates["missed"],
-        spans["missed"],
-        rates["abstained"],
-        spans["abstained"],
-        rates["error"],
-        spans["error"],
-    )
+def _row(name: str, people: Doubles, share: bool, seed: int) -> GroupErrors:
+    rates = {what: rate(people.sum(axis=0)) for what, rate in _RATES.items()}
+    sums = _draws(people, seed)
+    spans = {what: _span(np.array([rate(one) for one in sums])) for what, rate in _RATES.items()}
+    for what in [name for name, value in rates.items() if value in {0, 1}]:  # where a bootstrap promises certainty
+        if share or what != "error":
+            spans[what] = widen(spans[what], rates[what], len(people))
+    measured = {what: Measured(rates[what], spans[what]) for what in _RATES}
+    return GroupErrors(name, len(people), int(people[:, 0].sum()), **measured)
 
 
-def _gap(what: str, names: Sequence[str], people: Sequence[Sequence[_Person]], seed: int) -> Gap | None:
-    rate, groups = _RATES[what], [np.asarray(one, np.float64) for one in people]
-    values = np.array([rate(one.sum(axis=0)) for one in groups])
+def _draws(people: Doubles, seed: int) -> Doubles:
+    """Sums over subjects who are drawn with replacement, (DRAWS, 4): what `bootstrap` does, for sums in one product."""
+    count = len(people)
+    return np.asarray(np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), DRAWS) @ people)
+
+
+def _span(values: Doubles) -> Interval:
+    known = values[np.isfinite(values)]
+    low, high = np.quantile(known, ENDS).tolist() if len(known) else (np.nan, np.nan)
+    return low, high
+
+
+def _gap(what: str, names: Sequence[str], people: Sequence[Doubles], seed: int) -> Gap | None:
+    rate = _RATES[what]
+    values = np.array([rate(one.sum(axis=0)) for one in people])
     if np.isfinite(values).sum() < 2:
         return None
-    random = np.random.default_rng(seed)
-    drawn = [[one[random.integers(len(one), size=len(one))] for one in groups] for _ in range(DEALS)]
-    spread = np.array([_range(rate, draw) for draw in drawn])
-    every, ends = np.concatenate(groups), np.cumsum([len(one) for one in groups])[:-1]
-    dealt = np.array([_range(rate, np.split(random.permutation(every), ends)) for _ in range(DEALS)])
-    low, high = np.nanquantile(spread, ENDS).tolist()
+    drawn = np.stack([_draws(one, seed + place) for place, one in enumerate(people)], axis=1)
+    random, every, ends = np.random.default_rng(seed), np.concatenate(people), np.cumsum([len(one) for one in people])
+    orders = (random.permutation(len(every)) for _ in range(DRAWS))
+    dealt = [[part.sum(axis=0) for part in np.split(every[order], ends[:-1])] for order in orders]
+    interval = _span(np.array([_range(rate, one) for one in drawn]))
+    chance = float(np.nanquantile([_range(rate, one) for one in dealt], 0.95))
     most, least = names[int(np.nanargmax(values))], names[int(np.nanargmin(values))]
-    return Gap(
-        most, least, float(np.nanmax(values) - np.nanmin(values)), (low, high), float(np.nanquantile(dealt, 0.95))
-    )
+    return Gap(most, least, float(np.nanmax(values) - np.nanmin(values)), interval, chance)
 
 
-def _range(rate: Callable[[Doubles], float], groups: Sequence[Doubles]) -> float:
-    values = np.array([rate(one.sum(axis=0)) for one in groups])
+def _range(rate: Callable[[Doubles], float], sums: Sequence[Doubles] | Doubles) -> float:
+    values = np.array([rate(one) for one in sums])
     known = values[np.isfinite(values)]
     return float(known.max() - known.min()) if len(known) > 1 else np.nan
 
@@ -375,7 +382,7 @@ def _values(labels: labels_csv.Labels, by: str) -> tuple[str, ...]:
         raise UsageError(f"a column is cut at numbers, as in {name}:18,60; not {by!r}.") from None
     if not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
         raise UsageError(f"a column is cut at rising numbers, not {by!r}.")
-    ends = [f"below {edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in pairwise(edges)), f"{edges[-1]:g} and above"]
+    ends = [f"{BELOW}{edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in pairwise(edges)), f"{edges[-1]:g} and above"]
     values = labels.numbers(name)
     bands = np.searchsorted(edges, values, side="right")
     return tuple("" if np.isnan(value) else f"{name} {ends[band]}" for value, band in zip(values, bands, strict=True))

@@ -8,6 +8,7 @@ from mien.evaluation.fairness import FairnessReport
 from mien.evaluation.report import Report, Table, number, span
 
 if TYPE_CHECKING:
+    from mien.evaluation.gaze import Measured
     from mien.evaluation.probes import ProbeReport
 
 __all__ = ["fairness_report", "probe_report"]
@@ -20,9 +21,9 @@ def fairness_report(found: FairnessReport, *, source: str, model: str) -> Report
             row.name,
             str(row.subjects),
             str(row.pictures),
-            f"{number(row.error, 3)} ({span(row.error_interval, 3)})",
-            f"{number(row.abstained, 3)} ({span(row.abstained_interval, 3)})",
-            f"{number(row.missed, 3)} ({span(row.missed_interval, 3)})",
+            _measured(row.error),
+            _measured(row.abstained),
+            _measured(row.missed),
         )
         for row in found.rows
     )
@@ -46,10 +47,15 @@ def fairness_report(found: FairnessReport, *, source: str, model: str) -> Report
                 "beyond chance" if gap.beyond_chance else "",
             )
             for what, gap in found.gaps.items()
+            if gap.size > 0
         ),
         ("by chance: what 19 of 20 random deals of these subjects to groups stay below.", *found.notes),
     )
     return Report.of("Fairness", source=source, model=model, results=found.to_dict(), tables=(groups, gaps))
+
+
+def _measured(one: Measured) -> str:
+    return f"{number(one.value, 3)} ({span(one.interval, 3)})"
 
 
 def probe_report(found: ProbeReport, *, model: str) -> Report:
