@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from mien.features.genuine.report import ForgeryReport
     from mien.gallery.people import Gallery
     from mien.gallery.records import Person
+    from mien.location.reconstructing import reconstruct
+    from mien.location.reconstruction import Reconstruction
     from mien.masks.masking import mask
     from mien.masks.matting import Matte, matte
     from mien.masks.view import Masks
@@ -107,6 +109,7 @@ __all__ = [
     "Portrait",
     "PortraitCheck",
     "Provenance",
+    "Reconstruction",
     "Region",
     "ShapeMismatch",
     "SourceError",
@@ -135,6 +138,7 @@ __all__ = [
     "open_video",
     "portrait",
     "provenance",
+    "reconstruct",
     "save_image",
     "scan",
     "set_default_engine",
@@ -162,6 +166,7 @@ _HOMES = {
     "Portrait": "mien.features.fit.portrait_verdict",
     "PortraitCheck": "mien.features.fit.portrait_verdict",
     "Provenance": "mien.media.provenance",
+    "Reconstruction": "mien.location.reconstruction",
     "Region": "mien.core.region",
     "Track": "mien.core.clip",
     "Tracking": "mien.engine",
@@ -180,6 +185,7 @@ _HOMES = {
     "open_video": "mien.media.video",
     "portrait": "mien.features.fit.portrait_verdict",
     "provenance": "mien.media.provenance",
+    "reconstruct": "mien.location.reconstructing",
     "save_image": "mien.core.image",
     "scan": "mien.engine",
     "set_default_engine": "mien.engine",

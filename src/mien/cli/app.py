@@ -21,6 +21,7 @@ from mien.cli import (
     models,
     portrait,
     provenance,
+    reconstruct,
     track,
     verify,
 )
@@ -41,6 +42,7 @@ app.command()(background.background)
 app.command()(portrait.portrait)
 app.command()(verify.verify)
 app.command()(check.check)
+app.command()(reconstruct.reconstruct)
 app.command()(generate.generate)
 app.command()(provenance.provenance)
 app.command()(forgery.forgery)
