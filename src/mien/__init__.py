@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from mien.features.fit.portrait_verdict import Portrait, PortraitCheck, portrait
     from mien.features.genuine.judging import forgery
     from mien.features.genuine.report import ForgeryReport
+    from mien.features.shown.describing import describe
+    from mien.features.shown.narrator import Narration, Narrator
     from mien.gallery.people import Gallery
     from mien.gallery.records import Person
     from mien.location.reconstructing import reconstruct
@@ -103,6 +105,8 @@ __all__ = [
     "Matte",
     "MienError",
     "ModelError",
+    "Narration",
+    "Narrator",
     "NoFace",
     "NotCalibrated",
     "Person",
@@ -129,6 +133,7 @@ __all__ = [
     "background",
     "check",
     "default_engine",
+    "describe",
     "detect",
     "forgery",
     "generate",
@@ -162,6 +167,8 @@ _HOMES = {
     "Item": "mien.engine",
     "Masks": "mien.masks.view",
     "Matte": "mien.masks.matting",
+    "Narration": "mien.features.shown.narrator",
+    "Narrator": "mien.features.shown.narrator",
     "Person": "mien.gallery.records",
     "Portrait": "mien.features.fit.portrait_verdict",
     "PortraitCheck": "mien.features.fit.portrait_verdict",
@@ -176,6 +183,7 @@ _HOMES = {
     "background": "mien.swaps.background",
     "check": "mien.embeddings.checking",
     "default_engine": "mien.engine",
+    "describe": "mien.features.shown.describing",
     "detect": "mien.engine",
     "forgery": "mien.features.genuine.judging",
     "generate": "mien.swaps.generator",

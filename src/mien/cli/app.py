@@ -12,6 +12,7 @@ from mien.cli import (
     calibrate,
     check,
     demo,
+    describe,
     doctor,
     evaluate,
     forgery,
@@ -40,6 +41,7 @@ app.command()(track.track)
 app.command()(mask.mask)
 app.command()(background.background)
 app.command()(portrait.portrait)
+app.command()(describe.describe)
 app.command()(verify.verify)
 app.command()(check.check)
 app.command()(reconstruct.reconstruct)
