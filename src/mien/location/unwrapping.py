@@ -27,6 +27,7 @@ Doubles = NDArray[np.float64]
 #: 0.15 a pixel of the picture is smeared over six or seven of the texture.
 FACING = (0.15, 0.55)
 EDGE = 1 / 160  # of the texture's side: so near to what hides, colours are those of something else
+SEAM = 1 / 40  # of the side: over such a distance the two halves of a face pass into each other
 OUTLINE = 0.03  # of the face's extent in the picture: so near to where it turns away, they may be the background's
 SOFT = 1 / 12  # of the side: the light on the two halves is compared over such distances
 COARSE = 128  # pixels that this is done on
@@ -73,18 +74,18 @@ def unwrap(image: Image, points: ArrayLike, topology: Topology, size: int) -> Te
     picture, seen = warp_mesh(image, mesh, target, topology.triangles, (size, size), visible_only=True)
     facing = -np.nan_to_num(over_texture(topology, topology.normals(mesh)[:, 2:], size)[..., 0])
     inside = _covered(topology, size)
-    # Only edges within the face: its outer one is no edge of what is hidden.
-    width = max(round(size * EDGE), 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
-    sure = cv2.erode((seen | ~inside).astype(np.uint8), kernel) > 0
     low, high = FACING
     x = ((facing - low) / (high - low)).clip(0, 1)
-    weight = np.where(sure & seen, x * x * (3 - 2 * x), 0.0)
+    weight = np.where(seen, x * x * (3 - 2 * x), 0.0)
     place = over_texture(topology, mesh[:, :2], size)
     with np.errstate(invalid="ignore"):
         # A texel outside of the picture was drawn in the colour of its edge.
         out = ((place < 0) | (place > np.array(image.shape[1::-1]) - 1)).any(axis=2)
     weight[out | _near_outline(mesh, topology, image.shape[:2], place)] = 0
+    # Only edges within the face: its outer one is no edge of what is hidden.
+    open_ = (~inside | (weight > 0)).astype(np.uint8)
+    depth = cv2.distanceTransform(np.pad(open_, 1, constant_values=1), cv2.DIST_L2, 3)[1:-1, 1:-1] / size
+    weight = weight * ((depth - EDGE) / SEAM).clip(0, 1)
     return Texture(picture, weight.astype(np.float32))
 
 
