@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.core.alignment import usable_alignment
 from mien.core.columns import Flag
-from mien.core.errors import ModelError
+from mien.core.errors import CardError, ModelError
 from mien.core.geometry import square_crops
 from mien.core.warping import warp_batch
 from mien.engine import Batch
@@ -42,12 +42,20 @@ class GlassesNet:
     bundle : Bundle
         Card with the file ``model``; in its params ``width`` and ``down``, how wide the crop is and how far its middle
         lies below the eyes, in distances of the eyes; ``slope`` and ``offset``.
+
+    Raises
+    ------
+    CardError
+        If it does not say how large crops are.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self._session = bundle.session("model")
         self._settings = bundle.card.settings(_Settings)
-        self._size = bundle.card.files["model"].input.size[0]
+        picture = bundle.card.files["model"].input
+        if picture is None or picture.size is None or isinstance(picture.size, str):
+            raise CardError(f"the card of {bundle.card.id} does not say how large its crops are.")
+        self._size = picture.size[0]
 
     def describe(self, batch: Batch) -> Mapping[str, Flag]:
         """See `mien.engine.Step`."""
