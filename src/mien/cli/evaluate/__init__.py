@@ -9,7 +9,9 @@ from mien.cli.evaluate.blink import blink, eyes
 from mien.cli.evaluate.clustering import clustering
 from mien.cli.evaluate.detection import detection
 from mien.cli.evaluate.explain import explain
+from mien.cli.evaluate.expression import expression
 from mien.cli.evaluate.fairness import fairness, probe
+from mien.cli.evaluate.forgery import forgery, morph
 from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.identification import identification, membership
 from mien.cli.evaluate.landmarks import landmarks
@@ -30,12 +32,15 @@ app.command()(eyes)
 app.command()(clustering)
 app.command()(detection)
 app.command()(explain)
+app.command()(expression)
 app.command()(fairness)
+app.command()(forgery)
 app.command()(gaze)
 app.command()(identification)
 app.command()(landmarks)
 app.command()(matting)
 app.command()(membership)
+app.command()(morph)
 app.command()(parsing)
 app.command()(pose)
 app.command()(probe)
