@@ -64,7 +64,8 @@ def give_inner(model: Any, names: Sequence[str]) -> None:
     Parameters
     ----------
     names
-        Of tensors, as an ONNX file has them, or of the operations that make them.
+        Of tensors, as an ONNX file has them, or of the operations that make them. Where neither lasts, as in files of
+        TensorFlow Lite, ``->Convolution`` is what goes into the last operation of that kind.
 
     Raises
     ------
@@ -72,13 +73,21 @@ def give_inner(model: Any, names: Sequence[str]) -> None:
         There is no such value.
     """
     for wanted in names:
-        for node in model.get_ordered_ops():
-            named = [output for output in node.outputs() if wanted in output.get_names()]
-            if named or (node.get_friendly_name() == wanted and node.get_output_size()):
-                model.add_outputs([(named or node.outputs())[0]])
-                break
-        else:
+        found = _value(model.get_ordered_ops(), wanted)
+        if found is None:
             raise ModelError(f"the network has no inner value {wanted!r}.")
+        model.add_outputs([found])
+
+
+def _value(nodes: Sequence[Any], wanted: str) -> Any:
+    if wanted.startswith("->"):
+        kind = [node for node in nodes if node.get_type_name() == wanted[2:]]
+        return kind[-1].input_value(0) if kind else None
+    for node in nodes:
+        named = [output for output in node.outputs() if wanted in output.get_names()]
+        if named or (node.get_friendly_name() == wanted and node.get_output_size()):
+            return (named or node.outputs())[0]
+    return None
 
 
 def free_batch(model: Any) -> None:
