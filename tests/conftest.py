@@ -10,7 +10,9 @@ from hypothesis import settings
 
 from tests.shared import DATA, WEIGHTS
 
-# Machines differ and are shared: no property has to hold within a time. `make test-all` tries more examples.
+# Machines differ and are shared: no property has to hold within a time. `make test-fast` tries fewer examples,
+# `make test-all` more.
+settings.register_profile("few", deadline=None, max_examples=10)
 settings.register_profile("quick", deadline=None, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile(os.environ.get("MIEN_EXAMPLES", "quick"))
