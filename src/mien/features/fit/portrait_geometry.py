@@ -142,8 +142,8 @@ def measure_state(faces: Faces) -> dict[str, Doubles]:
         "mouth_closed": np.divide(gap, lip, out=np.full_like(gap, np.nan), where=lip > 0),
         "smile": _mean(shapes, ("mouthSmileLeft", "mouthSmileRight")),
         "expression": moved.max(axis=1),
-        "eyes_visible": np.minimum(_named(visible, "right_eye"), _named(visible, "left_eye")),
-        "face_visible": _named(visible, "face"),
+        "eyes_visible": _least(visible, ("right_eye", "left_eye")),
+        "face_visible": _least(visible, ("nose", "right_cheek", "left_cheek", "mouth", "chin")),
     }
 
 
@@ -152,6 +152,10 @@ def _named(scores: Scores, name: str) -> Doubles:
     if name not in scores:
         return np.full(len(scores), np.nan)
     return np.asarray(scores.named(name), np.float64).reshape(-1)
+
+
+def _least(scores: Scores, names: tuple[str, ...]) -> Doubles:
+    return np.asarray(np.min([_named(scores, name) for name in names], axis=0))
 
 
 def _mean(scores: Scores, names: tuple[str, ...]) -> Doubles:

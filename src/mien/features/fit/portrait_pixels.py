@@ -33,7 +33,7 @@ CLOSE_SIDE, CLOSE_EYES = 288, 90.0  # pixels of the close view, and between the 
 FAR_SIDE, FAR_EYES = 320, 24.0  # the same from afar: 13 eye distances, some four heads
 FINER = 4  # times as fine as the parsing's grid are its labels
 LEAST_SKIN, LEAST_BACKGROUND = 400, 300  # pixels of which something is told
-FRINGE = 2  # pixels around the head, from afar, that are neither head nor background
+FRINGE = 4  # pixels around the head, from afar, that are neither head nor background
 ZONE = 0.3  # side of the squares that the light is measured in, in eye distances (ISO/IEC 39794-5)
 WHITE, BLACK, BRIGHT = 235, 25, 247  # levels of grey: of a glaring spot's least channel; nearly black; nearly white
 SKIN_A, SKIN_B = (5.0, 25.0), (5.0, 35.0)  # CIELAB of natural skin (ISO/IEC 29794-5, natural colour)
@@ -227,8 +227,8 @@ def _around(
         if np.count_nonzero(part & inside) >= LEAST_BACKGROUND
     ]
     return told | {
-        "background_plain": float(np.percentile(texture, 95)),
-        "background_even": float(np.percentile(drift, 95)),
+        "background_plain": float(np.percentile(texture, 90)),
+        "background_even": float(np.percentile(drift, 90)),
         "background_bright": float(middle[0]),
         "background_colour": float(np.hypot(middle[1], middle[2])),
         "background_contrast": min(apart, default=np.nan),
