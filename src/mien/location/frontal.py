@@ -26,8 +26,8 @@ __all__ = ["Frontal", "View", "draw_frontal"]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-FACE = 0.52  # of the picture's side: the height of the face in it
-MIDDLE = 0.56  # of the picture's height: where the middle of the face stands
+FACE = 0.58  # of the picture's side: the height of the face in it
+MIDDLE = 0.55  # of the picture's height: where the middle of the face stands
 RINGS = (1.12, 1.35, 1.8, 2.6)  # how far the plane of the surroundings reaches from the middle, in outlines of the face
 SOFT = 1 / 60  # of the picture's side: how softly the face ends in its surroundings
 
