@@ -80,10 +80,11 @@ def relief(texture: Texture, points: NDArray[np.floating], topology: Topology) -
     mesh = np.asarray(points, np.float64)[: len(topology.vertices)]
     linear = (texture.image.astype(np.float32) / 255) ** np.float32(2.2)
     level = (linear @ np.array([0.2126, 0.7152, 0.0722])).astype(np.float32)
-    normals = _unit(over_texture(topology, topology.normals(mesh), size))
+    over = over_texture(topology, np.concatenate([topology.normals(mesh), *_tangents(mesh, topology)], axis=1), size)
+    normals, right, down = (_unit(over[..., part]) for part in (slice(0, 3), slice(3, 6), slice(6, 9)))
     seen = np.where(np.isfinite(normals).all(axis=2), texture.seen, np.float32(0)) * _unpainted(topology, size)
     seen = seen.astype(np.float32)
-    normals = np.nan_to_num(normals)
+    normals, right, down = np.nan_to_num(normals), np.nan_to_num(right), np.nan_to_num(down)
     light = _fit(normals, level, seen)
     nothing = np.zeros((size, size), np.float32)
     if light is None:
@@ -93,7 +94,6 @@ def relief(texture: Texture, points: NDArray[np.floating], topology: Topology) -
     log = np.log(np.maximum(level, 1e-3))
     near = [_mean(log, seen, max(sigma * size, 0.3)) for sigma in (GRAIN, FINE)]
     rest = (near[0] - near[1]) * shade
-    right, down = _tangents(mesh, topology, size)
     slope = _slope(normals, light)
     along = np.stack([(slope * right).sum(axis=2), (slope * down).sum(axis=2)], axis=-1)
     strength = (along**2).sum(axis=2)
@@ -137,8 +137,8 @@ def _slope(n: Floats, light: Doubles) -> Floats:
     return np.stack(rows, axis=-1).astype(np.float32)
 
 
-def _tangents(mesh: Doubles, topology: Topology, size: int) -> tuple[Floats, Floats]:
-    """Unit vectors in camera axes along which the texture's right and its down go, (S, S, 3) each."""
+def _tangents(mesh: Doubles, topology: Topology) -> Doubles:
+    """Vectors in camera axes along which the texture's right and its down go at the vertices, (2, V, 3)."""
     a, b, c = np.moveaxis(mesh[topology.triangles], 1, 0)
     p, q, r = np.moveaxis(topology.uv.astype(np.float64)[topology.triangles], 1, 0)
     (e, f), (s, t) = (b - a, c - a), (q - p, r - p)
@@ -149,9 +149,7 @@ def _tangents(mesh: Doubles, topology: Topology, size: int) -> tuple[Floats, Flo
     for corner in topology.triangles.T:
         for kind in (0, 1):
             np.add.at(smooth[kind], corner, along[kind] * np.abs(area))
-    return _unit(np.nan_to_num(over_texture(topology, smooth[0], size))), _unit(
-        np.nan_to_num(over_texture(topology, smooth[1], size))
-    )
+    return smooth
 
 
 def _unpainted(topology: Topology, size: int) -> Floats:

@@ -72,12 +72,11 @@ def unwrap(image: Image, points: ArrayLike, topology: Topology, size: int) -> Te
     mesh = np.asarray(points, np.float64)
     target = topology.uv * np.float32(size) - np.float32(0.5)
     picture, seen = warp_mesh(image, mesh, target, topology.triangles, (size, size), visible_only=True)
-    facing = -np.nan_to_num(over_texture(topology, topology.normals(mesh)[:, 2:], size)[..., 0])
-    inside = _covered(topology, size)
+    over = over_texture(topology, np.column_stack([topology.normals(mesh)[:, 2], mesh[:, :2]]), size)
+    facing, place, inside = -np.nan_to_num(over[..., 0]), over[..., 1:], np.isfinite(over[..., 1])
     low, high = FACING
     x = ((facing - low) / (high - low)).clip(0, 1)
     weight = np.where(seen, x * x * (3 - 2 * x), 0.0)
-    place = over_texture(topology, mesh[:, :2], size)
     with np.errstate(invalid="ignore"):
         # A texel outside of the picture was drawn in the colour of its edge.
         out = ((place < 0) | (place > np.array(image.shape[1::-1]) - 1)).any(axis=2)
@@ -221,11 +220,6 @@ def over_texture(topology: Topology, values: NDArray[Any], size: int) -> Floats:
     out = np.full((size, size, values.shape[1]), np.nan, np.float32)
     out[raster.window] = raster.interpolate(values)
     return out
-
-
-def _covered(topology: Topology, size: int) -> NDArray[np.bool_]:
-    """Where the texture has a face."""
-    return np.asarray(np.isfinite(over_texture(topology, np.ones((len(topology.uv), 1)), size)[..., 0]))
 
 
 def _bytes(values: Any) -> Image:
