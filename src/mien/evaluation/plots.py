@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mien.core.errors import UsageError
+from mien.evaluation.quality import SHARES, QualityReport
 from mien.evaluation.report import check_suffix, write_whole
 from mien.evaluation.resolution import SizePoint
 from mien.evaluation.scores import REJECTED, Scores, curve
@@ -20,7 +21,7 @@ from mien.evaluation.searches import Searches
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Panel", "cmc", "det", "histogram", "open_curve", "roc", "save_plots", "sizes"]
+__all__ = ["Panel", "cmc", "det", "discards", "histogram", "open_curve", "roc", "save_plots", "sizes"]
 
 Panel: TypeAlias = "Callable[[Axes], None]"  #: draws one curve of a picture
 
@@ -173,6 +174,23 @@ def open_curve(searches: Mapping[str, Searches]) -> Panel:
         axes.set(xscale="log", xlim=(lowest, 1), xlabel="FPIR", ylabel="FNIR", title="Open set")
         axes.set_ylim(bottom=-0.01)
         axes.legend(loc="upper right", fontsize=8)
+
+    return draw
+
+
+def discards(report: QualityReport) -> Panel:
+    """False non-matches by the share of pairs that were discarded; below them those of a perfect measure."""
+
+    def draw(axes: Axes) -> None:
+        for one in report.contenders:
+            axes.plot(SHARES, one.curve, label=f"{_plain(one.model)}, {one.area:.2f}")
+        first = report.contenders[0].curve[0]
+        axes.plot(SHARES, np.maximum(first - SHARES, 0) / (1 - SHARES), color="black", linewidth=1, label="perfect")
+        axes.axhline(first, color="black", linewidth=1, linestyle=":", label="useless")
+        axes.set(xlabel="pairs discarded", ylabel="false non-match rate", title="Error versus discard")
+        axes.set_xlim(0, SHARES[-1])
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize=7)
 
     return draw
 

@@ -18,6 +18,7 @@ from mien.cli.evaluate.landmarks import landmarks
 from mien.cli.evaluate.matting import matting
 from mien.cli.evaluate.parsing import parsing
 from mien.cli.evaluate.pose import pose
+from mien.cli.evaluate.quality import quality
 from mien.cli.evaluate.tracking import tracking
 from mien.cli.evaluate.verification import rapid, verification
 
@@ -44,6 +45,7 @@ app.command()(morph)
 app.command()(parsing)
 app.command()(pose)
 app.command()(probe)
+app.command()(quality)
 app.command()(rapid)
 app.command()(tracking)
 app.command()(verification)

@@ -74,14 +74,20 @@ class QualityNet:
             If the network gives anything but one number for each picture.
         """
         points = judgeable(batch.faces.alignment)
+        values = curve_of(self.measure(batch), self._middle, self._width)
+        return {"quality": Scalar(values, reasons=points.reasons)}
+
+    def measure(self, batch: Batch) -> NDArray[np.float32]:
+        """What the network gives, on its own scale (N,): NaN for a face that cannot be judged."""
+        points = judgeable(batch.faces.alignment)
         seen = ~points.abstained
         crops = warp_batch(batch.images, batch.owner[seen], similarity(points.values[seen], self._template), self._size)
         (raw,) = self._session.run(crops)
         if raw.size != len(crops):
             raise ModelError(f"{self._id} gives {raw.shape} for {len(crops)} pictures, not one number for each.")
         values = np.full(len(points), np.nan, np.float32)
-        values[seen] = curve_of(raw.reshape(-1), self._middle, self._width)
-        return {"quality": Scalar(values, reasons=points.reasons)}
+        values[seen] = raw.reshape(-1)
+        return values
 
 
 def curve_of(raw: NDArray[np.floating], middle: float, width: float) -> NDArray[np.float32]:
