@@ -165,7 +165,8 @@ def test_hidden_points_are_left_out() -> None:
 
 def test_stabilized_points_are_no_places_in_the_picture() -> None:
     points = Points(np.full((1, 478, 3), 20, np.float32), layout="mesh478")
-    np.testing.assert_array_equal(drawn(some(ONE, stabilized=points)), drawn(some(ONE)))
+    for name in ("stabilized", "shape"):
+        np.testing.assert_array_equal(drawn(some(ONE, **{name: points})), drawn(some(ONE)))
 
 
 def test_a_turned_mesh_shows_no_lines_of_its_far_side() -> None:

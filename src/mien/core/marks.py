@@ -329,7 +329,9 @@ def _arrow(canvas: Canvas, start: Floats, end: Floats, color: Color, width: floa
 
 
 #: Drawers of fields that look unlike others of their column type.
-_BY_FIELD: Final[Mapping[str, Drawer]] = MappingProxyType({"eyes": _eyes, "head": _placed, "stabilized": _nothing})
+_BY_FIELD: Final[Mapping[str, Drawer]] = MappingProxyType(
+    {"eyes": _eyes, "head": _placed, "stabilized": _nothing, "shape": _nothing}
+)
 #: Drawers by column type; a type that is not here has no place in the picture, though it may be in the label.
 _BY_TYPE: Final[Mapping[str, Drawer]] = MappingProxyType(
     {"points": _points, "angles": _axes, "placement": _axes, "directions": _gaze}

@@ -69,11 +69,11 @@ def principal(
     del coefficients, names
     frames = _checked(points)
     rest = frames.mean(axis=0)
-    left, size, right = np.linalg.svd((frames - rest).reshape(len(frames), -1), full_matrices=False)
+    size, right = _components((frames - rest).reshape(len(frames), -1))
     # What is left of the motion with the first k of them.
     rests = np.sqrt(np.append(np.cumsum((size**2)[::-1])[::-1], 0.0) / (frames[..., 0].size))
     count = min(int((rests > tolerance).sum()), MOST)
-    weights = left[:, :count] * size[:count]
+    weights = (frames - rest).reshape(len(frames), -1) @ right[:count].T
     most = np.abs(weights).max(axis=0, initial=1e-12)
     targets = (right[:count] * most[:, None]).reshape(count, *rest.shape)
     titles = tuple(f"motion_{number:02}" for number in range(1, count + 1))
@@ -105,6 +105,16 @@ def by_blendshapes(points: ArrayLike, coefficients: ArrayLike, names: tuple[str,
     targets = np.linalg.solve(normal, apart.T @ moved).reshape(len(kept), *mean.shape)
     rest = mean - np.tensordot(middle, targets, axes=1)
     return _made(frames, rest, targets, tuple(names[place] for place in kept), given)
+
+
+def _components(moved: Doubles) -> tuple[Doubles, Doubles]:
+    """Singular values, the largest first, and right singular vectors of a matrix (T, D), in memory of min(T, D)^2."""
+    frames, numbers = moved.shape
+    if frames <= numbers:
+        _, size, right = np.linalg.svd(moved, full_matrices=False)
+        return size, right
+    squares, vectors = np.linalg.eigh(moved.T @ moved)  # of a long clip
+    return np.sqrt(squares[::-1].clip(min=0)), vectors.T[::-1]
 
 
 #: Ways to make morphs, by name.
