@@ -1,4 +1,4 @@
-"""How well action units are told: by what expressions are made of, or against a coder's labels.
+"""How well action units are told, by what expressions are made of.
 
 Pictures that are labelled with an expression are no labels of action units. But which units make an expression is
 known: so the unit should be stronger in pictures of it than in others. Du, Tao and Martinez (*Compound facial
@@ -23,25 +23,19 @@ from mien.core.columns import Scores
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.image import IMAGE_SUFFIXES, load_image
-from mien.datasets.readers.labels_csv import Labels
 from mien.engine import Engine, default_engine
-from mien.evaluation.agreement import agreement, area_under_curve, f1_score
+from mien.evaluation.agreement import area_under_curve
 from mien.evaluation.intervals import Interval, bootstrap
-from mien.media.openface import PRESENT, STRONGEST
 
 __all__ = [
     "PROTOTYPES",
     "RANKED",
-    "LabelRow",
-    "LabelsReport",
     "Posed",
     "PrototypeRow",
     "PrototypesReport",
-    "evaluate_labels",
     "evaluate_prototypes",
     "find_units",
     "read_posed",
-    "score_labels",
     "score_prototypes",
 ]
 
@@ -225,150 +219,4 @@ def _prototype(posed: Sequence[Posed], values: Doubles, expression: str, unit: s
         interval=bootstrap(auc, parts, seed=seed),
         auc_without=auc(parts, without),
         interval_without=bootstrap(lambda drawn: auc(drawn, without), parts, seed=seed),
-    )
-
-
-# -- labels of action units -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """How well one unit agrees with its labels.
-
-    Parameters
-    ----------
-    unit : str
-    pictures, subjects, present : int
-        With label and number; those in which it is labelled as present.
-    f1, f1_interval, auc, auc_interval
-        Of presence: above `mien.media.openface.PRESENT` counts as present; 95 % over subjects.
-    icc, pcc, ccc, mse : float
-        Of intensities from 0 to 5 (`mien.evaluation.agreement`); NaN where the labels are 0 and 1.
-    icc_interval : (low, high)
-    """
-
-    unit: str
-    pictures: int
-    subjects: int
-    present: int
-    f1: float
-    f1_interval: Interval
-    auc: float
-    auc_interval: Interval
-    icc: float
-    icc_interval: Interval
-    pcc: float
-    ccc: float
-    mse: float
-
-
-@dataclass(frozen=True)
-class LabelsReport:
-    """The result of `evaluate_labels`; `missing` are units with labels that the model does not give."""
-
-    pictures: int
-    subjects: int
-    without_face: int
-    rows: tuple[LabelRow, ...]
-    missing: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
-        return asdict(self)
-
-
-def evaluate_labels(labels: Labels, *, engine: Engine | None = None, seed: int = 0) -> LabelsReport:
-    """Measure the engine's ``action_units`` against labels; see `score_labels`."""
-    return score_labels(labels, find_units(labels.pictures, engine=engine), seed=seed)
-
-
-def score_labels(labels: Labels, units: Scores, *, seed: int = 0) -> LabelsReport:
-    """Hold units against a coder's labels.
-
-    Parameters
-    ----------
-    labels : Labels
-        With columns named like the units (``AU12``, ``AU12_left``; ``AU01`` counts as ``AU1``): 0 and 1 for presence,
-        or intensities from 0 to 5, of which 1 and more is present; empty where nobody looked.
-    units : Scores
-        One row for each picture; from 0 to 1, which stands for 5.
-    seed : int
-        Of the bootstrap.
-
-    Raises
-    ------
-    UsageError
-        If there is no picture or label, not one row for each, or a label is outside of 0 to 5.
-    InputError
-        If a label is no number.
-    """
-    columns = {name: _unit_name(name) for name in labels.columns if _unit_name(name)}
-    if not columns:
-        raise UsageError("the labels have no column of an action unit, such as AU12.")
-    if not labels.pictures or len(labels.pictures) != len(units):
-        raise UsageError(
-            f"{len(labels.pictures)} pictures and {len(units)} results: at least one is needed, and one for each."
-        )
-    rows, missing = [], []
-    for name, unit in columns.items():
-        truth = labels.numbers(name)
-        if np.nanmin(truth, initial=0) < 0 or np.nanmax(truth, initial=0) > STRONGEST:
-            raise UsageError(f"labels of {name} are from 0 to 5.")
-        if unit in units.names:
-            rows.append(_label_row(unit, truth, units.named(unit) * STRONGEST, labels.subjects, seed))
-        else:
-            missing.append(unit)
-    return LabelsReport(
-        len(labels.pictures), len(set(labels.subjects)), int(units.abstained.sum()), tuple(rows), tuple(missing)
-    )
-
-
-def _unit_name(column: str) -> str:
-    """``AU1`` of ``AU01``; nothing of what is no unit."""
-    number, _, side = column.removeprefix("AU").partition("_")
-    if not column.startswith("AU") or not number.isdecimal() or side not in {"", "right", "left"}:
-        return ""
-    return f"AU{int(number)}{'_' if side else ''}{side}"
-
-
-def _label_row(unit: str, truth: Doubles, found: Doubles, subjects: Sequence[str], seed: int) -> LabelRow:
-    people: dict[str, list[tuple[float, float]]] = {}
-    for subject, label, value in zip(subjects, truth.tolist(), found.tolist(), strict=True):
-        if not (np.isnan(label) or np.isnan(value)):
-            people.setdefault(subject, []).append((label, value))
-    parts = list(people.values())
-
-    def both(drawn: Sequence[list[tuple[float, float]]]) -> tuple[Doubles, Doubles]:
-        pairs = np.array([pair for part in drawn for pair in part], np.float64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
-
-    def f1(drawn: Sequence[list[tuple[float, float]]]) -> float:
-        label, value = both(drawn)
-        return f1_score(label >= 1, value >= PRESENT)
-
-    def auc(drawn: Sequence[list[tuple[float, float]]]) -> float:
-        label, value = both(drawn)
-        return area_under_curve(value[label >= 1], value[label < 1])
-
-    def icc(drawn: Sequence[list[tuple[float, float]]]) -> float:
-        return agreement(*both(drawn)).icc
-
-    label, value = both(parts)
-    graded = bool((label > 1).any())
-    agreed = agreement(label, value)
-    nothing = (np.nan, np.nan)
-    return LabelRow(
-        unit=unit,
-        pictures=len(label),
-        subjects=len(parts),
-        present=int((label >= 1).sum()),
-        f1=f1(parts),
-        f1_interval=bootstrap(f1, parts, seed=seed),
-        auc=auc(parts),
-        auc_interval=bootstrap(auc, parts, seed=seed),
-        icc=agreed.icc if graded else np.nan,
-        icc_interval=bootstrap(icc, parts, seed=seed) if graded else nothing,
-        pcc=agreed.pcc if graded else np.nan,
-        ccc=agreed.ccc if graded else np.nan,
-        mse=agreed.mse if graded else np.nan,
     )

@@ -12,7 +12,8 @@ from mien.cli.options import print_json, takes_engine
 
 if TYPE_CHECKING:
     from mien.engine import Engine
-    from mien.evaluation.action_units import LabelsReport, PrototypesReport
+    from mien.evaluation.action_unit_labels import LabelsReport
+    from mien.evaluation.action_units import PrototypesReport
 
 
 @takes_engine
@@ -31,7 +32,8 @@ def au(
 ) -> None:
     """Tell how well action units are told: by the expressions that are made of them, or against labels."""
     from mien.datasets.readers.labels_csv import read_labels
-    from mien.evaluation.action_units import RANKED, evaluate_labels, evaluate_prototypes, read_posed
+    from mien.evaluation.action_unit_labels import evaluate_labels
+    from mien.evaluation.action_units import RANKED, evaluate_prototypes, read_posed
 
     report = (
         evaluate_prototypes(read_posed(source), engine=engine)

@@ -157,9 +157,11 @@ def _bumps_above(curves: Doubles, step: float, settings: MicroSettings) -> tuple
     above = curves - median_filter(curves, size=(window, 1, 1), mode="nearest")
     above = gaussian_filter1d(above, max(0.6 * step * RATE, 1.5), axis=0)
     strength = np.linalg.norm(above, axis=2)
-    around = round(settings.around * RATE) | 1
-    # The median of the length of a vector of two noisy numbers is 1.18 of their deviation.
-    noise = median_filter(strength, size=(around, 1), mode="nearest") / 1.18
+    # The median of the length of a vector of two noisy numbers is 1.18 of their deviation. It changes slowly: every
+    # tenth sample is enough.
+    around = round(settings.around * RATE / 10) | 1
+    noise = median_filter(strength[::10], size=(around, 1), mode="nearest") / 1.18
+    noise = np.repeat(noise, 10, axis=0)[: len(strength)]
     return above, np.maximum(settings.least, settings.noise * noise)
 
 
