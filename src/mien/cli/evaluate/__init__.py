@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mien.cli.evaluate.action_units import au
+from mien.cli.evaluate.attributes import age, attributes
 from mien.cli.evaluate.blink import blink, eyes
 from mien.cli.evaluate.clustering import clustering
 from mien.cli.evaluate.detection import detection
@@ -28,6 +29,8 @@ app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_he
 
 
 app.command()(au)
+app.command()(age)
+app.command()(attributes)
 app.command()(blink)
 app.command()(eyes)
 app.command()(clustering)
