@@ -114,13 +114,17 @@ def clear_rows(rows: Any) -> dict[Any, int]:
 
 
 def thresholds_of(rows: Any) -> dict[str, float]:
-    """By embedder, the cosine that one in a thousand pairs of two people reaches, in clear pictures."""
-    found = {}
+    """By embedder, the cosine that one in a thousand pairs of adults of one sex reaches, in clear pictures."""
+    clear = rows["copy"] == 0
+    ages, sexes = (np.array([int(who.split("_")[part]) for who in rows["who"][clear]]) for part in (0, 1))
+    grown, found = ages >= 18, {}
     for model in EMBEDDERS:
-        vectors = rows[model][rows["copy"] == 0]
+        vectors = rows[model][clear][grown]
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         first, second = np.triu_indices(len(vectors), 1)
-        found[model] = float(np.quantile((vectors[first] * vectors[second]).sum(axis=1), 1 - FAR))
+        alike = sexes[grown][first] == sexes[grown][second]
+        scores = (vectors[first[alike]] * vectors[second[alike]]).sum(axis=1)
+        found[model] = float(np.quantile(scores, 1 - FAR))
     return found
 
 
@@ -188,6 +192,10 @@ def fit(folder: Path, write: bool) -> None:
         slope, bias = fit_logistic(raw[used, None] * 10, shares[used]) * (10, 1)
         print(f"{model}: middle = {-bias / slope:.4f}, width = {1 / slope:.4f}")
         told[model] = 1 / (1 + np.exp(-(slope * adults[model][:, 0] + bias)))
+    # Occlusion is told by another card only.
+    names = PART_NAMES[: PART_NAMES.index("occlusion")]
+    for rows in (crowd, adults):
+        rows["parts"] = rows["parts"][:, : len(names)]
     usual = np.nanmedian(crowd["parts"][used], axis=0)
     logs = {
         name: np.log(np.where(np.isnan(rows["parts"]), usual, rows["parts"]).clip(LEAST))
@@ -197,9 +205,9 @@ def fit(folder: Path, write: bool) -> None:
     print("bias =", round(float(weights[-1]), 3))
     print(
         "powers =",
-        {name: round(float(weight), 3) for name, weight in zip(PART_NAMES, weights, strict=False) if weight > 1e-3},
+        {name: round(float(weight), 3) for name, weight in zip(names, weights, strict=False) if weight > 1e-3},
     )
-    print("usual =", {name: round(float(value), 3) for name, value in zip(PART_NAMES, usual, strict=True)})
+    print("usual =", {name: round(float(value), 3) for name, value in zip(names, usual, strict=True)})
     told["quality-product"] = 1 / (1 + np.exp(-(logs["adults"] @ weights[:-1] + weights[-1])))
     forest = grown(crowd["geometry"][used], shares[used])
     told["quality-forest"] = forest(adults["geometry"]).astype(np.float64)
@@ -207,7 +215,7 @@ def fit(folder: Path, write: bool) -> None:
         target = Path(forest_module.__file__ or "").with_name(forest_module.FILE)
         np.savez_compressed(target, **{name: getattr(forest, name) for name in Forest.__dataclass_fields__})
         print("written", target.name, target.stat().st_size)
-    for part, name in enumerate(PART_NAMES):
+    for part, name in enumerate(names):
         told[f"  {name}"] = np.nan_to_num(adults["parts"][:, part].astype(np.float64), nan=0.5)
     print("on the others: area under the curve of recognised by both or none, and Brier score")
     sure = tested & (others != 0.5)

@@ -125,8 +125,9 @@ def made_up(
     return Batch(images, np.zeros(count, np.intp) if owner is None else owner, faces.with_columns(columns))
 
 
-def parts_of(batch: Batch) -> Scores:
-    return cast("Scores", QualityParts(cast("Bundle", None)).describe(batch)["quality_parts"])
+def parts_of(batch: Batch, *, needs: tuple[str, ...] = ()) -> Scores:
+    bundle = cast("Bundle", SimpleNamespace(card=SimpleNamespace(needs=needs)))
+    return cast("Scores", QualityParts(bundle).describe(batch)["quality_parts"])
 
 
 FACE = np.repeat(cv2.resize(SCENE, (112, 112))[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)
@@ -140,7 +141,8 @@ def test_no_face_one_and_many() -> None:
     np.testing.assert_allclose(many.values[0], one.values[0], atol=1e-6)
     np.testing.assert_allclose(many.values[2], one.values[0], atol=1e-6)
     assert many.named("exposure")[1] < many.named("exposure")[0]
-    assert ((many.values >= 0) & (many.values <= 1)).all()
+    assert (np.nan_to_num(many.values) >= 0).all()
+    assert (np.nan_to_num(many.values) <= 1).all()
 
 
 def test_what_cannot_be_aligned_abstains_and_what_is_not_known_is_missing() -> None:
@@ -149,7 +151,16 @@ def test_what_cannot_be_aligned_abstains_and_what_is_not_known_is_missing() -> N
     assert found.abstained.tolist() == [False, True]
     assert found.reasons == (None, "no points to align by")
     assert np.isnan(found.named("pose")[0])
-    assert np.isfinite(found.values[0, [name != "pose" for name in PART_NAMES]]).all()
+    known = [name not in {"pose", "occlusion"} for name in PART_NAMES]
+    assert np.isfinite(found.values[0, known]).all()
+
+
+def test_occlusion_where_the_face_was_parsed() -> None:
+    given = made_up(PLACE[None], FACE)
+    visible = Scores(np.array([[0.25]], np.float32), names=("face",))
+    given = Batch(given.images, given.owner, given.faces.with_columns({"visible": visible}))
+    assert np.isnan(parts_of(given).named("occlusion")[0])
+    assert parts_of(given, needs=("visible",)).named("occlusion")[0] == 0.25
 
 
 def test_pose_as_in_the_standard_and_without_roll() -> None:

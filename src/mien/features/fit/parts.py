@@ -31,6 +31,7 @@ PART_NAMES: Final = (
     "size",
     "pose",
     "expression",
+    "occlusion",
 )
 
 LEAST: Final = 0.01  # a part below it says no more
@@ -63,7 +64,8 @@ class QualityParts:
     """Gives ``quality_parts``: each part is one measure on a curve that is 1 for a good portrait.
 
     ``docs/quality.md`` has the formulas, their sources and how each answers to what it is about. A part that cannot be
-    told of a face, such as the pose of one without a mesh, is missing (NaN).
+    told of a face, such as the pose of one without a mesh, is missing (NaN). So is occlusion, unless the card asks for
+    ``visible``: the face has to be parsed for it, which takes many times as long as all other parts.
 
     Parameters
     ----------
@@ -71,16 +73,17 @@ class QualityParts:
         Card of ``quality-parts``, without files.
     """
 
-    def __init__(self, bundle: Bundle) -> None:  # noqa: ARG002 - every step is made with one
+    def __init__(self, bundle: Bundle) -> None:
+        self._sees = "visible" in bundle.card.needs
         self._template = TEMPLATES["arcface112"].points_at(SIDE)
 
     def describe(self, batch: Batch) -> Mapping[str, Column]:
-        """Compute ``quality_parts`` (N, 9); a face that cannot be aligned abstains with the reason.
+        """Compute ``quality_parts`` (N, 10); a face that cannot be aligned abstains with the reason.
 
         Parameters
         ----------
         batch : Batch
-            Faces with ``alignment``, ``landmarks``, ``pose`` and ``blendshapes``.
+            Faces with ``alignment``, ``landmarks``, ``pose`` and ``blendshapes``, and what else the card needs.
         """
         points = judgeable(batch.faces.alignment)
         seen = ~points.abstained
@@ -97,6 +100,7 @@ class QualityParts:
                 "size": _size(eyes, turns[:, 0]),
                 "pose": _pose(turns),
                 "expression": _expression(faces.blendshapes.values),
+                "occlusion": faces.visible.named("face") if self._sees else np.full(len(faces), np.nan),
             }
             values[seen] = np.stack([parts[name] for name in PART_NAMES], axis=1)
         return {"quality_parts": Scores(values.astype(np.float32), names=PART_NAMES, reasons=points.reasons)}
