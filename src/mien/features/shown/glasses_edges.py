@@ -77,7 +77,8 @@ def edge_histograms(strips: NDArray[np.uint8]) -> Floats:
     energy = np.square(cells).sum(axis=1)
     blocks = np.sqrt(energy[:, :-1, :-1] + energy[:, 1:, :-1] + energy[:, :-1, 1:] + energy[:, 1:, 1:] + FLAT)
     corners = [cells[:, :, y : rows - 1 + y, x : columns - 1 + x] for y in (0, 1) for x in (0, 1)]
-    normed = [np.minimum(corner / blocks[:, None], MOST).reshape(count, -1) for corner in corners]
+    length = BINS * (rows - 1) * (columns - 1)
+    normed = [np.minimum(corner / blocks[:, None], MOST).reshape(count, length) for corner in corners]
     return np.asarray(np.concatenate(normed, axis=1), np.float32)
 
 
