@@ -25,7 +25,7 @@ from mien.datasets.readers.forgeries import ForgerySample, read_forgeries
 from mien.engine import Batch, Engine, default_engine
 from mien.evaluation.damage import DAMAGES, MATCHED, Damage
 from mien.evaluation.gaze import Measured
-from mien.evaluation.separation import auc, average_precision, equal_error, measured
+from mien.evaluation.separation import Measure, auc, average_precision, equal_error, measured
 from mien.features.genuine.mesonet import SIZE, meso_crops
 from mien.media.video import open_video
 
@@ -47,7 +47,7 @@ Detector: TypeAlias = Callable[[Any], Any]
 EVERY, FRAMES = 10, 24  # of a video: each so-manieth frame is judged, and so many at most
 ROOM = 0.75  # around a face that is kept of its picture, in parts of the mesh's size
 GRID = 16  # pixels of which such a part begins at a multiple: JPEG's own blocks stay whole
-MEASURES: Mapping[str, Callable[..., float]] = {"auc": auc, "eer": equal_error, "ap": average_precision}
+MEASURES: Mapping[str, Measure] = {"auc": auc, "eer": equal_error, "ap": average_precision}
 FEW = 200
 
 
@@ -189,7 +189,7 @@ def stress_forgery(
     names, judged = judge_forgeries(samples, detectors=detectors, damages=levels, engine=engine)
     found: dict[str, dict[str, ForgeryEvaluation]] = {}
     for damage, part in zip(levels, judged, strict=True):
-        summed = _summed(samples, names, part, f"{damage.kind} {damage.level}", repeats=200, only_auc=True)
+        summed = _summed(samples, names, part, f"{damage.kind} {damage.level}", only_auc=True)
         found.setdefault(damage.kind, {})[damage.level] = summed
     return found
 
@@ -296,7 +296,6 @@ def _summed(
     judged: Sequence[Judged],
     damage: str,
     *,
-    repeats: int = 1000,
     only_auc: bool = False,
 ) -> ForgeryEvaluation:
     seen = {one.sample.path for one in judged}
@@ -315,7 +314,7 @@ def _summed(
         moves = len(clips) < len(part)
         for place, name in enumerate(names):
             for level, rows in (("frame", part), ("clip", clips)) if moves and not only_auc else (("clip", clips),):
-                cells.append(_cell(method, name, level, rows, place, repeats, only_auc=only_auc))
+                cells.append(_cell(method, name, level, rows, place, only_auc=only_auc))
     return ForgeryEvaluation(len(samples), len(samples) - len(seen), tuple(cells), damage)
 
 
@@ -333,16 +332,14 @@ def _means(table: Doubles) -> Doubles:
     return np.asarray(np.where(known.any(axis=0), sums / np.maximum(known.sum(axis=0), 1), np.nan))
 
 
-def _cell(
-    method: str, name: str, level: str, rows: Sequence[Judged], place: int, repeats: int, *, only_auc: bool
-) -> Cell:
+def _cell(method: str, name: str, level: str, rows: Sequence[Judged], place: int, *, only_auc: bool) -> Cell:
     scores = np.array([one.scores[place] for one in rows])
     forged = np.array([one.sample.forged for one in rows], np.bool_)
     groups = [one.sample.group for one in rows]
     known = np.isfinite(scores)
     nothing = Measured(np.nan, (np.nan, np.nan))
     found = {
-        key: nothing if only_auc and key != "auc" else measured(statistic, scores, forged, groups, repeats=repeats)
+        key: nothing if only_auc and key != "auc" else measured(statistic, scores, forged, groups)
         for key, statistic in MEASURES.items()
     }
     count = len({group for group, told in zip(groups, known, strict=True) if told})

@@ -17,22 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = ["few_note", "forgery_tables", "morph_tables", "stress_panels", "stress_tables", "with_span"]
 
+TOO_FEW = 10  # groups below which a bootstrap promises what it cannot know
 HEADS = ("cue", "AUC (95 %)", "EER (95 %)", "AP (95 %)", "real + forged")
 
 
-def with_span(value: Measured, digits: int = 2) -> str:
-    """A number and its interval; "-" where there is none."""
+def with_span(value: Measured, digits: int = 2, *, groups: int = TOO_FEW) -> str:
+    """A number and its interval, without one of fewer than ten groups; "-" where there is none."""
     if math.isnan(value.value):
         return "-"
+    if groups < TOO_FEW:
+        return number(value.value, digits)
     low, high = (number(end, digits) for end in value.interval)
     return f"{number(value.value, digits)} ({low} to {high})"
 
 
 def few_note(groups: int) -> str:
     """What must be said of few."""
+    if groups < TOO_FEW:
+        return f"{groups} people or clips: too few for intervals, and for anything to be concluded; AUC 0.5 is chance."
     few = f"under {FEW}, so that no cue or method is ranked above another; " if groups < FEW else ""
-    alone = "with so few, the intervals themselves say nothing; " if groups < 10 else ""
-    return f"Intervals over {groups} people or clips: {few}{alone}AUC 0.5 is chance."
+    return f"Intervals over {groups} people or clips: {few}AUC 0.5 is chance."
 
 
 def forgery_tables(found: ForgeryEvaluation) -> list[Table]:
@@ -50,8 +54,12 @@ def forgery_tables(found: ForgeryEvaluation) -> list[Table]:
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
-    three = (with_span(value) for value in (cell.auc, cell.eer, cell.ap))
+    three = (with_span(value, groups=cell.groups) for value in (cell.auc, cell.eer, cell.ap))
     return (cell.detector, *three, f"{cell.real} + {cell.forged}")
+
+
+def _auc(cell: Cell) -> str:
+    return with_span(cell.auc, groups=cell.groups)
 
 
 def stress_tables(found: Mapping[str, Mapping[str, ForgeryEvaluation]]) -> list[Table]:
@@ -62,8 +70,7 @@ def stress_tables(found: Mapping[str, Mapping[str, ForgeryEvaluation]]) -> list[
         for method in dict.fromkeys(cell.method for cell in first.cells):
             cues = [cell for cell in first.cells if cell.method == method]
             rows = tuple(
-                (cue.detector, *(with_span(one.of(method, cue.detector).auc) for one in levels.values()))
-                for cue in cues
+                (cue.detector, *(_auc(one.of(method, cue.detector)) for one in levels.values())) for cue in cues
             )
             note = few_note(max(cue.groups for cue in cues))
             tables.append(Table(f"{method}: AUC after {kind}", ("cue", *levels), rows, (note,)))
@@ -82,7 +89,7 @@ def morph_tables(found: MorphEvaluation) -> list[Table]:
     rows = tuple(
         (
             cell.detector,
-            *(with_span(value) for value in (cell.auc, cell.d_eer, *cell.bpcer.values())),
+            *(with_span(value, groups=found.people) for value in (cell.auc, cell.d_eer, *cell.bpcer.values())),
             f"{cell.bona_fide} + {cell.morphs}",
         )
         for cell in found.cells
@@ -92,15 +99,20 @@ def morph_tables(found: MorphEvaluation) -> list[Table]:
         "likeness is differential: 1 less the similarity to trusted pictures of whoever shows the document.",
         few_note(found.people),
     )
-    passed = (
-        ("morphs that pass as both people (MMPMR)", with_span(found.mmpmr), f"{found.accepted} of {found.morphs}"),
-        ("morphs shown by one of their people", with_span(found.one_side), f"{2 * found.morphs}"),
-        ("bona fide documents", with_span(found.genuine), f"{found.documents}"),
+    passed = tuple(
+        (
+            f"{one.far:g}",
+            f"{one.threshold:.3f}",
+            f"{with_span(one.mmpmr)}, {one.accepted} of {found.morphs}",
+            with_span(one.one_side),
+            f"{with_span(one.genuine)} of {found.documents}",
+        )
+        for one in found.passed
     )
-    at = f"Accepted by {found.model} at {found.threshold:.3f}, a false accept rate of {found.far:g}"
+    columns = ("FAR", "threshold", "pass as both people (MMPMR)", "as one of them", "bona fide documents")
     return [
         Table("Detection of morphs", heads, rows, notes),
-        Table(at, ("what", "accepted (95 %)", "of"), passed, ("Morphs share people: intervals are too narrow.",)),
+        Table(f"What {found.model} accepts", columns, passed, ("Morphs share people: intervals are too narrow.",)),
     ]
 
 

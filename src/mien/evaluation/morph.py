@@ -1,15 +1,15 @@
 """Morphs: whether our cues notice them, whether a trusted picture gives them away, and for whom they pass.
 
-Of each person the first picture is the document's, the others are what a gate sees. Documents of two are morphed, and
-three questions are asked, with the measures of ISO/IEC 20059: detection by the document alone (S-MAD, each cue of
-``forgery``), by the document and a trusted picture (D-MAD, by their similarity), and how many morphs are accepted as
+Each picture of a person is a document in turn, and the others are what a gate sees. The first ones of two people are
+morphed. Three questions are asked, with the measures of ISO/IEC 20059: detection by the document alone (S-MAD, each cue
+of ``forgery``), by the document and a trusted picture (D-MAD, by their similarity), and how many morphs are accepted as
 *both* their people at a threshold (MMPMR: Scherhag et al., *Biometric Systems under Morphing Attacks*, BIOSIG 2017).
 MADation (Caldeira et al., WACV workshops 2025) is a network for the first; its weights are not to be had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
@@ -22,21 +22,23 @@ from numpy.typing import NDArray
 from mien.core.errors import NoFace, SourceError, UsageError
 from mien.core.image import Image
 from mien.datasets.morph import Part, Portrait, morph, open_portrait
-from mien.embeddings.calibration import load_calibration
+from mien.embeddings.calibration import Traits, load_calibration
 from mien.engine import Engine, default_engine
 from mien.evaluation.damage import jpeg
 from mien.evaluation.gaze import Measured
 from mien.evaluation.intervals import bootstrap, widen
+from mien.evaluation.scores import check_rates
 from mien.evaluation.separation import auc, bpcer_at, equal_error, measured
 from mien.media.scan import PICTURE_SUFFIXES
 
-__all__ = ["APCER", "MorphCell", "MorphEvaluation", "evaluate_morph"]
+__all__ = ["APCER", "MorphCell", "MorphEvaluation", "Passed", "evaluate_morph"]
 
 Floats = NDArray[np.float32]
 
 APCER = (0.01, 0.05, 0.10)  #: rates of morphs that pass, at which refused bona fide documents are counted
 DIFFERENTIAL = "likeness"
 QUALITY = 90  # of JPEG: documents and morphs are both compressed, so that it tells nothing
+ADULT = Traits(ages=(18.0, 150.0))  # whose documents they are
 UNLIKE = 0.3  # cosine: people who are more alike are not morphed
 
 
@@ -64,6 +66,33 @@ class MorphCell:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """Whom an embedder lets pass at a threshold.
+
+    Attributes
+    ----------
+    far, threshold : float
+        False accept rate, and the score that has it by the embedder's calibration for adults.
+    mmpmr : Measured
+        Share of morphs that are accepted as both people, each by the most similar of their other pictures. Intervals
+        here are over morphs, which share people: they are too narrow.
+    accepted : int
+        How many those are.
+    one_side : Measured
+        Share of the pairs of a morph and one of its people that are accepted.
+    genuine : Measured
+        Share of bona fide documents that are accepted as their person.
+    """
+
+    far: float
+    threshold: float
+    mmpmr: Measured
+    accepted: int
+    one_side: Measured
+    genuine: Measured
+
+
+@dataclass(frozen=True)
 class MorphEvaluation:
     """What was measured.
 
@@ -75,17 +104,8 @@ class MorphEvaluation:
     cells : tuple of MorphCell
     model : str
         The embedder.
-    far, threshold : float
-        False accept rate, and the score that has it by the embedder's calibration.
-    mmpmr : Measured
-        Share of morphs that are accepted as both people, each by every one of their other pictures' best; intervals
-        over morphs.
-    accepted : int
-        How many those are.
-    one_side : Measured
-        Share of the pairs of a morph and one of its people that are accepted.
-    genuine : Measured
-        Share of bona fide documents that are accepted as their person.
+    passed : tuple of Passed
+        By false accept rate.
     """
 
     people: int
@@ -95,12 +115,7 @@ class MorphEvaluation:
     alpha: float
     cells: tuple[MorphCell, ...]
     model: str
-    far: float
-    threshold: float
-    mmpmr: Measured
-    accepted: int
-    one_side: Measured
-    genuine: Measured
+    passed: tuple[Passed, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -112,7 +127,7 @@ def evaluate_morph(
     *,
     alpha: float = 0.5,
     part: Part = "face",
-    far: float = 1e-3,
+    rates: Sequence[float] = (1e-2, 1e-3),
     limit: int = 60,
     engine: Engine | None = None,
 ) -> MorphEvaluation:
@@ -124,8 +139,8 @@ def evaluate_morph(
         A folder with a folder of pictures for each person, at least two of them with two pictures.
     alpha, part
         See `mien.datasets.morph.morph`.
-    far : float
-        False accept rate of the embedder's threshold.
+    rates : sequence of float
+        False accept rates of the embedder's thresholds.
     limit : int
         Pairs of people that are morphed at most; the first ones, by name.
     engine : Engine, optional
@@ -142,11 +157,14 @@ def evaluate_morph(
     UsageError
         If an option is out of range.
     """
-    if not 0 < far < 1 or limit < 1:
-        raise UsageError(f"far is between 0 and 1, and limit 1 or more; got {far} and {limit}.")
+    check_rates(rates)
+    if limit < 1:
+        raise UsageError(f"limit is 1 or more, not {limit}.")
     engine = engine or default_engine()
     card = engine.choose("embedding")
-    threshold, _ = load_calibration(card.space or "", licenses=engine.licenses).threshold(far)
+    calibration = load_calibration(card.space or "", licenses=engine.licenses)
+    strata = calibration.strata_of(ADULT, ADULT)
+    thresholds = {far: calibration.threshold(far, strata)[0] for far in rates}
     people = _people(Path(source), engine)
     pairs = [
         (one, other)
@@ -157,15 +175,14 @@ def evaluate_morph(
         raise NoFace("no two people with two pictures each are unlike enough to be morphed.")
     rows = []
     for name, portraits in people.items():
-        cues, vector = _judged(portraits[0].image, engine)
-        rows.append(_Row(cues, _best(vector, portraits), name))
-    made = []
+        for place, portrait in enumerate(portraits):
+            cues, vector = _judged(portrait.image, engine)
+            rows.append(_Row(cues, _best(vector, portraits[:place] + portraits[place + 1 :]), name))
+    made: list[tuple[_Row, ...]] = []
     for one, other in pairs:
         edit = morph(people[one][0], people[other][0], alpha=alpha, part=part, engine=engine)
         cues, vector = _judged(edit.image, engine)
-        made.append((_Row(cues, _best(vector, people[one]), one), _Row(cues, _best(vector, people[other]), other)))
-    both = np.array([[side.likeness for side in pair] for pair in made])
-    accepted = np.nan_to_num(both, nan=-1) >= threshold
+        made.append(tuple(_Row(cues, _best(vector, people[person][1:]), person) for person in (one, other)))
     return MorphEvaluation(
         people=len(people),
         documents=len(rows),
@@ -174,12 +191,7 @@ def evaluate_morph(
         alpha=alpha,
         cells=_cells(rows, made),
         model=card.id,
-        far=far,
-        threshold=float(threshold),
-        mmpmr=_rate(accepted.all(axis=1)),
-        accepted=int(accepted.all(axis=1).sum()),
-        one_side=_rate(accepted.ravel()),
-        genuine=_rate(np.array([row.likeness >= threshold for row in rows])),
+        passed=tuple(_passed(far, threshold, rows, made) for far, threshold in thresholds.items()),
     )
 
 
@@ -227,14 +239,14 @@ def _judged(image: Image, engine: Engine) -> tuple[dict[str, float], Floats]:
     return dict(zip(cues.names, cues.values.tolist(), strict=True)), largest.embedding.values
 
 
-def _best(vector: Floats, person: Sequence[Portrait]) -> float:
+def _best(vector: Floats, seen: Sequence[Portrait]) -> float:
     """Highest similarity to the pictures that the gate sees; NaN where the document shows no face."""
     if not vector.size or np.isnan(vector).any():
         return np.nan
-    return max(float(vector @ portrait.vector) for portrait in person[1:])
+    return max(float(vector @ portrait.vector) for portrait in seen)
 
 
-def _cells(real: Sequence[_Row], made: Sequence[tuple[_Row, _Row]]) -> tuple[MorphCell, ...]:
+def _cells(real: Sequence[_Row], made: Sequence[tuple[_Row, ...]]) -> tuple[MorphCell, ...]:
     firsts = [pair[0] for pair in made]
     names = dict.fromkeys(name for row in (*real, *firsts) for name in row.cues)
     cells = [_cell(name, [row.cues.get(name, np.nan) for row in (*real, *firsts)], real, firsts) for name in names]
@@ -247,7 +259,7 @@ def _cell(name: str, values: Sequence[float], real: Sequence[_Row], morphs: Sequ
     scores = np.array(values, np.float64)
     attack = np.repeat([False, True], [len(real), len(morphs)])
     groups = [row.person for row in (*real, *morphs)]
-    told: Callable[..., Measured] = partial(measured, scores=scores, positive=attack, groups=groups)
+    told = partial(measured, scores=scores, positive=attack, groups=groups)
     known = np.isfinite(scores)
     return MorphCell(
         detector=name,
@@ -255,7 +267,20 @@ def _cell(name: str, values: Sequence[float], real: Sequence[_Row], morphs: Sequ
         morphs=int((known & attack).sum()),
         auc=told(auc),
         d_eer=told(equal_error),
-        bpcer={rate: told(partial(bpcer_at, apcer=rate)) for rate in APCER},
+        bpcer={rate: told(bpcer_at(rate)) for rate in APCER},
+    )
+
+
+def _passed(far: float, threshold: float, real: Sequence[_Row], made: Sequence[tuple[_Row, ...]]) -> Passed:
+    # What shows no face is NaN, which reaches no threshold.
+    accepted = np.array([[side.likeness >= threshold for side in pair] for pair in made], np.bool_)
+    return Passed(
+        far=far,
+        threshold=float(threshold),
+        mmpmr=_rate(np.asarray(accepted.all(axis=1))),
+        accepted=int(accepted.all(axis=1).sum()),
+        one_side=_rate(accepted.ravel()),
+        genuine=_rate(np.array([row.likeness >= threshold for row in real], np.bool_)),
     )
 
 

@@ -78,7 +78,10 @@ def morph(
     part: Annotated[
         Literal["face", "whole"], typer.Option(help="Morph the face alone, or all of the picture with it.")
     ] = "face",
-    far: Annotated[float, typer.Option(help="False accept rate of the threshold.", min=0, max=1)] = 1e-3,
+    far: Annotated[
+        list[float] | None,
+        typer.Option(help="False accept rate of the threshold; by default 0.01 and 0.001. Repeatable.", min=0, max=1),
+    ] = None,
     limit: Annotated[int, typer.Option(help="Pairs of people at most.", min=1)] = 60,
     out: Out = None,
     json: Json = False,
@@ -91,7 +94,7 @@ def morph(
     from mien.evaluation.report import Report
 
     check_outputs(None, out)
-    found = evaluate_morph(source, alpha=alpha, part=part, far=far, limit=limit, engine=engine)
+    found = evaluate_morph(source, alpha=alpha, part=part, rates=far or (1e-2, 1e-3), limit=limit, engine=engine)
     report = Report.of(
         "Morphs", source=str(source), model=found.model, results=found.to_dict(), tables=morph_tables(found)
     )

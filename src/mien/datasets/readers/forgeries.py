@@ -18,7 +18,8 @@ from mien.media.video import VIDEO_SUFFIXES
 __all__ = ["ForgerySample", "read_forgeries"]
 
 #: Folders of real and of forged files, by layout.
-LAYOUTS = (("original_sequences", "manipulated_sequences"), ("real", "fake"))
+REAL = "real"
+LAYOUTS = (("original_sequences", "manipulated_sequences"), (REAL, "fake"))
 UNNAMED = "fake"
 SUFFIXES = PICTURE_SUFFIXES | VIDEO_SUFFIXES
 
@@ -34,8 +35,8 @@ class ForgerySample:
     method : str
         How it was forged; of a real one, the method that it is held against alone, or "".
     group : str
-        Whom it shows, as far as its name tells: what stands before the first underscore, or the person's folder. Files
-        of one group are not independent.
+        Whom it shows, as far as its name tells: what stands before the first underscore; of files in ``real`` whose
+        name has none, the folder that they are in. Files of one group are not independent.
     """
 
     path: Path
@@ -62,7 +63,7 @@ def read_forgeries(folder: Path) -> list[ForgerySample]:
     if pair is None:
         names = " or ".join(f"{real} and {fake}" for real, fake in LAYOUTS)
         raise SourceError(f"{folder} has no folders {names}.")
-    forged = [_sample(path, pair[1], forged=True, methods=None) for path in _files(pair[1])]
+    forged = [_sample(path, pair[1], forged=True, methods=frozenset()) for path in _files(pair[1])]
     methods = frozenset(sample.method for sample in forged)
     real = [_sample(path, pair[0], forged=False, methods=methods) for path in _files(pair[0])]
     if not real or not forged:
@@ -74,11 +75,12 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _sample(path: Path, root: Path, *, forged: bool, methods: frozenset[str] | None) -> ForgerySample:
+def _sample(path: Path, root: Path, *, forged: bool, methods: frozenset[str]) -> ForgerySample:
     folders = path.relative_to(root).parts[:-1]
     method = folders[0] if folders else (UNNAMED if forged else "")
-    if methods is not None and method not in methods:
+    if not forged and method not in methods:
         method = ""
-    first, underscore, _ = path.stem.partition("_")
-    person = folders[-1] if not forged and folders and len(folders) > bool(method) and not underscore else first
-    return ForgerySample(path, forged, method, person)
+    group, underscore, _ = path.stem.partition("_")
+    if root.name == REAL and not underscore and len(folders) > bool(method):
+        group = folders[-1]
+    return ForgerySample(path, forged, method, group)

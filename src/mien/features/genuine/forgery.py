@@ -71,7 +71,6 @@ class Forgery:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._nets = MesoNets(bundle)
         levels = bundle.card.params.get("levels")
         try:
             self._levels = [Level(*map(float, levels[name])) for name in NAMES]  # type: ignore[index] # refused below
@@ -79,6 +78,7 @@ class Forgery:
             raise CardError(f"the card of {bundle.card.id} has no level of three numbers for each cue.") from error
         if any(not level.odd > level.half for level in self._levels):
             raise CardError(f"the card of {bundle.card.id}: the third number of a level is above its second.")
+        self._nets = MesoNets(bundle)
 
     def describe(self, batch: Batch) -> Mapping[str, Scores]:
         """Compute ``forgery``, (N, 11): one number for each of `NAMES`.
