@@ -205,7 +205,8 @@ def _number(value: Column, phrase: Phrase) -> float:
 
 
 def _hedged(said: str, probability: float, words: Vocabulary) -> str:
-    if not said or not probability >= words.least:
+    probability = round(probability, 2)  # as it is printed: 0.70 is sure, whatever float32 makes of it
+    if not said or probability < words.least:
         return ""
     return f"{'' if probability >= words.sure else 'perhaps '}{said} ({probability:.2f})"
 
