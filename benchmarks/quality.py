@@ -6,10 +6,11 @@
 `gather` keeps, of one picture each of the people of UTKFace and of 105 pictures of ten adults, and of spoiled copies of
 them (`mien.evaluation.capture`), embeddings, what each quality network gives, ``quality_parts`` and the geometry of the
 mesh. `fit` finds, on UTKFace, the curves of the cards, the weights of ``quality-product`` and the forest, and tells how
-each does on the ten others, who are in nothing that was fitted. With ``--write`` it writes ``forest.npz``.
+each does on the ten others, on whom nothing was fitted. With ``--write`` it writes ``forest.npz``.
 
-What is predicted is whether a spoiled picture is still taken for its clear original at a FAR of 1e-3: the mean over the
-embedders edgeface-s and sface.
+What is predicted is whether a spoiled picture is still as like its clear original as two clear pictures of one person
+are: the median cosine of these is the threshold, and the outcome the mean over the embedders edgeface-s and sface. The
+two medians are of the ten others (UTKFace has one picture of each person); nothing else of them is used.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ from mien.engine import Batch, Engine
 from mien.evaluation.capture import spoil
 from mien.features.fit import forest as forest_module
 from mien.features.fit.forest import Forest, geometry_of
-from mien.features.fit.parts import LEAST, PART_NAMES
+from mien.features.fit.parts import PART_NAMES
+from mien.features.fit.product import LEAST
 from mien.location.topology import face_topology
 
 EMBEDDERS = ("edgeface-s", "sface")
 NETS = ("lightqnet-dm025", "lightqnet-dm050", "lightqnet-dm100", "quality-mnv2")
+FUSED = "lightqnet-dm050"
 WANTED = {"landmarks", "alignment", "quality_parts", "recognizability"}
-FAR = 1e-3
 
 Rows = dict[str, Any]
 
@@ -114,17 +116,13 @@ def clear_rows(rows: Any) -> dict[Any, int]:
 
 
 def thresholds_of(rows: Any) -> dict[str, float]:
-    """By embedder, the cosine that one in a thousand pairs of adults of one sex reaches, in clear pictures."""
-    clear = rows["copy"] == 0
-    ages, sexes = (np.array([int(who.split("_")[part]) for who in rows["who"][clear]]) for part in (0, 1))
-    grown, found = ages >= 18, {}
+    """By embedder, the median cosine of two clear pictures of one person."""
+    clear, found = rows["copy"] == 0, {}
     for model in EMBEDDERS:
-        vectors = rows[model][clear][grown]
-        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = rows[model][clear] / np.linalg.norm(rows[model][clear], axis=1, keepdims=True)
         first, second = np.triu_indices(len(vectors), 1)
-        alike = sexes[grown][first] == sexes[grown][second]
-        scores = (vectors[first[alike]] * vectors[second[alike]]).sum(axis=1)
-        found[model] = float(np.quantile(scores, 1 - FAR))
+        same = rows["who"][clear][first] == rows["who"][clear][second]
+        found[model] = float(np.median((vectors[first[same]] * vectors[second[same]]).sum(axis=1)))
     return found
 
 
@@ -178,7 +176,7 @@ def grown(features: NDArray[np.float32], shares: NDArray[np.float64], *, trees: 
 
 def fit(folder: Path, write: bool) -> None:
     crowd, adults = load(folder / "utkface.npz"), load(folder / "adults.npz")
-    thresholds = thresholds_of(crowd)
+    thresholds = thresholds_of(adults)
     print("thresholds", {name: round(value, 3) for name, value in thresholds.items()})
     shares, others = (outcome(rows, clear_rows(rows), thresholds) for rows in (crowd, adults))
     used, tested = crowd["copy"] > 0, adults["copy"] > 0
@@ -209,6 +207,13 @@ def fit(folder: Path, write: bool) -> None:
     )
     print("usual =", {name: round(float(value), 3) for name, value in zip(names, usual, strict=True)})
     told["quality-product"] = 1 / (1 + np.exp(-(logs["adults"] @ weights[:-1] + weights[-1])))
+    both = [np.column_stack([rows[FUSED][:, 0], logs[name]]) for name, rows in (("crowd", crowd), ("adults", adults))]
+    (slope, *powers, bias) = fit_logistic(
+        both[0][used] * ([10] + [1] * len(names)), shares[used], positive=True
+    ).tolist()
+    print(f"fused with {FUSED}: middle = 0.5, width = {0.1 / slope:.4f}, bias = {bias + slope * 5:.3f}")
+    print("powers =", {name: round(power, 3) for name, power in zip(names, powers, strict=True) if power > 1e-3})
+    told["quality-fused"] = 1 / (1 + np.exp(-(both[1] @ [slope * 10, *powers] + bias)))
     forest = grown(crowd["geometry"][used], shares[used])
     told["quality-forest"] = forest(adults["geometry"]).astype(np.float64)
     if write:

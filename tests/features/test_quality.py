@@ -15,7 +15,7 @@ from mien.core.errors import CardError, ModelError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import TEMPLATES
 from mien.engine import Batch
-from mien.features.fit.quality import SMALLEST_EYES, QualityNet, curve_of, judgeable
+from mien.features.fit.quality import SMALLEST_EYES, QualityNet, judgeable
 from mien.runtime.bundle import Bundle
 from tests.shared import photo, runner
 
@@ -87,12 +87,12 @@ def test_a_profile_is_no_tiny_face() -> None:
 
 
 def test_the_curve_keeps_the_order_and_the_limits() -> None:
-    raw = np.array([-1e9, 0, 0.4, 0.5, 0.6, 1e9], np.float32)
-    values = curve_of(raw, 0.5, 0.1)
+    images = [grey(level) for level in (0, 102, 128, 153, 255)]
+    step = QualityNet(Net({**PARAMS, "width": 0.01}).bundle)
+    values = step.describe(batch(np.stack([PLACE] * 5), list(range(5)), *images))["quality"].values
     assert (np.diff(values) > 0).all()
     assert values[0] >= 0
     assert values[-1] <= 1
-    np.testing.assert_allclose(values[2:5], [0.2689, 0.5, 0.7311], atol=1e-3)
 
 
 @pytest.mark.parametrize("missing", ["padding", "middle", "width"])
@@ -127,6 +127,6 @@ def test_blurred_pictures_are_worse(model: str) -> None:
     for sigma in (0, 4, 8):
         seen = [cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image for image in images]
         levels.append(step.describe(Batch(seen, owner, Faces.concat(faces)))["quality"].values)
-    assert (levels[0] > 0.7).all()
+    assert (levels[0] > 0.4).all()
     assert (np.diff(levels, axis=0) < 0).all()
     assert (levels[2] < levels[0] - 0.2).all()

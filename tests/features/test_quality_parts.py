@@ -18,7 +18,8 @@ from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, load_image
 from mien.engine import Batch, Engine
 from mien.features.fit import measures
-from mien.features.fit.parts import PART_NAMES, QualityParts, QualityProduct
+from mien.features.fit.parts import PART_NAMES, QualityParts
+from mien.features.fit.product import QualityFused, QualityProduct
 from mien.location.blendshapes import BLENDSHAPE_NAMES
 from mien.runtime.bundle import Bundle
 from tests.shared import DATA
@@ -202,6 +203,30 @@ def test_the_product_of_parts() -> None:
     np.testing.assert_allclose(quality.values[:3], 1 / (1 + np.exp(-odds)), atol=1e-6)
     assert quality.reasons == (None, None, None, "too small")
     assert product().describe(Batch([], np.zeros(0, np.intp), faces[:0]))["quality"].shape == (0,)
+
+
+class Half:
+    """A session that gives 0.5 for every crop, and its bundle."""
+
+    def __init__(self) -> None:
+        picture = SimpleNamespace(input=SimpleNamespace(size=(96, 96)))
+        params = {"padding": 0.0, "middle": 0.3, "width": 0.1, "bias": 1.0, "powers": {"noise": 2.0}}
+        self.card = SimpleNamespace(id="made-up", params={**params, "usual": {"noise": 0.5}}, files={"model": picture})
+
+    def session(self, _name: str) -> Half:
+        return self
+
+    def run(self, crops: NDArray[np.uint8]) -> tuple[Floats]:
+        return (np.full((len(crops), 1), 0.5, np.float32),)
+
+
+def test_a_network_beside_the_product() -> None:
+    given = made_up(np.stack([PLACE, np.full_like(PLACE, np.nan)]), FACE)
+    faces = given.faces.with_columns({"quality_parts": parts_of(given)})
+    quality = QualityFused(cast("Bundle", Half())).describe(Batch(given.images, given.owner, faces))["quality"]
+    odds = 1 + 2 * np.log(faces.quality_parts.named("noise")[0]) + (0.5 - 0.3) / 0.1
+    np.testing.assert_allclose(quality.values[0], 1 / (1 + np.exp(-odds)), atol=1e-5)
+    assert quality.reasons == (None, "no points to align by")
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.columns import Column, Points, Scalar, Scores
-from mien.core.errors import CardError
+from mien.core.columns import Column, Points, Scores
 from mien.core.geometry import TEMPLATES, similarity, transform
 from mien.core.warping import warp_batch
 from mien.engine import Batch
 from mien.features.fit import measures
-from mien.features.fit.quality import judgeable, numbers
+from mien.features.fit.quality import judgeable
 from mien.location.blendshapes import BLENDSHAPE_NAMES
 from mien.runtime.bundle import Bundle
 
-__all__ = ["PART_NAMES", "QualityParts", "QualityProduct"]
+__all__ = ["PART_NAMES", "QualityParts"]
 
 #: The values of ``quality_parts``, in their order.
 PART_NAMES: Final = (
@@ -34,7 +33,6 @@ PART_NAMES: Final = (
     "occlusion",
 )
 
-LEAST: Final = 0.01  # a part below it says no more
 SIDE: Final = 112  # pixels of the aligned crop: as embedders see the face
 WINDOW: Final = 96  # pixels of the crop out of the picture as it is, in which noise and blocks still are
 _EYES: Final = 35.2  # pixels between the eyes in the aligned crop
@@ -104,52 +102,6 @@ class QualityParts:
             }
             values[seen] = np.stack([parts[name] for name in PART_NAMES], axis=1)
         return {"quality_parts": Scores(values.astype(np.float32), names=PART_NAMES, reasons=points.reasons)}
-
-
-class QualityProduct:
-    """Gives ``quality`` as the chance of being recognised, by the product of the parts, each to a power of its own.
-
-    The log odds are ``bias + sum(power * log(part))``; no power is below 0, so that no part can lower quality by being
-    better. A part that is missing counts as the card's ``usual`` one.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        Card of ``quality-product``, whose params are ``bias`` and, by part, ``powers`` and ``usual``.
-
-    Raises
-    ------
-    CardError
-        If the card lacks one of these, or names parts that there are not.
-    """
-
-    def __init__(self, bundle: Bundle) -> None:
-        card = bundle.card
-        (self._bias,) = numbers(card, "bias")
-        tables: list[Mapping[str, float]] = [card.params.get(name, {}) for name in ("powers", "usual")]
-        if not all(isinstance(table, Mapping) and table and set(table) <= set(PART_NAMES) for table in tables):
-            raise CardError(f"the card of {card.id} lacks params.powers and params.usual, by names of parts.")
-        powers, usual = ([float(table.get(name, 0)) for name in PART_NAMES] for table in tables)
-        self._powers, self._usual = np.asarray(powers), np.asarray(usual)
-        if not (self._powers >= 0).all() or not (self._usual[self._powers > 0] > 0).all():
-            raise CardError(f"the card of {card.id} has a power below 0, or a part with a power that is usually 0.")
-
-    def describe(self, batch: Batch) -> Mapping[str, Column]:
-        """Compute ``quality`` (N,); a face without parts abstains with their reason.
-
-        Parameters
-        ----------
-        batch : Batch
-            Faces with ``quality_parts``.
-        """
-        parts = batch.faces.quality_parts
-        values = np.full(len(parts), np.nan)
-        seen = ~parts.abstained
-        if seen.any():
-            table = parts.values[seen].astype(np.float64)
-            known = np.where(np.isnan(table), self._usual, table).clip(LEAST)
-            values[seen] = _logistic(self._bias + np.log(known) @ self._powers)
-        return {"quality": Scalar(values.astype(np.float32), reasons=parts.reasons)}
 
 
 def _of_crops(crops: NDArray[np.uint8], inside: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from mien.engine import Batch
 from mien.models.card import Card
 from mien.runtime.bundle import Bundle
 
-__all__ = ["SMALLEST_EYES", "QualityNet", "curve_of", "judgeable"]
+__all__ = ["SMALLEST_EYES", "TOO_SMALL", "QualityNet", "judgeable", "numbers"]
 
 #: Eyes closer together than this many pixels leave nothing of a face to judge.
 SMALLEST_EYES = 4.0
@@ -28,15 +28,17 @@ class QualityNet:
     """Gives ``quality`` by a network that looks at an aligned crop and gives one number.
 
     What such a network gives has a scale of its own: that of LightQNet ends at 0.63, for example. A logistic curve,
-    which changes no order, brings it to [0, 1]: the chance that a picture as poor as this one is still taken for its
-    clear original at a false accept rate of 1e-3, fitted on spoiled pictures (``benchmarks/quality.py``). So
-    ``quality`` means the same whichever model gives it, and the same as ``recognizability``, which is of one embedder.
+    which changes no order, brings it to [0, 1]. It was fitted on spoiled pictures (``benchmarks/quality.py``): the
+    chance that a picture as poor as this one is still as like its clear original as two clear pictures of one person
+    are to each other. So ``quality`` means the same whichever model gives it, and 0.5 is as much loss as parts two good
+    photographs.
 
     Parameters
     ----------
     bundle : Bundle
         Card and file ``model``. Its params: ``padding``, the margin around the crop of ArcFace that the network sees
-        too, as a part of that crop; ``middle`` and ``width`` of the curve.
+        too, as a part of that crop; ``middle`` and ``width`` of the curve, which
+        is 0.5 at the one and 0.73 a width above.
 
     Raises
     ------
@@ -74,8 +76,12 @@ class QualityNet:
             If the network gives anything but one number for each picture.
         """
         points = judgeable(batch.faces.alignment)
-        values = curve_of(self.measure(batch), self._middle, self._width)
-        return {"quality": Scalar(values, reasons=points.reasons)}
+        values = 1 / (1 + np.exp(-self.odds(batch).clip(-30, 30)))
+        return {"quality": Scalar(values.astype(np.float32), reasons=points.reasons)}
+
+    def odds(self, batch: Batch) -> NDArray[np.float64]:
+        """The log odds of the curve (N,): NaN for a face that cannot be judged."""
+        return (self.measure(batch).astype(np.float64) - self._middle) / self._width
 
     def measure(self, batch: Batch) -> NDArray[np.float32]:
         """What the network gives, on its own scale (N,): NaN for a face that cannot be judged."""
@@ -88,11 +94,6 @@ class QualityNet:
         values = np.full(len(points), np.nan, np.float32)
         values[seen] = raw.reshape(-1)
         return values
-
-
-def curve_of(raw: NDArray[np.floating], middle: float, width: float) -> NDArray[np.float32]:
-    """Logistic curve through 0.5 at `middle`, rising to 0.73 at ``middle + width``: of any shape, to [0, 1]."""
-    return np.asarray(1 / (1 + np.exp(-((raw - middle) / width).clip(-30, 30))), np.float32)
 
 
 def judgeable(alignment: Points) -> Points:
