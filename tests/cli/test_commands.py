@@ -72,6 +72,20 @@ def test_a_pipe_gets_one_line_of_json_per_picture(run: Run, photos: Path) -> Non
     assert "alignment" not in records[0]["faces"][0]
 
 
+@pytest.mark.parametrize(
+    ("option", "style", "column"), [("--csv", "openface", "pose_Rx"), ("--style", "pyfeat", "Yaw")]
+)
+def test_a_table_in_the_style_of_another_toolkit(
+    run: Run, photos: Path, tmp_path: Path, option: str, style: str, column: str
+) -> None:
+    assert run("analyze", photos, "--want", "pose", "--out", tmp_path / "a.csv", option, style).code == 0
+    head, *rows = (tmp_path / "a.csv").read_text().splitlines()
+    assert column in head.split(",")
+    assert len(rows) == {"openface": 3, "pyfeat": 4}[style]  # a picture without faces has a row in one of them
+    result = run("analyze", photos, option, style)
+    assert (result.code, "give --out" in result.err) == (2, True)
+
+
 @pytest.mark.parametrize("command", ["analyze", "track"])
 def test_a_file_gets_its_json_though_a_bar_is_on_the_terminal(
     run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, command: str
