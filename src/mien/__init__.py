@@ -56,8 +56,10 @@ if TYPE_CHECKING:
         track,
     )
     from mien.features.fit.portrait_verdict import Portrait, PortraitCheck, portrait
+    from mien.features.genuine.challenge import Challenge
     from mien.features.genuine.judging import forgery
     from mien.features.genuine.report import ForgeryReport
+    from mien.features.genuine.verdict import Liveness, liveness
     from mien.features.shown.describing import describe
     from mien.features.shown.narrator import Narration, Narrator
     from mien.gallery.people import Gallery
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CardError",
+    "Challenge",
     "Check",
     "Clip",
     "DeviceUnavailable",
@@ -101,6 +104,7 @@ __all__ = [
     "InputError",
     "Item",
     "LicenseRefused",
+    "Liveness",
     "Masks",
     "Matte",
     "MienError",
@@ -137,6 +141,7 @@ __all__ = [
     "detect",
     "forgery",
     "generate",
+    "liveness",
     "load_image",
     "mask",
     "matte",
@@ -153,6 +158,7 @@ __all__ = [
 
 # Where each name lives that is no error.
 _HOMES = {
+    "Challenge": "mien.features.genuine.challenge",
     "Check": "mien.embeddings.checks",
     "Clip": "mien.core.clip",
     "Edit": "mien.swaps.edit",
@@ -165,6 +171,7 @@ _HOMES = {
     "ForgeryReport": "mien.features.genuine.report",
     "Gallery": "mien.gallery.people",
     "Item": "mien.engine",
+    "Liveness": "mien.features.genuine.verdict",
     "Masks": "mien.masks.view",
     "Matte": "mien.masks.matting",
     "Narration": "mien.features.shown.narrator",
@@ -187,6 +194,7 @@ _HOMES = {
     "detect": "mien.engine",
     "forgery": "mien.features.genuine.judging",
     "generate": "mien.swaps.generator",
+    "liveness": "mien.features.genuine.verdict",
     "load_image": "mien.core.image",
     "mask": "mien.masks.masking",
     "matte": "mien.masks.matting",

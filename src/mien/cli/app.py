@@ -18,6 +18,7 @@ from mien.cli import (
     forgery,
     gallery,
     generate,
+    liveness,
     mask,
     models,
     portrait,
@@ -50,6 +51,7 @@ app.command()(provenance.provenance)
 app.command()(forgery.forgery)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
+app.add_typer(liveness.app, name="liveness")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")

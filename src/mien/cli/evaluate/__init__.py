@@ -16,6 +16,7 @@ from mien.cli.evaluate.forgery import forgery, morph
 from mien.cli.evaluate.gaze import gaze
 from mien.cli.evaluate.identification import identification, membership
 from mien.cli.evaluate.landmarks import landmarks
+from mien.cli.evaluate.liveness import liveness
 from mien.cli.evaluate.matting import matting
 from mien.cli.evaluate.parsing import parsing
 from mien.cli.evaluate.pose import pose
@@ -42,6 +43,7 @@ app.command()(forgery)
 app.command()(gaze)
 app.command()(identification)
 app.command()(landmarks)
+app.command()(liveness)
 app.command()(matting)
 app.command()(membership)
 app.command()(morph)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -89,6 +90,12 @@ class MiniFASNet:
     def __init__(self, bundle: Bundle) -> None:
         self._settings = bundle.card.settings(_Settings)
         self._nets = [(bundle.session(name), scale) for name, scale in self._settings.scales.items()]
+
+    def everywhere(self) -> MiniFASNet:
+        """The same without abstaining on small faces and on those that fill their picture: to measure what it does."""
+        other = copy.copy(self)
+        vars(other).update(_settings=replace(self._settings, least_scale=0.0, least_height=0.0))
+        return other
 
     def describe(self, batch: Batch) -> Mapping[str, Flag]:
         """See `mien.engine.Step`."""
