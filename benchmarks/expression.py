@@ -1,4 +1,4 @@
-"""Expressions on people that the heads were not fitted on: accuracy, calibration, unknown ones, and small faces.
+"""Expressions on people that the heads were not fitted on: accuracy, calibration, unknown ones, small and covered ones.
 
     python -m benchmarks.expression [FILE]
 
@@ -12,6 +12,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,7 @@ from benchmarks.expression_fit import (
     weigh,
 )
 from mien.core.columns import Labels
-from mien.core.image import load_image
+from mien.core.image import Image, load_image
 from mien.core.warping import resize
 from mien.engine import Batch, Engine
 from mien.evaluation.agreement import area_under_curve
@@ -46,6 +48,7 @@ from mien.features.shown.fer import blur, look
 from mien.features.shown.pooling import pool
 
 OUTER = 5
+GRAY = np.array([0.299, 0.587, 0.114], np.float32)
 SIZES = (48, 32, 24, 20, 16, 12)  # pixels of a crop of CK+
 Doubles = NDArray[np.float64]
 
@@ -53,7 +56,7 @@ Doubles = NDArray[np.float64]
 def held_out(data: Sample, head: str) -> tuple[Doubles, list[Head]]:
     """Probabilities (N, 9) of each face by the heads that do not know the person, and these."""
     x, told, heads = data.x, np.zeros((len(data.label), len(EXPRESSIONS))), []
-    for rows, out in folds(data.person, OUTER):
+    for rows, out in folds(data, OUTER):
         heads.append(fit(data[rows], head))
         told[out] = heads[-1].probabilities(x[out])
     return told, heads
@@ -66,7 +69,7 @@ def fer_alone(data: Sample) -> Doubles:
     energy = np.logaddexp.reduce(logits, axis=1)
     label = np.array([names.index(CLASSES[k]) if CLASSES[k] in names else -1 for k in data.label])
     told = np.zeros((len(logits), len(names) + 1))
-    for rows, out in folds(data.person, OUTER):
+    for rows, out in folds(data, OUTER):
         known = rows & (label >= 0)
         temperature = best_temperature(logits[known], label[known])
         unknown = weigh(np.column_stack([energy, np.zeros(len(energy))])[rows], label[rows] < 0)
@@ -194,32 +197,80 @@ def films() -> list[tuple[Path, str, str]]:
     return [(path, f"CK+ {person}", NAMES[folder]) for (folder, person), path in last.items()]
 
 
-def small(data: Sample, heads: list[Head], engine: Engine) -> None:
+@dataclass(frozen=True)
+class Film:
+    """The last picture of a film of CK+, and the fold in which its person is held out."""
+
+    image: Image
+    person: str
+    name: str
+    fold: int
+
+
+def held_out_films(data: Sample) -> list[Film]:
+    """One for each person and class."""
+    parts = folds(data, OUTER)
+    return [
+        Film(
+            load_image(path),
+            person,
+            name,
+            next(k for k, (_, out) in enumerate(parts) if out[data.person == person].any()),
+        )
+        for path, person, name in films()
+    ]
+
+
+def judged(
+    some: Sequence[Film], change: Callable[[Image], Image], heads: list[Head], engine: Engine
+) -> tuple[ExpressionReport | None, str]:
+    """What heads that do not know the people make of changed pictures; and how many faces, how large and blurred."""
+    net, truth, people, values, sides, blurs = fer_net(engine), [], [], [], [], []
+    for film in some:
+        image = change(film.image)
+        faces = engine.analyze(image, want={"alignment", "pose", "blendshapes"}, max_faces=1)
+        if not len(faces) or np.isnan(faces.blendshapes.values).any():
+            continue
+        crops = look(Batch([image], np.zeros(1, np.intp), faces), ANYTHING).crops
+        if not len(crops):
+            continue
+        values.append(heads[film.fold].probabilities(features(net.run(crops)[1], faces.blendshapes))[0])
+        truth.append(film.name)
+        people.append(film.person)
+        blurs.append(float(blur(crops @ GRAY)[0]))
+        sides.append(1.125 * image.shape[0])
+    if not truth:
+        return None, "no face found"
+    told = Labels(np.array(values, np.float32), names=EXPRESSIONS)
+    report = summarize(Judged(truth, people, told, [False] * len(truth), {}))
+    return report, f"{len(truth)} of {len(some)} found, side {np.median(sides):.0f}, blur {np.median(blurs):.2f}"
+
+
+def small(some: Sequence[Film], heads: list[Head], engine: Engine) -> None:
     """Print accuracy against size: crops made smaller, then judged as they are."""
-    net, parts = fer_net(engine), folds(data.person, OUTER)
     print("CK+, one picture a film, made smaller (side of the face's square, blur: medians)")
     for size in SIZES:
-        truth, people, values, sides, blurs, missed = [], [], [], [], [], 0
-        for path, person, name in films():
-            image = resize(load_image(path), (size, size))
-            faces = engine.analyze(image, want={"alignment", "pose", "blendshapes"}, max_faces=1)
-            if not len(faces) or np.isnan(faces.blendshapes.values).any():
-                missed += 1
-                continue
-            crops = look(Batch([image], np.zeros(1, np.intp), faces), ANYTHING).crops
-            fold = next(k for k, (_, out) in enumerate(parts) if out[data.person == person].any())
-            values.append(heads[fold].probabilities(features(net.run(crops)[1], faces.blendshapes))[0])
-            truth.append(name)
-            people.append(person)
-            blurs.append(float(blur(crops @ np.array([0.299, 0.587, 0.114]))[0]))
-            sides.append(1.125 * size)
-        if not truth:
-            print(f"  {size} pixels: no face found")
-            continue
-        told = Labels(np.array(values, np.float32), names=EXPRESSIONS)
-        report = summarize(Judged(truth, people, told, [False] * len(truth), {}))
-        faces_seen = f"  {size} pixels ({np.median(sides):.0f}, {np.median(blurs):.2f}): {missed} not found"
-        print(f"{faces_seen}, accuracy {shown(report.accuracy)}, UAR {shown(report.uar)}")
+        report, seen = judged(some, partial(resize, size=(size, size)), heads, engine)
+        if report is not None:
+            seen += f", accuracy {shown(report.accuracy)}, UAR {shown(report.uar)}"
+        print(f"  {size} pixels: {seen}")
+
+
+def covered(some: Sequence[Film], heads: dict[str, list[Head]], engine: Engine) -> None:
+    """Print what covered faces do to the head for whole faces, and what the one for the clear part makes of them."""
+    print("CK+, one picture a film, four times as large, with a bar before a part of the face")
+    for part, (top, bottom), clear in (("mouth", (0.62, 1.0), "upper"), ("eyes", (0.25, 0.5), "lower")):
+
+        def change(image: Image, top: float = top, bottom: float = bottom) -> Image:
+            large = resize(image, (4 * image.shape[0], 4 * image.shape[1])).copy()
+            large[round(top * len(large)) : round(bottom * len(large))] = 190
+            return large
+
+        for name in ("fused", clear):
+            report, seen = judged(some, change, heads[name], engine)
+            if report is not None:
+                seen += f", accuracy {shown(report.accuracy)}, UAR {shown(report.uar)}"
+            print(f"  {part} covered, head {name}: {seen}")
 
 
 def speed(engine: Engine) -> None:
@@ -243,16 +294,17 @@ def main() -> None:
     data = sample(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
     told: dict[str, tuple[Doubles, tuple[str, ...]]] = {}
     told["fer-xception"] = fer_alone(data), tuple(name for name in EXPRESSIONS if name in {*FER, "unknown"})
-    heads: list[Head] = []
+    heads: dict[str, list[Head]] = {}
     for name in HEADS:
-        values, own = held_out(data, name)
+        values, heads[name] = held_out(data, name)
         told[name] = values, EXPRESSIONS
-        heads = own if name == "fused" else heads
     accuracy(data, told)
     unknown(data)
     pooled(data, told["fused"][0])
     with Engine(threads=1) as engine:
-        small(data, heads, engine)
+        some = held_out_films(data)
+        small(some, heads["fused"], engine)
+        covered(some, heads, engine)
         speed(engine)
 
 

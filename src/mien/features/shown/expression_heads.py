@@ -39,9 +39,9 @@ class Head:
         By which logits are divided, so that the probabilities are as often right as they say.
     axes, means : (F, D), (K, D) float64
         Directions in which the faces of one class scatter by 1, and where the classes are in them.
-    unknown : (3,) float64
+    unknown : (4,) float64
         Log odds of "none of these": the first, less the second times the energy of the logits, plus the third times the
-        logarithm of the distance.
+        logarithm of the distance. Of the energy no more counts than the fourth: beyond all faces logits grow, too.
     """
 
     weights: Doubles
@@ -69,9 +69,10 @@ class Head:
 
     def probabilities(self, x: Doubles) -> Doubles:
         """Of the classes and, behind them, of none of these: (M, K + 1), each row with a sum of 1."""
-        offset, by_energy, by_distance = self.unknown
+        offset, by_energy, by_distance, most = self.unknown
         energy, distance = self.oddness(x).T
-        return softmax(self.logits(x) / self.temperature, offset - by_energy * energy + by_distance * distance)
+        odds = offset - by_energy * np.minimum(energy, most) + by_distance * distance
+        return softmax(self.logits(x) / self.temperature, odds)
 
 
 def features(network: NDArray[np.floating] | None, blendshapes: Scores) -> Doubles:
