@@ -37,6 +37,7 @@ from mien.location.reconstruction import Reconstruction, fuse
 from mien.location.relief import relief
 from mien.location.shape3d import IrisShape, iris_diameters
 from mien.location.unwrapping import Texture, over_texture, unwrap
+from mien.media.video import open_video
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WANT = {"landmarks", "stabilized", "shape", "pose"}
@@ -309,6 +310,28 @@ def clips(engine: Engine) -> None:
             assert face.motion is not None
             frames, count = len(face.motion.times), len(face.motion.names)
             print(f"  {name}, {frames} frames: {count} {morphs} morphs leave {face.error:.3f} mm")
+            print(
+                f"  {'':34} seen from its camera again: off by {again(engine, name, face):.2f} % of the eyes' distance"
+            )
+
+
+def again(engine: Engine, name: str, face: Reconstruction) -> float:
+    """How far a moving face, put before the camera that `head` assumes, is from the meshes of the clip."""
+    motion, off = face.motion, []
+    assert motion is not None
+    with engine.track(open_video(DATA / "video" / f"{name}.mp4"), want={"landmarks", "head"}) as frames:
+        for item in frames:
+            if item.faces is None or item.time is None or not len(item.faces) or item.faces.head.abstained[0]:
+                continue
+            row = int(np.abs(motion.times - item.time).argmin())
+            shape = face.vertices + np.tensordot(motion.weights[row], motion.targets, axes=1)
+            x, y, z = (shape @ motion.rotations[row].T + motion.positions[row]).T
+            middle = (np.array(item.faces.image_size) - 1) / 2
+            seen = item.faces.landmarks.values[0, :, :2]
+            placed = np.column_stack([x / z, y / z]) * item.faces.head.focal[0] + middle
+            eyes = np.linalg.norm(seen[33] - seen[263])
+            off.append(100 * rms(placed, seen[: len(placed)].astype(float)) / eyes)
+    return float(np.mean(off))
 
 
 def costs(engine: Engine) -> None:
