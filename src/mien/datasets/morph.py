@@ -195,11 +195,11 @@ def soft_face(points: Doubles, size: tuple[int, int]) -> Floats:
 
 def _net(points: Doubles, size: tuple[int, int]) -> Doubles:
     """The mesh, rings around its outline that move with it, and the border of the picture, which stays: (V, 2)."""
-    limit = np.array(size, np.float64) - 1
+    limit = np.array(size, np.float64)
     outline = points[indices_of("mesh478", "face_oval")]
     middle = outline.mean(axis=0)
     rings = [np.clip(middle + (outline - middle) * factor, 0.02 * limit, 0.98 * limit) for factor in RINGS]
-    border = np.array([(x, y) for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)]) * limit
+    border = np.array([(x, y) for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)]) * limit - 0.5
     return np.concatenate([points, *rings, border])
 
 

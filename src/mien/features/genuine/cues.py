@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.features.genuine.window import RADII, Window, brightness, residual_of
+from mien.features.genuine.window import BINS, RADII, Window, brightness, residual_of
 
 __all__ = ["CUES", "boundary", "checkerboard", "color", "compression", "ghosting", "noise", "noise_map", "spectrum"]
 
@@ -21,7 +21,6 @@ Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 ENOUGH = 400  # pixels on each side of a comparison
-BINS = 12  # of texture, within which noise is compared
 COARSE, FINE = (0.04, 0.2), (0.38, 0.5)  # cycles per pixel
 SAMPLES = 3000  # edge pixels that are looked at
 QUALITIES = (50, 60, 70, 80, 90, 95)  # of JPEG
@@ -58,7 +57,7 @@ def noise(window: Window) -> float:
     by a network has less. The residual (Fridrich & Kodovský, *Rich Models for Steganalysis of Digital Images*, TIFS
     2012, take many more) is compared among pixels of like texture.
     """
-    return _between(window, window.noise, window.texture)
+    return _between(window, window.noise)
 
 
 def color(window: Window) -> float:
@@ -131,7 +130,7 @@ def compression(window: Window) -> float:
         change = np.square(again.astype(np.float32) - pixels).mean(axis=-1)
         changes.append(np.log(cv2.blur(change, (16, 16)) + 0.1))
     mean = np.mean(changes, axis=0)
-    apart = [_between(window, np.asarray(change - mean, np.float32), window.texture) for change in changes]
+    apart = [_between(window, np.asarray(change - mean, np.float32)) for change in changes]
     return float(np.max(np.abs(apart)))
 
 
@@ -182,19 +181,14 @@ def noise_map(window: Window) -> Floats:
     return apart
 
 
-def _between(window: Window, values: Floats, texture: Floats) -> float:
+def _between(window: Window, values: Floats) -> float:
     """Median difference of surroundings and face among pixels of like texture; NaN where too few are alike."""
-    face, around = window.face, window.around
-    if min(face.sum(), around.sum()) < ENOUGH:
-        return np.nan
-    edges = np.quantile(texture[face], np.linspace(0.02, 0.98, BINS + 1))
-    inside, outside = (np.digitize(texture[part], edges) for part in (face, around))
     total = weight = 0.0
-    for part in range(1, BINS + 1):
-        ours, theirs = values[face][inside == part], values[around][outside == part]
+    flat = values.ravel()
+    for ours, theirs in window.alike:
         alike = min(len(ours), len(theirs))
-        if alike >= ENOUGH // BINS:
-            total += alike * float(np.median(theirs) - np.median(ours))
+        if alike >= ENOUGH // len(window.alike):
+            total += alike * float(np.median(flat[theirs]) - np.median(flat[ours]))
             weight += alike
     return total / weight if weight >= ENOUGH else np.nan
 

@@ -16,7 +16,7 @@ from mien.core.image import Image
 from mien.core.layouts import indices_of
 from mien.core.warping import resize
 
-__all__ = ["LARGEST", "SMALLEST", "Window", "brightness", "open_window", "residual_of"]
+__all__ = ["BINS", "LARGEST", "SMALLEST", "Window", "brightness", "open_window", "residual_of"]
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -28,6 +28,7 @@ REACH = 1.9  # how far the surroundings go, in radii of the outline
 SKIN, APART = 0.9, 1.12  # radii: what surely belongs to the face, and from where on its surroundings begin
 BLOCK = 8  # pixels of JPEG's grid: windows begin on it
 LEVELS = (12, 243)  # luminance between which a pixel tells of noise: others are clipped
+BINS = 12  # of texture, within which pixels are compared
 RADII, ANGLES = np.linspace(0.35, 1.0, 27), 72  # of the polar view
 FEATURES = ("right_eye", "left_eye", "right_brow", "left_brow", "lips_outer", "nostrils")
 
@@ -131,6 +132,16 @@ class Window:
     def around(self) -> Mask:
         """The surroundings: outside of the outline, (h, w)."""
         return np.asarray((self.radius > APART) & (self.radius < REACH) & self._told)
+
+    @cached_property
+    def alike(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Pixels of the face and of its surroundings that have like texture: flat indices, for each of some steps."""
+        texture, parts = self.texture.ravel(), [np.flatnonzero(part) for part in (self.face, self.around)]
+        if not len(parts[0]):
+            return []
+        edges = np.quantile(texture[parts[0]], np.linspace(0.02, 0.98, BINS + 1))
+        places = [np.digitize(texture[part], edges) for part in parts]
+        return [(parts[0][places[0] == step], parts[1][places[1] == step]) for step in range(1, BINS + 1)]
 
     @cached_property
     def _told(self) -> Mask:
