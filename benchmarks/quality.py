@@ -28,6 +28,8 @@ from mien.core.faces import Faces
 from mien.core.image import Image, load_image
 from mien.engine import Batch, Engine
 from mien.evaluation.capture import spoil
+from mien.evaluation.masked import MASKS, paint_covering
+from mien.evaluation.obstacles import HARMLESS, OBSTACLES, draw_obstacle
 from mien.features.fit import forest as forest_module
 from mien.features.fit.forest import Forest, geometry_of
 from mien.features.fit.parts import PART_NAMES
@@ -35,6 +37,7 @@ from mien.features.fit.product import LEAST
 from mien.location.topology import face_topology
 
 EMBEDDERS = ("edgeface-s", "sface")
+MEDIANS = {"edgeface-s": 0.813, "sface": 0.769}  # as `fit` prints them
 NETS = ("lightqnet-dm025", "lightqnet-dm050", "lightqnet-dm100", "quality-mnv2")
 FUSED = "lightqnet-dm050"
 WANTED = {"landmarks", "alignment", "quality_parts", "recognizability"}
@@ -233,9 +236,50 @@ def fit(folder: Path, write: bool) -> None:
         print(f"{name:18} {wins:.3f}  {brier:.3f}  clear pictures {np.quantile(clear, [0.05, 0.5]).round(2)}")
 
 
+def fit_occlusion(data: Path, people: int) -> None:
+    """The power of the part that is told by parsing, beside all others: on faces that things are drawn before."""
+    engines = {model: Engine(threads=1, models={"embedding": model}) for model in EMBEDDERS}
+    first = engines[EMBEDDERS[0]].with_models(quality="quality-fused", quality_parts="quality-parts-visible")
+    kinds = [*MASKS, *(kind for kind in OBSTACLES if kind not in HARMLESS)]
+    rows, cosines = [], []
+    for place, file in enumerate(pictures(data / "age_gender")[:people]):
+        image = framed(file, *FRAMES[place % len(FRAMES)])
+        clear = first.analyze(image, want={"landmarks", "alignment"}).top(1)
+        if not len(clear) or clear.landmarks.abstained[0]:
+            continue
+        mesh, kind = clear.landmarks.values[0], kinds[place % len(kinds)]
+        if kind in MASKS:
+            picture = paint_covering(image, mesh, kind=kind, seed=place, engine=first)
+        else:
+            picture = draw_obstacle(image, mesh, kind, seed=place)[0]
+        faces = first.analyze(picture, want={"landmarks", "alignment", "quality", "quality_parts"}).top(1)
+        if not len(faces) or np.isnan(faces.quality.values[0]):
+            continue
+        chance = float(faces.quality.values[0].clip(1e-4, 1 - 1e-4))
+        rows.append((np.log(chance / (1 - chance)), np.log(faces.quality_parts.named("occlusion")[0].clip(LEAST))))
+        pair = []
+        for model in EMBEDDERS:
+            step = engines[model].runner("embedding")
+            batches = (Batch([shot], np.zeros(1, np.intp), found) for shot, found in ((image, clear), (picture, faces)))
+            one, other = (step.measure(batch)[0] for batch in batches)
+            pair.append(float(one @ other / np.linalg.norm(one) / np.linalg.norm(other)))
+        cosines.append(pair)
+    odds, logs = np.array(rows).T
+    shares = (np.array(cosines) >= list(MEDIANS.values())).mean(axis=1)
+    powers = np.linspace(0, 20, 201)
+    chances = 1 / (1 + np.exp(-(odds[:, None] + logs[:, None] * powers)))
+    chances = chances.clip(1e-6, 1 - 1e-6)
+    losses = -(shares[:, None] * np.log(chances) + (1 - shares[:, None]) * np.log(1 - chances)).mean(axis=0)
+    best = int(losses.argmin())
+    print(
+        f"{len(rows)} faces with things before them, {shares.mean():.3f} recognised; visible {np.exp(logs).mean():.2f}"
+    )
+    print(f"power of occlusion {powers[best]:.1f}: loss {losses[best]:.3f}, without it {losses[0]:.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("gather", "fit"))
+    parser.add_argument("step", choices=("gather", "fit", "occlusion"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("data", type=Path, nargs="?", default=DATA)
     parser.add_argument("--people", type=int, default=394)
@@ -244,8 +288,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.step == "gather":
         gather(options.folder, options.data, options.people, options.copies)
-    else:
+    elif options.step == "fit":
         fit(options.folder, options.write)
+    else:
+        fit_occlusion(options.data, options.people)
 
 
 if __name__ == "__main__":

@@ -91,13 +91,13 @@ class QualityParts:
             maps = similarity(points.values[seen], self._template)
             eyes = np.linalg.norm(points.values[seen, 0] - points.values[seen, 1], axis=1)
             crops = warp_batch(batch.images, owner, maps, SIDE, border="replicate")
-            turns = np.deg2rad(faces.pose.values[:, :2].astype(np.float64))
+            turns = np.deg2rad(_known(faces.pose.values, 3)[:, :2])
             parts = {
                 **_of_crops(crops, _masks(faces.landmarks, maps)),
                 **_of_windows(batch, owner, points.values[seen], eyes),
                 "size": _size(eyes, turns[:, 0]),
                 "pose": _pose(turns),
-                "expression": _expression(faces.blendshapes.values),
+                "expression": _expression(_known(faces.blendshapes.values, len(BLENDSHAPE_NAMES))),
                 "occlusion": faces.visible.named("face") if self._sees else np.full(len(faces), np.nan),
             }
             values[seen] = np.stack([parts[name] for name in PART_NAMES], axis=1)
@@ -146,9 +146,9 @@ def _pose(turns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((np.cos(turns).clip(0) ** 2).prod(axis=1))
 
 
-def _expression(blendshapes: NDArray[np.float32]) -> NDArray[np.float64]:
+def _expression(blendshapes: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 at rest; half where the movements together are as strong as one at half its strength."""
-    moved = np.sqrt((blendshapes[:, _MOVED_AT].astype(np.float64) ** 2).sum(axis=1))
+    moved = np.sqrt((blendshapes[:, _MOVED_AT] ** 2).sum(axis=1))
     return _falling(moved, 0.7)
 
 
@@ -166,6 +166,11 @@ def _masks(landmarks: Points, maps: NDArray[np.float32]) -> NDArray[np.float32]:
                 mask, (SIDE // 2, round(0.6 * SIDE)), (round(0.36 * SIDE), round(0.5 * SIDE)), 0, 0, 360, (1,), -1
             )
     return masks.astype(np.float32)
+
+
+def _known(values: NDArray[np.float32], width: int) -> NDArray[np.float64]:
+    """Values (N, width); a column that was read from JSON in which every face abstained has no width."""
+    return values.astype(np.float64) if values.size else np.full((len(values), width), np.nan)
 
 
 def _logistic(odds: NDArray[np.float64]) -> NDArray[np.float64]:
