@@ -17,8 +17,6 @@ import tempfile
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
 from mien.core.errors import NoFace
 from mien.datasets.morph import Portrait, morph, open_portrait
 from mien.datasets.pasting import paste_face
@@ -99,7 +97,6 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--stress", type=Path)
     asked = parser.parse_args()
-    np.seterr(all="raise", under="ignore")
     with Engine(threads=1) as engine, tempfile.TemporaryDirectory() as temporary:
         place = asked.keep or Path(temporary)
         if not (place / "fake").is_dir():

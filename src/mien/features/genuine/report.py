@@ -127,7 +127,7 @@ class FaceFindings:
             one = self.likeness
             lines.append(
                 f"  likeness      {one.mean:.2f} ({one.lowest:.2f} to {one.highest:.2f}) to the enrolled person, "
-                f"of {one.pictures} pictures"
+                f"of {one.pictures} picture{'' if one.pictures == 1 else 's'}"
             )
         return "\n".join(lines)
 
