@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
-from tests.acting import Actor, head_path, schedule
+from tests.acting import Actor, Twitch, head_path, schedule
 
 from benchmarks.timing import seconds
 from mien import assets
@@ -30,6 +30,7 @@ from mien.evaluation.events import evaluate_events
 from mien.evaluation.intervals import bootstrap
 from mien.features.shown.action_units import UNITS, Evidence, measure
 from mien.features.shown.face_motion import FaceMotion
+from mien.location.topology import face_topology
 from mien.media.encoding import VideoWriter
 from mien.media.video import open_video
 
@@ -137,6 +138,31 @@ def micro(engine: Engine, length: float = 20.0) -> None:
     print(f"  alarms a minute {rate_of(pairs):.1f} ({low:.1f} to {high:.1f} over {len(pairs)} clips)")
 
 
+def carried(engine: Engine) -> None:
+    """Twitches drawn on people who really move and talk: how many of them are found."""
+    topology = face_topology(engine=engine)
+    print("\nMicro-expressions drawn into real clips")
+    for number, name in enumerate(CLIPS[2:]):
+        draw = np.random.default_rng(200 + number)
+        with TemporaryDirectory() as folder, open_video(DATA / name) as video:
+            film = Path(folder) / "film.mp4"
+            twitches: list[Twitch] = []
+            with VideoWriter(film, like=video, audio=False) as writer:
+                for frame in video:
+                    twitches = twitches or schedule(draw, (video.frame_count or 0) / video.rate)
+                    image = frame.image
+                    if any(twitch.level(frame.time) for twitch in twitches):
+                        faces = engine.analyze(image, want={"landmarks"}).top(1)
+                        if len(faces) and not faces.landmarks.abstained[0]:
+                            mesh = faces.landmarks.values[0, : len(topology.vertices)]
+                            image = Actor(image, mesh, topology.triangles).show(frame.time, twitches)
+                    writer.write(image, frame.time)
+            found = engine.track(film, want={"micro_expression"}).events
+        truth = Events(tuple(Event("micro_expression", 0, t.start, t.end, apex=t.apex) for t in twitches))
+        report = evaluate_events({name: truth}, {name: found}, kind="micro_expression", iou=0.3)
+        print(f"  {name}: {report.truth} true, {report.found} found, {report.matched} matched at an overlap of 0.3")
+
+
 def _film(path: Path, image: Image, seed: int, rate: int, length: float, engine: Engine) -> Events:
     """Write the film of a person who twitches; when they do."""
     mesh = engine.analyze(image, want={"landmarks"}).top(1).landmarks.values[0]
@@ -208,6 +234,7 @@ def main() -> None:
         small(engine)
         speed(engine)
         micro(engine)
+        carried(engine)
 
 
 if __name__ == "__main__":

@@ -220,6 +220,9 @@ def _event(bumps: list[_Bump], grid: Doubles, track_id: int) -> Event:
 class MicroExpressions:
     """Gives the event ``micro_expression`` to tracked faces; see `find_micro_expressions`.
 
+    For faces that are otherwise still: of twitches drawn on such ones most are found, of those drawn on people who talk
+    next to none (docs/action_units.md).
+
     Parameters
     ----------
     bundle : Bundle
