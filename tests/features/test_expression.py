@@ -283,6 +283,14 @@ def test_the_quantized_network_agrees_with_the_float_original() -> None:
 
 
 @pytest.mark.weights
+def test_rows_that_are_computed_side_by_side_do_not_disturb_each_other() -> None:
+    crops = np.random.default_rng(0).integers(0, 255, (16, 64, 64, 3), np.uint8)
+    alone, together = (runner("fer-xception", threads=threads)._net.run(crops) for threads in (1, 2))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.weights
 @pytest.mark.data
 @pytest.mark.parametrize("model", ["expression", "expression-mesh", "fer-xception"])
 def test_smiles_and_surprise_of_real_people(model: str) -> None:

@@ -33,7 +33,7 @@ __all__ = ["OpenVinoSession", "core", "library"]
 # Compiled networks are kept for so many shapes at a time: a folder of photos has a few aspect ratios.
 _SHAPES_KEPT = 16
 # Part of the key of everything kept on disk: count up when the way a network is read or mended changes.
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 
 Rows = tuple[tuple[int, ...], ...]
 
