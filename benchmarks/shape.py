@@ -2,8 +2,9 @@
 
     python -m benchmarks.shape
 
-- size: pictures of one person (LFW, whom nothing was fitted to; dlib's, by whom the errors of reading irises were set),
-  and people by age (UTKFace), by the irises, by the average head and by both;
+- size: pictures of one person (LFW, and dlib's, by whom the errors of reading irises were set), and people by age
+  (UTKFace), by the irises, by the average head and by both. Nothing was fitted to LFW and UTKFace, but both were looked
+  at while it was decided how irises are read and that both rulers are heard: they are no clean hold-out;
 - shape: faces drawn before a known camera. Each is a shipped person's mesh, bent in width, depth and smoothly all over,
   and painted with her own texture: so only the bending is unknown to the network that made the mesh;
 - AFLW2000-3D: agreement with its fits, which are no truth either;
@@ -372,7 +373,7 @@ def main() -> None:
         print("\nMotions of clips (one each: no interval)")
         clips(engine)
         costs(engine)
-    print("\nFewer than 200 independent people in every part: nothing here ranks anything.")
+    print("\nFewer than 200 independent people in every row: nothing here ranks anything.")
 
 
 if __name__ == "__main__":

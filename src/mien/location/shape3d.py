@@ -2,9 +2,8 @@
 
 A picture does not tell how large a head is: a doll near the lens looks like a giant far away. Two things are known of
 people. Irises are 11.7 mm wide and differ little from one to the next (standard deviation 0.42 mm: Rüfer, Schröder,
-Erb, *White-to-white corneal diameter*, Cornea 2005; MediaPipe Iris measures distances by them), from the second year
-of life on. And heads of adults have an average size. Both are estimates of one scale with an error of their own, and
-are weighed by it.
+Erb, *White-to-white corneal diameter*, Cornea 2005, on adults; MediaPipe Iris measures distances by them). And heads of
+adults have an average size. Both are estimates of one scale with an error of their own, and are weighed by it.
 """
 
 from __future__ import annotations
