@@ -101,7 +101,7 @@ def people(tmp_path: Path) -> Path:
     for name in ("real", "fake/red"):
         (tmp_path / name).mkdir(parents=True)
     for number, source in enumerate(assets.PEOPLE[:2]):
-        image = load_image(source)[::2, ::2]
+        image = load_image(source)[::3, ::3]
         save_image(image, tmp_path / "real" / f"p{number}_.png")
         image = np.clip(image + np.array([60, 0, -60]), 0, 255).astype(np.uint8)
         save_image(image, tmp_path / "fake" / "red" / f"p{number}_red.png")

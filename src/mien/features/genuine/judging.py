@@ -85,7 +85,8 @@ def judge(source: ImageSource, *, enrolled: Person | None, every: int = 10, engi
     moves = is_file and os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122 - a name may be no path
     found, models = _film(name, enrolled, every, engine) if moves else _picture(load_image(source), enrolled, engine)
     # Read last: a file that is none has been refused by then, with a better word for it.
-    return ForgeryReport(name, found, provenance(name) if is_file else None, models)
+    mark = provenance(source) if isinstance(source, str | os.PathLike | bytes) else None
+    return ForgeryReport(name, found, mark, models)
 
 
 @dataclass(frozen=True, eq=False)
