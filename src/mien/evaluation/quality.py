@@ -153,7 +153,7 @@ def discard_curve(missed: ArrayLike, quality: ArrayLike, weights: ArrayLike | No
     ideal = np.maximum(first - SHARES, 0) / (1 - SHARES)
     areas = [float(np.trapezoid(line, SHARES)) for line in (fnmr, ideal)]
     useless = first * LIMIT
-    return Discards(fnmr, (areas[0] - areas[1]) / (useless - areas[1]) if 0 < first < 1 else float("nan"))
+    return Discards(fnmr, float((areas[0] - areas[1]) / (useless - areas[1])) if 0 < first < 1 else float("nan"))
 
 
 def evaluate_quality(
