@@ -166,6 +166,7 @@ def test_a_timeline() -> None:
     told = clip(
         70,
         Event("expression_span", 1, 3.2, 7.4, details={"happiness": 0.8, "neutral": 0.1}),
+        Event("expression_span", 2, 4, 4.5, details={"sadness": 0.41}),
         Event("look", 1, 5, 5.4, details={"target": 2.0}),
         Event("look", 2, 61, 63, details={"object": 0.0}),
         Event("blink", 2, 4, 4.2),
@@ -179,7 +180,8 @@ def test_a_timeline() -> None:
         "Person 1 (0:00-1:10). Blinks once.",
         "Person 2 (0:01-0:05). Blinks 2 times.",
         "0:02-0:04 person 2 talks",
-        "0:03-0:07 person 1 looks happy",
+        "0:03-0:07 person 1 looks happy (0.80)",
+        "0:04 person 2 perhaps looks sad (0.41)",
         "0:05 person 1 looks at person 2",
         "0:09-0:10 person 1 shows: yawn like",
         "1:01-1:03 person 2 looks at object 0",

@@ -73,7 +73,8 @@ def measure_pixels(
         By `PIXEL_CHECKS`; NaN for what cannot be told.
     """
     told = dict.fromkeys(PIXEL_CHECKS, np.nan)
-    if parse.warp != "affine" or bool(parse.abstained) or not np.isfinite(points).all():
+    placed = np.isfinite(points).all() and np.isfinite(head.up[row]).all()
+    if parse.warp != "affine" or bool(parse.abstained) or not placed:
         return told
     turn = np.degrees(np.arctan2(head.up[row, 0], -head.up[row, 1]))
     views = []

@@ -93,7 +93,10 @@ def _given(name: str, engine: Engine) -> bool:
     if not engine.catalogue.giving(name):
         return False
     try:
-        engine.choose(name)
+        if name in all_fields():
+            engine.plan({name})  # what it needs must be permitted, too
+        else:
+            engine.choose(name)
     except LicenseRefused:
         return False
     return True

@@ -274,7 +274,9 @@ def _said(event: Event, words: Mapping[str, EventWords]) -> str:
         labels = next(phrase.labels for phrase in vocabulary().face if phrase.field == "expression")
         named = {name: value for name, value in details.items() if name in labels}
         if named:
-            return labels[max(named, key=lambda name: named[name])]
+            best = max(named, key=lambda name: named[name])
+            # What was found as an event is said, however unsure.
+            return _hedged(labels[best], named[best], dataclasses.replace(vocabulary(), least=0.0))
     return own.says
 
 
