@@ -91,6 +91,13 @@ def test_crops_are_aligned(tmp_path: Path) -> None:
     np.testing.assert_array_equal(net.crops[1], net.crops[0][:, ::-1])
 
 
+def test_tiny_faces_abstain(tmp_path: Path) -> None:
+    points = np.stack([PLACE, PLACE / 5])
+    age = AgeDlib(Net(tmp_path, MANIFEST).bundle).describe(batch(points, [0, 0], half((9, 9, 9), (9, 9, 9))))["age"]
+    assert age.abstained.tolist() == [False, True]
+    assert age.reasons[1] == "the face is too small: less than 10 pixels between the eyes"
+
+
 def test_no_faces_and_one(tmp_path: Path) -> None:
     step = AgeDlib(Net(tmp_path, MANIFEST).bundle)
     assert step.describe(batch(np.empty((0, 5, 2), np.float32), []))["age"].shape == (0, 3)

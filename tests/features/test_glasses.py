@@ -81,7 +81,11 @@ def test_faces_too_small_and_without_points_abstain() -> None:
     points = np.stack([FACE, FACE / 6, np.full_like(FACE, np.nan)])
     glasses = edges().describe(batch(points, np.full((120, 120, 3), 128, np.uint8)))["glasses"]
     assert glasses.abstained.tolist() == [False, True, True]
-    assert glasses.reasons == (None, "the eyes are less than 10 pixels apart", "no points to align by")
+    assert glasses.reasons == (
+        None,
+        "the face is too small: less than 10 pixels between the eyes",
+        "no points to align by",
+    )
 
 
 def test_no_face() -> None:

@@ -70,6 +70,19 @@ def test_no_face() -> None:
     assert mouth_of([], []).shape == (0, 2)
 
 
+def test_faces_read_from_json_in_which_all_abstained() -> None:
+    faces = Faces.from_boxes([[0, 0, 9, 9]]).with_columns(
+        {
+            "landmarks": Points.from_json([{"reason": "no mesh"}]),
+            "blendshapes": Scores.from_json([{"reason": "no mesh"}]),
+            "pose": Angles.from_json([{"reason": "no mesh"}]),
+        }
+    )
+    step = MeshMouth(cast("Any", SimpleNamespace(card=Catalogue.load()["mouth-mesh"])))
+    mouth = step.describe(Batch([], np.zeros(1, np.intp), faces))["mouth"]
+    assert mouth.reasons == ("no mesh",)
+
+
 def test_a_mesh_without_any_width_has_no_gap() -> None:
     assert np.isnan(lip_gaps(np.zeros((1, 478, 3)))).all()
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.alignment import usable_alignment
 from mien.core.columns import Regions
 from mien.core.grids import WARPS
+from mien.features.shown.sizes import large_alignment
 
 if TYPE_CHECKING:
     from mien.core.image import Image
@@ -80,7 +80,7 @@ class Crown:
 
 
 def readable(batch: Batch, *classes: str) -> tuple[str | None, ...]:
-    """Why the head of each face cannot be looked at: it was not parsed, or has no points. Else None.
+    """Why the head of each face cannot be looked at: it was not parsed, has no points, or is tiny. Else None.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def readable(batch: Batch, *classes: str) -> tuple[str | None, ...]:
     *classes : str
         That the parsing must know.
     """
-    parse, points = batch.faces.parse, usable_alignment(batch.faces.alignment)
+    parse, points = batch.faces.parse, large_alignment(batch.faces.alignment)
     if missing := [name for name in classes if name not in parse.names]:
         return (f"this parsing does not know {missing[0]}",) * len(parse)
     parsed = parse.reasons_for(np.asarray(parse.abstained), "the face was not parsed")

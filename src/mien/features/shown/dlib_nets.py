@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.alignment import usable_alignment
 from mien.core.errors import CardError
 from mien.core.geometry import TEMPLATES, similarity
 from mien.core.warping import warp_batch
 from mien.engine import Batch
+from mien.features.shown.sizes import large_alignment
 from mien.runtime.bundle import Bundle
 
 __all__ = ["DlibNet"]
@@ -63,13 +63,13 @@ class DlibNet:
         Returns
         -------
         probabilities : (2, M, K) float32
-            Of the chips and of their mirror images, of the faces that can be aligned, in order.
+            Of the chips and of their mirror images, of the faces that are large enough and can be aligned, in order.
         seen : (N,) bool
             Which faces these are.
         reasons : tuple of N (str or None)
-            Why the others cannot be.
+            Why the others are not.
         """
-        points = usable_alignment(batch.faces.alignment)
+        points = large_alignment(batch.faces.alignment)
         seen = np.asarray(~points.abstained)
         maps = similarity(points.values[seen], self._template)
         crops = warp_batch(batch.images, batch.owner[seen], maps, self._size)

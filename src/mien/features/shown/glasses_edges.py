@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.alignment import usable_alignment
 from mien.core.columns import Flag
 from mien.core.warping import warp_batch
 from mien.features.shown.glasses import eye_squares
+from mien.features.shown.sizes import large_alignment
 from mien.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -88,7 +88,6 @@ class _Settings:
 
     slope: float
     offset: float
-    smallest: float
 
 
 class EdgeGlasses:
@@ -114,18 +113,11 @@ class EdgeGlasses:
 
     def describe(self, batch: Batch) -> Mapping[str, Flag]:
         """Compute ``glasses``, (N,); faces that cannot be aligned or are too small abstain with the reason."""
-        points, settings = usable_alignment(batch.faces.alignment), self._settings
-        apart = np.linalg.norm(points.values[:, 0] - points.values[:, 1], axis=1)
-        tall = np.linalg.norm(points.values[:, :2].mean(axis=1) - points.values[:, 3:].mean(axis=1), axis=1)
-        small = np.maximum(apart, tall) < settings.smallest
-        rows = np.flatnonzero(~points.abstained & ~small)
+        points, settings = large_alignment(batch.faces.alignment), self._settings
+        rows = np.flatnonzero(~points.abstained)
         strips = eye_strips(batch, points.values[rows], rows)
         both = edge_histograms(np.concatenate([strips, strips[:, :, ::-1]])) @ self._weights
         odds = both.reshape(2, -1).mean(axis=0) + self._offset
         values = np.full(len(points), np.nan, np.float32)
         values[rows] = 1 / (1 + np.exp(-(settings.slope * odds + settings.offset)))
-        own = points.reasons or (None,) * len(points)
-        few = f"the eyes are less than {settings.smallest:g} pixels apart"
-        return {
-            "glasses": Flag(values, reasons=tuple(r or (few if s else None) for r, s in zip(own, small, strict=True)))
-        }
+        return {"glasses": Flag(values, reasons=points.reasons)}

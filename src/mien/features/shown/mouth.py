@@ -25,11 +25,14 @@ MOUTH_NAMES: Final = ("open", "smile")  #: the values of ``mouth``, in their ord
 _CORNERS = (61, 291)
 _UPPER = np.array([81, 82, 13, 312, 311])
 _LOWER = np.array([178, 87, 14, 317, 402])
+_SMILES = ("mouthSmileLeft", "mouthSmileRight")
 
 
 def mouth_widths(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """How wide the mouth is, corner to corner in three dimensions: (N,), in the unit of the landmarks (N, 478, 3)."""
     points = np.asarray(landmarks, np.float64)
+    if not points.size:  # no faces, or read from JSON in which every face abstained
+        return np.full(len(points), np.nan)
     return np.asarray(np.linalg.norm(points[:, _CORNERS[0]] - points[:, _CORNERS[1]], axis=1))
 
 
@@ -47,6 +50,8 @@ def lip_gaps(landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         Closed mouths mostly have 0.01 to 0.05, smiles that show teeth 0.1 to 0.25, surprise 0.3 to 0.7.
     """
     points = np.asarray(landmarks, np.float64)
+    if not points.size:
+        return np.full(len(points), np.nan)
     gaps = np.linalg.norm(points[:, _UPPER] - points[:, _LOWER], axis=2).mean(axis=1)
     widths = mouth_widths(points)
     return np.asarray(np.divide(gaps, widths, out=np.full_like(gaps, np.nan), where=widths > 0))
@@ -91,9 +96,10 @@ class MeshMouth:
         """Compute ``mouth``, (N, 2); heads in profile and mouths of a few pixels abstain with the reason."""
         faces, settings = batch.faces, self._settings
         landmarks, shapes = faces.landmarks, faces.blendshapes
-        if missing := {"mouthSmileLeft", "mouthSmileRight"} - set(shapes.names):
+        if missing := {*_SMILES} - set(shapes.names) if shapes.names else ():
             raise CardError(f"these blendshapes lack {min(missing)}: the mouth needs it.")
-        smiles = (np.asarray(shapes.named("mouthSmileLeft")) + np.asarray(shapes.named("mouthSmileRight"))) / 2
+        sides = [np.asarray(shapes.named(name)) for name in _SMILES] if shapes.names else [np.full(len(faces), np.nan)]
+        smiles = np.mean(sides, axis=0)
         odds = np.stack(
             [
                 settings.open_slope * lip_gaps(landmarks.values) + settings.open_offset,
