@@ -8,12 +8,12 @@
 `gather` keeps, of one picture each of the people of UTKFace and of 105 pictures of ten adults, and of spoiled copies of
 them (`mien.evaluation.capture`), embeddings, what each quality network gives, ``quality_parts`` and the geometry of the
 mesh. `fit` finds, on UTKFace, the curves of the cards, the weights of ``quality-product`` and the forest, and tells how
-each does on the ten others, on whom nothing was fitted. With ``--write`` it writes ``forest.npz``.
+each does on the ten others. With ``--write`` it writes ``forest.npz``.
 `occlusion` finds the power of the part that is told by parsing.
 
 What is predicted is whether a spoiled picture is still as like its clear original as two clear pictures of one person
 are: the median cosine of these is the threshold, and the outcome the mean over the embedders edgeface-s and sface. The
-two medians are of the ten others (UTKFace has one picture of each person); nothing else of them is used.
+two medians are of the ten others (UTKFace has one picture of each person), who are therefore no clean hold-out.
 """
 
 from __future__ import annotations
