@@ -54,12 +54,17 @@ def forgery_tables(found: ForgeryEvaluation) -> list[Table]:
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
-    three = (with_span(value, groups=cell.groups) for value in (cell.auc, cell.eer, cell.ap))
+    three = (with_span(value, groups=_least(cell)) for value in (cell.auc, cell.eer, cell.ap))
     return (cell.detector, *three, f"{cell.real} + {cell.forged}")
 
 
+def _least(cell: Cell) -> int:
+    """The smallest of the counts that an interval rests on."""
+    return min(cell.groups, cell.real, cell.forged)
+
+
 def _auc(cell: Cell) -> str:
-    return with_span(cell.auc, groups=cell.groups)
+    return with_span(cell.auc, groups=_least(cell))
 
 
 def stress_tables(found: Mapping[str, Mapping[str, ForgeryEvaluation]]) -> list[Table]:
@@ -117,7 +122,7 @@ def morph_tables(found: MorphEvaluation) -> list[Table]:
 
 
 def stress_panels(found: Mapping[str, Mapping[str, ForgeryEvaluation]], *, methods: Sequence[str] = ()) -> list[Panel]:
-    """AUC by level, a curve for each cue: a panel for each method and kind of damage."""
+    """AUC by level, a curve for each cue, with a gap where too few faces are left: a panel for each method and damage."""
     first = next(iter(next(iter(found.values())).values()))
     known = methods or tuple(dict.fromkeys(cell.method for cell in first.cells))
     return [_panel(kind, method, levels) for method in known for kind, levels in found.items()]
@@ -127,12 +132,14 @@ def _panel(kind: str, method: str, levels: Mapping[str, ForgeryEvaluation]) -> P
     def draw(axes: Axes) -> None:
         cues = dict.fromkeys(c.detector for one in levels.values() for c in one.cells if c.method == method)
         for place, cue in enumerate(cues):
-            values = [one.of(method, cue).auc.value for one in levels.values()]
+            cells = [one.of(method, cue) for one in levels.values()]
+            values = [cell.auc.value if _least(cell) >= TOO_FEW else math.nan for cell in cells]
             style = ("-", "--", ":")[place // 4 % 3]
             axes.plot(range(len(values)), values, style, marker="o", markersize=3, label=cue)
         axes.axhline(0.5, color="black", linewidth=0.8)
-        axes.set(title=f"{method}: {kind}", xlabel=kind, ylabel="AUC", ylim=(0, 1.02))
+        axes.set(title=f"{method}: {kind}", xlabel=kind, ylabel="AUC", ylim=(-0.38, 1.02))  # room for the legend
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.set_xticks(range(len(levels)), list(levels))
-        axes.legend(fontsize=5, ncols=2, loc="lower left")
+        axes.legend(fontsize=6, ncols=3, loc="lower center")
 
     return draw
