@@ -35,8 +35,8 @@ class GenderDlib:
     network knows two words. It sees a chip of 32 pixels. The log odds that it gives to the chip and to its mirror image
     are averaged; they are too sure, and are multiplied by a number that was fitted on faces with labels.
 
-    Small children's faces do not show it: of the children under 3 in UTKFace the network calls six of ten right, of
-    those from 3 to 7 seven. So a face whose apparent age is below the card's ``youngest`` abstains.
+    Small children's faces do not show it: of the children under 3 in 400 crops of UTKFace the network calls 57 in 100
+    right, of those from 3 to 7 years 74. So a face whose apparent age is below the card's ``youngest`` abstains.
 
     Parameters
     ----------

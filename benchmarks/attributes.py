@@ -1,0 +1,155 @@
+"""What was fitted for gender, glasses and mouth, fitted again on half of the people and tried on the other half.
+
+Also: whether a correction of ages helps, what ages and genders become on small faces, and the mouth on posed
+expressions. The accuracy itself is printed by ``mien evaluate age`` and ``mien evaluate attributes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from mien.core.faces import Faces
+from mien.core.image import Image, load_image
+from mien.core.warping import resize
+from mien.datasets.readers.attribute_sets import read_attributes
+from mien.engine import Batch, Engine
+from mien.evaluation.attributes import area_under_curve
+from mien.evaluation.portraits import look_at
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+MARKED = ROOT / "tests" / "evaluation" / "attributes_by_eye.csv"
+CLASSES = ("happy", "surprise", "anger", "sadness", "contempt", "disgust")
+MARGIN = 0.3
+Doubles = NDArray[np.float64]
+
+
+def main() -> None:
+    if not (DATA / "age_gender").exists():
+        print(f"skipped: no pictures in {DATA}")
+        return
+    with Engine(threads=1) as engine:
+        ages_and_genders(engine)
+        labelled(engine)
+        posed(engine)
+        small(engine)
+
+
+def ages_and_genders(engine: Engine) -> None:
+    labels = read_attributes(DATA / "age_gender")
+    found = list(look_at(labels.pictures, {"age", "gender"}, engine, margin=MARGIN))
+    years = labels.numbers("age")
+    means = np.array([float(one.age.mean[0]) for one in found if isinstance(one, Faces)])
+    feminine = np.array([one.gender.values[0, 0] for one in found if isinstance(one, Faces)], np.float64)
+    halves("gender", feminine, np.array(labels.column("gender")) == "feminine", np.array(labels.subjects))
+    errors = []
+    for seed in range(20):
+        half = np.random.default_rng(seed).permutation(len(years)) % 2 == 0
+        for fitted in (half, ~half):
+            corrected = correction(means[fitted], years[fitted])(means[~fitted])
+            errors.append([np.abs(one - years[~fitted]).mean() for one in (means[~fitted], corrected)])
+    before, after = np.mean(errors, axis=0)
+    print(f"age: error {before:.2f} years, {after:.2f} with a correction that was fitted on the other half")
+
+
+def correction(means: Doubles, years: Doubles):  # type: ignore[no-untyped-def]
+    """A rising line with knots, smooth."""
+    knots = np.array([0.0, 10, 20, 35, 50, 65, 80])
+
+    def hats(values: Doubles) -> Doubles:
+        return np.stack([np.interp(values, knots, one) for one in np.eye(len(knots))], axis=1)
+
+    bends = np.diff(np.eye(len(knots)), 2, axis=0)
+    base = hats(means)
+    heights = np.linalg.solve(base.T @ base + 3 * bends.T @ bends + 1e-6 * np.eye(len(knots)), base.T @ years)
+    heights = np.maximum.accumulate(heights)
+    return lambda values: hats(values) @ heights
+
+
+def labelled(engine: Engine) -> None:
+    labels = read_attributes(MARKED, pictures=DATA)
+    found = list(look_at(labels.pictures, {"glasses", "mouth"}, engine, margin=MARGIN))
+    faces = [one for one in found if isinstance(one, Faces)]
+    answers = {
+        "glasses": np.array([one.glasses.values[0] for one in faces], np.float64),
+        "mouth.open": np.array([one.mouth.named("open")[0] for one in faces], np.float64),
+        "mouth.smile": np.array([one.mouth.named("smile")[0] for one in faces], np.float64),
+    }
+    for name, values in answers.items():
+        marks, people = np.array(labels.column(name)), np.array(labels.subjects)
+        halves(name, values[marks != ""], marks[marks != ""] == "1", people[marks != ""])
+
+
+def halves(name: str, values: Doubles, truth: NDArray[np.bool_], people: NDArray[np.str_]) -> None:
+    """Fit a line over the log odds on half of the people, and try it on the others."""
+    known = np.isfinite(values)
+    odds = np.log(values[known].clip(1e-7, 1 - 1e-7)) - np.log1p(-values[known].clip(1e-7, 1 - 1e-7))
+    truth, who = truth[known], np.unique(people[known], return_inverse=True)[1]
+    side = np.random.default_rng(0).permutation(who.max() + 1)[who] % 2 == 0
+    for fitted in (side, ~side):
+        signs = np.where(truth[fitted], 1, -1)
+
+        def loss(line: Doubles, rows: Doubles = odds[fitted], signs: NDArray[np.int_] = signs) -> float:
+            return float(np.logaddexp(0, -(line[0] * rows + line[1]) * signs).mean())
+
+        slope, offset = minimize(loss, [1.0, 0.0], method="Nelder-Mead").x
+        right = ((slope * odds[~fitted] + offset > 0) == truth[~fitted]).mean()
+        area = area_under_curve(odds[~fitted], truth[~fitted])
+        print(f"{name}: {slope:.2f} x card {offset:+.2f} on one half; on the other right {right:.3f}, AUC {area:.3f}")
+
+
+def posed(engine: Engine) -> None:
+    """CK+."""
+    said: dict[str, Doubles] = {}
+    for name in CLASSES:
+        rows = []
+        for path in sorted((DATA / "expression" / name).glob("*.png")):
+            image = np.pad(load_image(path), ((24, 24), (24, 24), (0, 0)), mode="edge")
+            rows.append(
+                engine.analyze(image, faces=Faces.from_boxes([[24, 24, 72, 72]]), want={"mouth"}).mouth.values[0]
+            )
+        said[name] = np.array(rows, np.float64)
+    for part, yes, no in ((1, "happy", CLASSES[1:]), (0, "surprise", ("anger", "sadness", "contempt"))):
+        values = [said[one][:, part] for one in (yes, *no)]
+        truth = np.repeat(np.arange(len(values)) == 0, [len(one) for one in values])
+        scores = np.concatenate(values)
+        known = np.isfinite(scores)
+        area = area_under_curve(scores[known], truth[known])
+        print(f"CK+: {yes} against {', '.join(no)}: AUC {area:.3f} of {known.sum()} faces")
+
+
+def small(engine: Engine) -> None:
+    """Every second crop of UTKFace, so small that so many pixels are between the eyes, or these and the mouth."""
+    files = sorted((DATA / "age_gender").glob("*.jpg"))[::2]
+    errors: dict[float, list[float]] = {}
+    for path, (image, faces) in zip(files, _found(files, engine), strict=True):
+        points = faces.alignment.values[0]
+        eyes, mouth = points[:2], points[3:]
+        unit = max(np.linalg.norm(eyes[0] - eyes[1]), np.linalg.norm(eyes.mean(axis=0) - mouth.mean(axis=0)))
+        for pixels in (60.0, 30.0, 15.0, 12.0, 10.0001):
+            scale = pixels / float(unit)
+            side = round(image.shape[0] * scale), round(image.shape[1] * scale)
+            alignment = replace(faces.alignment, values=points[None] * np.float32(scale))
+            batch = Batch([resize(image, side)], np.zeros(1, np.intp), faces.with_columns({"alignment": alignment}))
+            mean = float(engine.runner("age").describe(batch)["age"].mean[0])
+            errors.setdefault(pixels, []).append(abs(mean - int(path.name.split("_")[0])))
+    for pixels, one in errors.items():
+        print(f"age with {pixels:.0f} pixels between the eyes: error {np.nanmean(one):.1f} years of {len(one)} crops")
+
+
+def _found(files: list[Path], engine: Engine) -> Iterator[tuple[Image, Faces]]:
+    for path in files:
+        image = load_image(path)
+        around = [(round(side * MARGIN),) * 2 for side in image.shape[:2]]
+        image = np.pad(image, [*around, (0, 0)], mode="symmetric")
+        yield image, engine.analyze(image, want={"alignment"}, faces=engine.detect(image).top(1))
+
+
+if __name__ == "__main__":
+    main()
