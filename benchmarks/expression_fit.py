@@ -210,7 +210,7 @@ def linear(x: Doubles, labels: NDArray[np.intp], penalty: float) -> tuple[Double
 def scatter(x: Doubles, labels: NDArray[np.intp]) -> tuple[Doubles, Doubles]:
     """Axes (F, D) in which the faces of a class scatter by 1, and the classes' places in them (K, D)."""
     scale = StandardScaler().fit(x)
-    parts = PCA(min(AXES, x.shape[1])).fit(scale.transform(x)).components_.T / scale.scale_[:, None]
+    parts = PCA(min(AXES, x.shape[1]), svd_solver="full").fit(scale.transform(x)).components_.T / scale.scale_[:, None]
     at = x @ parts
     means = np.stack(
         [

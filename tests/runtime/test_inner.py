@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mien.core.errors import ModelError
+from mien.runtime.mending import widen_weights
 from mien.runtime.onnx import OnnxSession
 from mien.runtime.openvino import OpenVinoSession
 from mien.runtime.session import SessionOptions, resolve_device
@@ -37,3 +38,27 @@ def test_a_value_that_is_not_there_is_told(maker: Maker, device: str, tmp_path: 
     path = sum_network(tmp_path / "sum.onnx")
     with pytest.raises(ModelError, match="no inner value 'nothing'"):
         maker(path, device=resolve_device(device), options=SessionOptions(threads=1), inner=["nothing"])
+
+
+def test_what_goes_into_the_last_operation_of_a_kind(tmp_path: Path) -> None:
+    path = sum_network(tmp_path / "sum.onnx")
+    cpu, options = resolve_device("cpu"), SessionOptions(threads=1)
+    session = OpenVinoSession(path, device=cpu, options=options, inner=["->Add"])
+    a, b = np.arange(4, dtype=np.float32)[None], np.full((1, 4), 2, np.float32)
+    np.testing.assert_array_equal(session.run(a, b)[-1], a)
+    with pytest.raises(ModelError, match="no inner value '->LSTMCell'"):
+        OpenVinoSession(path, device=cpu, options=options, inner=["->LSTMCell"])
+
+
+def test_8_bit_weights_become_floats() -> None:
+    from openvino import Model
+    from openvino import opset13 as ops
+
+    x = ops.parameter([-1, 2], np.float32)
+    weights = ops.convert(ops.constant(np.array([[1, -2], [3, 4]], np.int8)), "f32")
+    scaled = ops.multiply(weights, ops.constant(np.array([[0.5], [2]], np.float32)))
+    model = Model([ops.matmul(x, scaled, False, True)], [x])
+    widen_weights(model)
+    constants = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
+    assert not any(op.get_type_name() in {"Convert", "Multiply"} for op in model.get_ops())
+    np.testing.assert_array_equal(constants[0].get_data(), [[0.5, -1], [6, 8]])
