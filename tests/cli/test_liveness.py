@@ -98,7 +98,7 @@ def test_a_challenge_is_answered_once(real: Callable[..., tuple[int, str, str]],
             film.write(np.roll(image, number, axis=1), number / 10)
     asked = ("liveness", "judge", clip, "--token", token, "--key-file", key, "--threads", 1)
     first, second = (json.loads(real(*asked)[1]) for _ in range(2))
-    assert first["live"] is False
+    assert first["live"] is None, "the clip is too short"
     assert first["answers"][0]["done"] is False
     assert (second["live"], second["reason"]) == (None, "the challenge was answered before.")
     assert (tmp_path / "key.used").exists()
