@@ -16,7 +16,8 @@ from mien.core.columns import Vectors
 from mien.core.errors import EmbeddingSpaceMismatch, NoFace, SourceError, UsageError
 from mien.core.image import load_image, save_image
 from mien.engine import Engine
-from mien.features.genuine.readings import LOOKS, WARNING, read
+from mien.features.genuine.forgery import NAMES
+from mien.features.genuine.readings import LOOKS, MEASURED, WARNING, read
 from mien.features.genuine.report import ForgeryReport
 from tests.media.films import film
 
@@ -29,12 +30,17 @@ def cli(*args: object) -> tuple[int, list[dict[str, Any]], str]:
 
 
 def test_cues_in_words() -> None:
-    assert [read("noise", value).says.split()[0] for value in (0.1, 0.5, 0.95)] == ["as", "as", "as"]
     assert "half of real faces" in read("noise", 0.49).says
     assert "fewer than one real face in twenty" in read("noise", 0.951).says
     assert read("noise", np.nan).to_dict()["value"] is None
     assert "cannot be told" in read("noise", np.nan).says
     assert read("mine", 0.5).looks_at == "a cue of another model"
+
+
+def test_each_cue_is_told_with_what_it_is_worth() -> None:
+    assert set(MEASURED) == set(LOOKS) == set(NAMES)
+    assert read("noise", 0.5).weak == "AUC 0.42 to 0.80 by kind of forgery"
+    assert read("mine", 0.5).weak == "not measured"
 
 
 def test_a_report_of_nothing_is_false() -> None:

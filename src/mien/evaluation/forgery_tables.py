@@ -122,7 +122,7 @@ def morph_tables(found: MorphEvaluation) -> list[Table]:
 
 
 def stress_panels(found: Mapping[str, Mapping[str, ForgeryEvaluation]], *, methods: Sequence[str] = ()) -> list[Panel]:
-    """AUC by level, a curve for each cue, with a gap where too few faces are left: a panel for each method and damage."""
+    """AUC by level, a curve for each cue, with gaps where few faces are left: a panel for each method and damage."""
     first = next(iter(next(iter(found.values())).values()))
     known = methods or tuple(dict.fromkeys(cell.method for cell in first.cells))
     return [_panel(kind, method, levels) for method in known for kind, levels in found.items()]

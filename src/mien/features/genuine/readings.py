@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LOOKS", "WARNING", "Reading", "read"]
+__all__ = ["LOOKS", "MEASURED", "WARNING", "Reading", "read"]
 
 #: Said under every report.
 WARNING = (
@@ -34,9 +34,27 @@ LOOKS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: How weak each is: lowest and highest AUC over five kinds of forgery (generated, pasted, three of morphs), all faces
+#: at 112 pixels and JPEG 90, as ``mien evaluate forgery --matched`` printed them: 0.5 is chance. See docs/forgery.md.
+MEASURED: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "meso4_df": (0.23, 0.73),
+        "meso4_f2f": (0.26, 0.66),
+        "inception_df": (0.19, 0.74),
+        "inception_f2f": (0.44, 0.68),
+        "boundary": (0.53, 0.67),
+        "spectrum": (0.24, 0.51),
+        "checkerboard": (0.45, 0.55),
+        "noise": (0.42, 0.80),
+        "color": (0.52, 0.58),
+        "compression": (0.44, 0.61),
+        "ghosting": (0.42, 0.52),
+    }
+)
+
 STEPS = (
-    (0.5, "as half of real faces have it"),
-    (0.95, "as real faces have it, though not most"),
+    (0.5, "no higher than half of real faces have it"),
+    (0.95, "as real faces have it, though fewer than half"),
     (1.01, "as fewer than one real face in twenty has it"),
 )
 
@@ -53,20 +71,25 @@ class Reading:
     looks_at : str
     says : str
         What the value means.
+    weak : str
+        What the cue was worth where it was measured.
     """
 
     name: str
     value: float
     looks_at: str
     says: str
+    weak: str
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
         value = None if np.isnan(self.value) else round(self.value, 4)
-        return {"name": self.name, "value": value, "looks_at": self.looks_at, "says": self.says}
+        return {"name": self.name, "value": value, "looks_at": self.looks_at, "says": self.says, "weak": self.weak}
 
 
 def read(name: str, value: float) -> Reading:
     """Put a cue into words."""
     says = next((words for limit, words in STEPS if value < limit), "cannot be told of this picture")
-    return Reading(name, value, LOOKS.get(name, "a cue of another model"), says)
+    low, high = MEASURED.get(name, (np.nan, np.nan))
+    weak = f"AUC {low:.2f} to {high:.2f} by kind of forgery" if name in MEASURED else "not measured"
+    return Reading(name, value, LOOKS.get(name, "a cue of another model"), says, weak)

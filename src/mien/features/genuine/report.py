@@ -114,7 +114,9 @@ class FaceFindings:
         lines = [head] if self.cues else [f"{head}: {self.reason}"]
         for cue in self.cues:
             value = "   -" if np.isnan(cue.value) else f"{cue.value:4.2f}"
-            lines.append(f"  {cue.name:14}{value}  {cue.says}; it looks at {cue.looks_at}")
+            lines.append(
+                f"  {cue.name:14}{value}  {cue.says}. {cue.looks_at[:1].upper()}{cue.looks_at[1:]}: {cue.weak}"
+            )
         if self.jitter:
             parts = self.jitter.to_dict()
             told = ", ".join(
@@ -195,4 +197,5 @@ class ForgeryReport:
                 if mark.synthetic
                 else "The file does not say how it was made, which proves nothing."
             )
-        return "\n".join([*lines, *map(str, self.faces), *([WARNING] if self.faces else [])])
+        chance = "AUC 0.5 is chance: on small, compressed faces most cues are near it, and some point the wrong way."
+        return "\n".join([*lines, *map(str, self.faces), *([chance, WARNING] if self.faces else [])])
