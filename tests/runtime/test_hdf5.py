@@ -38,6 +38,14 @@ def test_weights_by_layer(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_weights(tmp_path / "w.h5")["dense.kernel"], VALUES)
 
 
+def test_weights_without_their_network(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.attrs["layer_names"] = [b"input_1", b"dense"]
+        file.create_group("input_1")
+        file.create_dataset("dense/dense/kernel:0", data=VALUES)
+    np.testing.assert_array_equal(read_keras(tmp_path / "w.h5")["dense.kernel"], VALUES)
+
+
 def test_links_to_other_files(tmp_path: Path) -> None:
     path, secret = write(tmp_path / "w.h5"), write(tmp_path / "secret.h5")
     with h5py.File(path, "a") as file:
