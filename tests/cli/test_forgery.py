@@ -41,6 +41,7 @@ def test_each_cue_is_told_with_what_it_is_worth() -> None:
     assert set(MEASURED) == set(LOOKS) == set(NAMES)
     assert read("noise", 0.5).weak == "AUC 0.42 to 0.80 by kind of forgery"
     assert read("mine", 0.5).weak == "not measured"
+    assert read("meso4_df_raw", 0.99).says == "on a scale of its own"
 
 
 def test_a_report_of_nothing_is_false() -> None:

@@ -17,7 +17,7 @@ from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import TEMPLATES, transform
 from mien.core.image import load_image
 from mien.engine import Batch, Engine
-from mien.features.genuine.mesonet import NETS, SIZE, MesoNets, meso_crops
+from mien.features.genuine.mesonet import NETS, RAW, SIZE, MesoNets, meso_crops
 from mien.runtime.graphs import mesonet
 from mien.runtime.hdf5 import read_keras
 from mien.runtime.openvino import library
@@ -110,7 +110,7 @@ def test_the_networks_are_those_of_the_authors() -> None:
     crop = warp_batch([image], [0], meso_crops(faces.alignment.values), SIZE, border="reflect")[0]
     wanted = [reference(bundle.path(name), crop) for name in NETS]
     np.testing.assert_allclose(faces.forgery.values[0], wanted, atol=1e-4)
-    assert faces.forgery.names == NETS
+    assert faces.forgery.names == RAW
 
 
 @pytest.mark.weights

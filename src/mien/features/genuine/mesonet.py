@@ -14,12 +14,14 @@ from mien.core.warping import warp_batch
 from mien.engine import Batch
 from mien.runtime.bundle import Bundle
 
-__all__ = ["NETS", "MesoNets", "meso_crops"]
+__all__ = ["NETS", "RAW", "MesoNets", "meso_crops"]
 
 Floats = NDArray[np.float32]
 
 #: Files of the card, and what the cue of each is called.
 NETS = ("meso4_df", "meso4_f2f", "inception_df", "inception_f2f")
+#: The same as probabilities: they are on no scale of real faces, as the cues of the card "forgery" are.
+RAW = tuple(f"{name}_raw" for name in NETS)
 SIZE = 256
 # The authors' crop (pipeline.py): 2.2 x 1.3 times the eyes' distance from each other or from the mouth, whichever is
 # longer, around a point between the nose's tip and the middle of its bridge; upright along the line of eyes and mouth.
@@ -55,7 +57,7 @@ class MesoNets:
             Faces with ``alignment``; one that cannot be aligned abstains with the reason.
         """
         points = usable_alignment(batch.faces.alignment)
-        return {"forgery": Scores(self.judge(batch, points), names=NETS, reasons=points.reasons)}
+        return {"forgery": Scores(self.judge(batch, points), names=RAW, reasons=points.reasons)}
 
     def judge(self, batch: Batch, points: Points) -> Floats:
         """The four numbers of each face (N, 4); NaN where the points are."""

@@ -89,7 +89,8 @@ class Reading:
 
 def read(name: str, value: float) -> Reading:
     """Put a cue into words."""
-    says = next((words for limit, words in STEPS if value < limit), "cannot be told of this picture")
+    steps = STEPS if name in LOOKS else ((np.inf, "on a scale of its own"),)
+    says = next((words for limit, words in steps if value < limit), "cannot be told of this picture")
     low, high = MEASURED.get(name, (np.nan, np.nan))
     weak = f"AUC {low:.2f} to {high:.2f} by kind of forgery" if name in MEASURED else "not measured"
     return Reading(name, value, LOOKS.get(name, "a cue of another model"), says, weak)
