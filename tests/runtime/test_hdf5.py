@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,8 +17,6 @@ from mien.runtime.hdf5 import read_keras
 from mien.runtime.openvino import library
 from mien.runtime.weights import read_weights
 from tests.shared import open_bundle
-
-h5py: Any = pytest.importorskip("h5py")
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -7,7 +7,6 @@ storage, virtual datasets) or run code (filters) is refused.
 
 from __future__ import annotations
 
-import importlib
 import math
 from pathlib import Path
 from typing import Any
@@ -44,12 +43,10 @@ def read_keras(path: Path) -> dict[str, NDArray[Any]]:
     UnsafeFile
         The file refers to other files or uses filters, or claims more than it holds.
     ModelError
-        It is no such file, it is broken, it cannot be read, or h5py is not installed.
+        It is no such file, it is broken, or it cannot be read.
     """
-    try:
-        h5py: Any = importlib.import_module("h5py")  # has no types
-    except ImportError:
-        raise ModelError(f"{path.name} is an HDF5 file: reading it needs h5py, pip install 'mien[facenet]'.") from None
+    import h5py
+
     try:
         if path.stat().st_size > _FILE_LIMIT:
             raise UnsafeFile(f"{path.name} is larger than the {_FILE_LIMIT} bytes that weights may have.")
