@@ -4,12 +4,14 @@
     python -m benchmarks.quality gather --folder FOLDER
     python -m benchmarks.quality fit --folder FOLDER [--write]
     python -m benchmarks.quality occlusion --people 90
+    python -m benchmarks.quality limits --people 30
 
 `gather` keeps, of one picture each of the people of UTKFace and of 105 pictures of ten adults, and of spoiled copies of
 them (`mien.evaluation.capture`), embeddings, what each quality network gives, ``quality_parts`` and the geometry of the
 mesh. `fit` finds, on UTKFace, the curves of the cards, the weights of ``quality-product`` and the forest, and tells how
 each does on the ten others. With ``--write`` it writes ``forest.npz``.
-`occlusion` finds the power of the part that is told by parsing.
+`occlusion` finds the power of the part that is told by parsing. `limits` tells what quality makes of generated people,
+who are in no fit, with a mask before the face, as a drawing, far away or turned.
 
 What is predicted is whether a spoiled picture is still as like its clear original as two clear pictures of one person
 are: the median cosine of these is the threshold, and the outcome the mean over the embedders edgeface-s and sface. The
@@ -24,6 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +35,7 @@ from mien.core.faces import Faces
 from mien.core.image import Image, load_image
 from mien.engine import Batch, Engine
 from mien.evaluation.capture import spoil
+from mien.evaluation.intervals import bootstrap
 from mien.evaluation.masked import MASKS, paint_covering
 from mien.evaluation.obstacles import HARMLESS, OBSTACLES, draw_obstacle
 from mien.features.fit import forest as forest_module
@@ -39,10 +43,11 @@ from mien.features.fit.forest import Forest, geometry_of
 from mien.features.fit.parts import PART_NAMES
 from mien.features.fit.product import LEAST
 from mien.location.topology import face_topology
+from mien.swaps.generator import generate
 
 EMBEDDERS = ("edgeface-s", "sface")
 MEDIANS = {"edgeface-s": 0.813, "sface": 0.769}  # as `fit` prints them
-NETS = ("lightqnet-dm025", "lightqnet-dm050", "lightqnet-dm100", "quality-mnv2")
+NETS = ("lightqnet-dm050", "quality-mnv2")
 FUSED = "lightqnet-dm050"
 WANTED = {"landmarks", "alignment", "quality_parts", "recognizability"}
 
@@ -111,7 +116,7 @@ def outcome(rows: Rows, clear: dict[Any, int], thresholds: dict[str, float]) -> 
     for model, threshold in thresholds.items():
         unit = rows[model] / np.linalg.norm(rows[model], axis=1, keepdims=True)
         known.append((unit * unit[places]).sum(axis=1) >= threshold)
-    return np.mean(known, axis=0)
+    return np.asarray(np.mean(known, axis=0))
 
 
 def load(file: Path) -> Any:
@@ -281,9 +286,57 @@ def fit_occlusion(data: Path, people: int) -> None:
     print(f"power of occlusion {powers[best]:.1f}: loss {losses[best]:.3f}, without it {losses[0]:.3f}")
 
 
+def drawn(image: Image) -> Image:
+    """As with a pencil: grey, divided by what is around, so that only lines are left."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    around = 255 - cv2.GaussianBlur(255 - grey, (0, 0), image.shape[0] / 40)
+    return np.repeat(np.asarray(cv2.divide(grey, around, scale=256), np.uint8)[..., None], 3, axis=2)
+
+
+def far(image: Image, eyes: float, wanted: float = 10.0) -> Image:
+    """So small that there are ten pixels between the eyes."""
+    part = wanted / eyes
+    return np.asarray(cv2.resize(image, None, fx=part, fy=part, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def limits(people: int) -> None:
+    engine = Engine(threads=1)
+    told_by = {
+        "quality": (engine, "quality"),
+        "with occlusion": (engine.with_models(quality_parts="quality-parts-visible"), "quality"),
+        FUSED: (engine.with_models(quality=FUSED), "quality"),
+        "recognizability": (engine, "recognizability"),
+    }
+    topology = face_topology(engine=engine)
+    found: dict[str, list[list[float]]] = {}
+    for seed in range(people):
+        image = generate(seed=900_000 + seed, size=512, engine=engine).image
+        faces = engine.analyze(image, want={"landmarks", "alignment"}).top(1)
+        mesh, (right, left) = faces.landmarks.values[0], faces.alignment.values[0, :2]
+        shown = {
+            "as it is": image,
+            "face mask": paint_covering(image, mesh, kind="surgical", seed=seed, engine=engine),
+            "drawing": drawn(image),
+            "far away": far(image, float(np.linalg.norm(left - right))),
+            "turned": spoil(image, mesh, topology, seed=seed, ways=("turned",)),
+        }
+        for name, picture in shown.items():
+            row = []
+            for one, field in told_by.values():
+                seen = one.analyze(picture, want={field}).top(1)
+                row.append(float(getattr(seen, field).values[0]) if len(seen) else np.nan)
+            found.setdefault(name, []).append(row)
+    print(f"means of {people} generated people, 95 % intervals over them; in brackets how many were judged")
+    for name, rows in found.items():
+        for which, values in zip(told_by, np.transpose(rows), strict=True):
+            known = values[~np.isnan(values)]
+            low, high = bootstrap(lambda draw: float(np.mean(draw)), known.tolist())
+            print(f"{name:12} {which:16} {known.mean():.2f} ({low:.2f} to {high:.2f}) [{len(known)}]")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("all", "gather", "fit", "occlusion"), nargs="?", default="all")
+    parser.add_argument("step", choices=("all", "gather", "fit", "occlusion", "limits"), nargs="?", default="all")
     parser.add_argument("--folder", type=Path, help="where what was gathered is kept; by default nowhere")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--people", type=int, default=394)
@@ -298,6 +351,8 @@ def main() -> None:
             fit(folder, options.write)
         if options.step == "occlusion":
             fit_occlusion(options.data, options.people)
+        if options.step == "limits":
+            limits(options.people)
 
 
 if __name__ == "__main__":

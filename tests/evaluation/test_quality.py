@@ -110,14 +110,14 @@ def test_real_people(shared_data: Path, tmp_path: Path) -> None:
             (folder / name / file).write_bytes((shared_data / "identities" / name / file).read_bytes())
     report = tmp_path / "report.md"
     arguments = ["evaluate", "quality", str(folder), "--spoiled", "2", "--fmr", "0.25", "--threads", "1"]
-    arguments += ["--model", "quality=lightqnet-dm025", "--out", str(report), "--plot", str(tmp_path / "edc.png")]
+    arguments += ["--model", "quality=lightqnet-dm050", "--out", str(report), "--plot", str(tmp_path / "edc.png")]
     result = CliRunner().invoke(app, arguments)
     if result.exit_code and "WeightsUnavailable" in result.output:
         pytest.skip(result.output)
     assert result.exit_code == 0, result.output
     text = report.read_text()
     assert "2 people: no ranking" in text
-    assert "| lightqnet-dm025 |" in text
+    assert "| lightqnet-dm050 |" in text
     assert "| recognizability |" in text
     assert "12 pictures" in text
     assert (tmp_path / "edc.png").stat().st_size > 5000

@@ -63,7 +63,7 @@ def test_what_cannot_be_told() -> None:
 @pytest.mark.data
 def test_a_real_clip(shared_data: Path) -> None:
     clip = shared_data / "video" / "single_face.mp4"
-    with Engine(threads=1, models={"quality": "lightqnet-dm025"}) as engine:
+    with Engine(threads=1, models={"quality": "lightqnet-dm050"}) as engine:
         try:
             with mien.track(clip, want={"quality"}, reidentify=False, engine=engine) as tracking:
                 items = list(itertools.islice(tracking, 30))

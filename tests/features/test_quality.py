@@ -117,7 +117,7 @@ PICTURES = [
 
 @pytest.mark.weights
 @pytest.mark.data
-@pytest.mark.parametrize("model", ["lightqnet-dm025", "lightqnet-dm050", "lightqnet-dm100", "quality-mnv2"])
+@pytest.mark.parametrize("model", ["lightqnet-dm050", "quality-mnv2"])
 def test_blurred_pictures_are_worse(model: str) -> None:
     detector, step = runner("yunet"), runner(model)
     images = [photo(name) for name in PICTURES]
