@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mien.engine import Engine
     from mien.gallery.groups.clusters import Clustering
 
-WANT = frozenset({"pose", "age", "presence", "landmarks", "embedding"})
+WANT = frozenset({"pose", "age", "expression", "mouth", "glasses", "presence", "landmarks", "embedding"})
 FAR = 3e-4  # per comparison, of which a folder is many: at 1e-3 two of the shipped strangers are taken for one
 MOST_PAIRS = 60  # that a report shows
 
@@ -47,6 +47,7 @@ def demo(
     """Run the main job on the shipped photos of people who do not exist, or on yours."""
     from mien import assets
     from mien.core.image import save_image
+    from mien.features.shown.describing import describe
     from mien.media.sinks import make_folder, open_sink, write_text
 
     start = time.perf_counter()
@@ -72,7 +73,7 @@ def demo(
                 thumbnail = f"{place:04d}-{row}.jpg"
                 save_image(face.crop(size=112, margin=0.0), out / thumbnail, quality=88)
                 seen.append(_Seen(f"{name} #{row}", thumbnail, _light(face)))
-            sections.append(_section(name, drawing, list(item.faces)))
+            sections.append(_section(name, drawing, describe(item.faces), list(item.faces)))
             print(f"{name}: {len(item.faces)} {'face' if len(item.faces) == 1 else 'faces'}")
     recognition = _recognise(seen, engine)
     library = keep_library(out, photos or assets.FOLDER, engine)
@@ -81,6 +82,8 @@ def demo(
     regions = [] if photos else cut_regions(out, assets.PEOPLE[1], engine)
     if regions:
         print(f"regions.jpg: {', '.join(regions)}")
+    if not photos:
+        print(f"face.glb: {_reconstruct(out, assets.PEOPLE[1], engine)}")
     clip = None if photos else follow_film(out, engine)
     if clip:
         print(f"clip.mp4: {len(clip.tracks)} people followed for {clip.duration:.0f} s, each with one id")
@@ -95,6 +98,16 @@ def demo(
 def _light(face: Face) -> Face:
     """The face without its picture: a report over many pictures does not keep them all."""
     return face.faces[[face.row]].with_image(None)[0]
+
+
+def _reconstruct(out: Path, photo: Path, engine: Engine) -> str:
+    """Write the face of a photo as a textured mesh, and its relief; what it is."""
+    from mien.location.reconstructing import reconstruct
+
+    face = reconstruct(photo, engine=engine)[0]
+    face.save(out / "face.glb")
+    face.frontal().save(out / "frontal.png")
+    return f"a face of {len(face.vertices)} points in millimetres, with its texture"
 
 
 Pair = tuple[_Seen, _Seen, "Verification"]
@@ -145,13 +158,14 @@ def _recognise(seen: Sequence[_Seen], engine: Engine) -> _Recognition:
     return _Recognition(pairs, undecided, meaning)
 
 
-def _section(name: str, drawing: str, faces: Sequence[Face]) -> str:
+def _section(name: str, drawing: str, words: str, faces: Sequence[Face]) -> str:
     rows = "".join(
         f"<tr><td>{row}<td>{face.score:.2f}<td>{face.presence.brief()}<td>{face.pose.brief()}<td>{face.age.brief()}"
         for row, face in enumerate(faces)
     )
     table = f"<table><tr><th>face<th>score<th>presence<th>yaw pitch roll<th>apparent age{rows}</table>" if faces else ""
-    return f"<h2>{escape(name)}</h2><img src='{escape(drawing)}' alt=''>{table or '<p>no face</p>'}"
+    picture = f"<h2>{escape(name)}</h2><img src='{escape(drawing)}' alt=''>"
+    return f"{picture}<p>{escape(words)}</p>{table}" if faces else f"{picture}<p>no face</p>"
 
 
 def _figures(pairs: Sequence[Pair]) -> str:
@@ -177,8 +191,9 @@ def _cuts(regions: Sequence[str]) -> str:
         return ""
     return (
         f"<h2>What belongs to what</h2><p>Found to the pixel: {escape(', '.join(regions))}. And the person before a "
-        "background out of focus.</p><img class=h src=regions.jpg alt='regions in colours'> "
-        "<img class=h src=background.jpg alt='a blurred background'>"
+        "background out of focus.</p><p><img class=h src=regions.jpg alt='regions in colours'> "
+        "<img class=h src=background.jpg alt='a blurred background'></p><p>The same face as a mesh: "
+        "<a href=face.glb>face.glb</a>, and turned to the camera:<br><img class=t src=frontal.png alt='frontal'></p>"
     )
 
 
