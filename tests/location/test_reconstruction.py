@@ -21,6 +21,7 @@ from mien.core.image import save_image
 from mien.core.mesh import Topology, warp_mesh
 from mien.location.frontal import View, draw_frontal
 from mien.location.morphs import by_blendshapes, principal
+from mien.location.reconstructing import _around
 from mien.location.reconstruction import Reconstruction, fuse, mark_of
 from mien.location.relief import relief
 from mien.location.unwrapping import Texture, blend, fill, mirrored_fill, over_texture, unwrap
@@ -225,10 +226,10 @@ def test_faces_of_one_person_are_fused_by_medians() -> None:
 
 def test_files_are_marked_and_wrong_calls_refused(tmp_path: Path) -> None:
     face = made()
-    assert [path.name for path in face.save(tmp_path / "a.obj")] == ["a.obj", "a.mtl", "a.png"]
+    assert [path.name for path in face.save(tmp_path / "a.obj")] == ["a.obj", "a.mtl", "a_texture.png"]
     face.save_texture(tmp_path / "t.png")
     face.frontal(size=64).save(tmp_path / "f.jpg")
-    for name in ("a.png", "t.png", "f.jpg"):
+    for name in ("a_texture.png", "t.png", "f.jpg"):
         mark = mien.provenance(tmp_path / name)
         assert mark.source_type == "compositeSynthetic"
         assert mark.synthetic
@@ -246,6 +247,41 @@ def test_files_are_marked_and_wrong_calls_refused(tmp_path: Path) -> None:
         mien.reconstruct("a.jpg", size=5)
     with pytest.raises(UsageError, match="no morphs"):
         mien.reconstruct("a.jpg", morphs="none")
+
+
+def test_a_face_of_photos_and_made_pictures_is_a_composite_of_all_models() -> None:
+    by = [made(provenance=mark_of(Provenance(kind, "x", (net,)))) for kind, net in (
+        ("trainedAlgorithmicMedia", "one"), ("trainedAlgorithmicMedia", "two"), (None, "three"))]  # fmt: skip
+    assert fuse(by[:2]).provenance.source_type == "trainedAlgorithmicMedia"
+    mark = fuse(by).provenance
+    assert mark.source_type == "compositeSynthetic"
+    assert sorted(mark.models) == ["facemesh", "one", "three", "two"]
+
+
+def test_the_inside_of_a_mouth_is_the_picture_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    v, u = np.divmod(np.arange(SIDE * SIDE), SIDE)
+    mouth = np.flatnonzero((abs(v - 14) <= 1) & (abs(u - 12) <= 3))
+    monkeypatch.setattr("mien.location.frontal.indices_of", lambda *_: mouth)
+    image, points = photo(20.0, painted())
+    view = View.of(np.full_like(image, 255), points, DOME.vertices)
+    texture, seen = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), np.float32)
+    image, shown, face = draw_frontal(DOME.vertices, DOME, texture, seen, size=128, view=view, background=(0, 0, 9))
+    teeth = (image == 255).all(axis=2)
+    assert 100 < teeth.sum() < 0.2 * face.sum()
+    assert (shown[teeth] == 1).all()
+    assert (image[0, 0] == (0, 0, 9)).all()
+    assert not shown[(face == 1) & ~teeth].any()
+
+
+def test_what_is_kept_of_a_frame_shows_the_face_at_its_points() -> None:
+    rows, columns = np.mgrid[:200, :240]
+    image = np.stack([columns, rows, rows * 0], axis=-1).astype(np.uint8)
+    points = np.array([[20, 70, 5], [50, 70, -5], [35, 90, 0]], np.float32)
+    cut, placed = _around(image, points)
+    assert cut.size < 0.4 * image.size
+    x, y, z = placed.T
+    np.testing.assert_array_equal(cut[y.astype(int), x.astype(int), :2], points[:, :2])
+    np.testing.assert_array_equal(z, points[:, 2])
 
 
 def test_a_frontal_without_a_picture_has_only_its_background() -> None:

@@ -183,20 +183,22 @@ def test_glb_moves(tmp_path: Path) -> None:
     np.testing.assert_array_equal(glb.picture(1), made.relief)
 
 
-def test_obj_reads_back_with_its_texture(tmp_path: Path) -> None:
-    made = surface()
+def test_obj_reads_back_with_its_texture_beside_a_photo_of_its_name(tmp_path: Path) -> None:
+    made, photo = surface(), tmp_path / "a.png"
+    photo.write_bytes(b"what the mesh was made of")
     files = save_surface(made, tmp_path / "a.obj")
-    assert [file.name for file in files] == ["a.obj", "a.mtl", "a.png"]
-    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert [file.name for file in files] == ["a.obj", "a.mtl", "a_texture.png"]
+    assert photo.read_bytes() == b"what the mesh was made of"
+    assert sorted(tmp_path.iterdir()) == sorted([*files, photo])
     read = read_obj(tmp_path / "a.obj")
     np.testing.assert_allclose(read["v"], made.vertices * (1, -1, -1), rtol=1e-5)
     np.testing.assert_allclose(read["vt"], made.uv * (1, -1) + (0, 1), atol=1e-5)
     np.testing.assert_array_equal(read["f"], made.triangles)
     assert (outside(read["v"], read["f"]) > 0).all()
     assert "mtllib a.mtl" in (tmp_path / "a.obj").read_text()
-    assert "map_Kd a.png" in (tmp_path / "a.mtl").read_text()
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), made.texture)
-    assert provenance(tmp_path / "a.png").synthetic
+    assert "map_Kd a_texture.png" in (tmp_path / "a.mtl").read_text()
+    np.testing.assert_array_equal(np.asarray(Image.open(files[2])), made.texture)
+    assert provenance(files[2]).synthetic
     assert "algorithmicMedia" in (tmp_path / "a.obj").read_text().splitlines()[0]
 
 

@@ -110,7 +110,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(sink._format, "record", full)
         sink.write({}, None)
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StorageError, match=r"report\.html"):
         write_text(tmp_path / "report.html", "text")
 

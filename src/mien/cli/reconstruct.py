@@ -48,11 +48,14 @@ def reconstruct(
     found = make(sources[0] if len(sources) == 1 else sources, size=size, morphs=morphs, engine=engine)
     if not found:
         raise NoFace(f"no face in {sources[0]} that a mesh can be laid over.")
+    numbers = list(range(1, len(found) + 1)) if len(found) > 1 else [None]
+    for number in numbers:
+        plan.check_files(sources, number)
     prints = json or not sys.stdout.isatty()
-    for number, face in enumerate(found, 1):
-        files = plan.write(face, number if len(found) > 1 else None, relief=relief)
+    for number, face in zip(numbers, found, strict=True):
+        files = plan.write(face, number, relief=relief)
         if prints:
-            print_json(_record(face, number, files))
+            print_json(_record(face, number or 1, files))
         else:
             print(f"{face}: {', '.join(str(path) for path in files)}")
 
@@ -71,37 +74,55 @@ class _Plan:
         UsageError
         """
         from mien.core.image import IMAGE_SUFFIXES
+        from mien.media.meshes import MESH_SUFFIXES
 
-        meshes = (".glb", ".obj", ".ply")
-        if self.out.suffix.lower() not in meshes:
-            raise UsageError(f"--out must end in one of {', '.join(meshes)}.")
+        if self.out.suffix.lower() not in MESH_SUFFIXES:
+            raise UsageError(f"--out must end in one of {', '.join(MESH_SUFFIXES)}.")
         if relief and self.out.suffix.lower() != ".glb":
             raise UsageError("--relief is kept by .glb alone.")
         suffixes = [suffix for suffix in IMAGE_SUFFIXES if suffix != ".bmp"]  # which carries no mark
         for option, path in (("--frontal", self.frontal), ("--texture", self.texture)):
             if path and path.suffix.lower() not in suffixes:
                 raise UsageError(f"{option} must end in one of {', '.join(suffixes)}.")
-        beside = self.out.with_suffix(".png") if self.out.suffix.lower() == ".obj" else None
-        paths = [path.absolute() for path in (self.out, self.frontal, self.texture, beside) if path]
+        self.check_files(sources, None)
+
+    def check_files(self, sources: list[str], number: int | None) -> None:
+        """Refuse files of one face that cannot be written, or that are read.
+
+        Raises
+        ------
+        UsageError
+        StorageError
+        """
+        from mien.media.meshes import files_of
+        from mien.media.sinks import begin
+
+        out, *pictures = self.names(number)
+        paths = [path.absolute() for path in (*files_of(out), *filter(None, pictures))]
         if len(set(paths)) < len(paths):
             raise UsageError("two outputs have one name.")
         for path in paths:
             if any(is_same_file(source, path) for source in sources):
                 raise UsageError(f"{path} is what is read: give another name to write to.")
+        for path in paths:
+            begin(path).unlink()
 
-    def write(self, face: Reconstruction, number: int | None, *, relief: bool) -> list[Path]:
-        """Write one face's files; with a number, if it is one of several."""
-        from mien.media.sinks import make_folder
+    def names(self, number: int | None) -> tuple[Path, Path | None, Path | None]:
+        """Of the mesh, the frontal picture and the texture; with a number, if the face is one of several."""
 
         def named(path: Path) -> Path:
-            make_folder(path.parent)
             return path if number is None else path.with_name(f"{path.stem}_{number}{path.suffix}")
 
-        files = face.save(named(self.out), relief=relief)
-        if self.frontal:
-            files.append(face.frontal(size=512).save(named(self.frontal)))
-        if self.texture:
-            files.append(face.save_texture(named(self.texture)))
+        return named(self.out), self.frontal and named(self.frontal), self.texture and named(self.texture)
+
+    def write(self, face: Reconstruction, number: int | None, *, relief: bool) -> list[Path]:
+        """Write one face's files."""
+        out, frontal, texture = self.names(number)
+        files = face.save(out, relief=relief)
+        if frontal:
+            files.append(face.frontal(size=512).save(frontal))
+        if texture:
+            files.append(face.save_texture(texture))
         return files
 
 

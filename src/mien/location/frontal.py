@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.image import Image, save_image
+from mien.core.layouts import indices_of
 from mien.core.mesh import Topology, warp_mesh
 from mien.location.unwrapping import mirrored_fill
 from mien.media.provenance import Provenance
@@ -113,7 +114,7 @@ def draw_frontal(
     *,
     size: int,
     view: View | None = None,
-    background: tuple[int, int, int] = (127, 127, 127),
+    background: tuple[int, int, int] | None = None,
 ) -> tuple[Image, Floats, Floats]:
     """Draw a face from the front.
 
@@ -129,8 +130,10 @@ def draw_frontal(
     size : int
         Side of the picture.
     view : View, optional
-        The picture whose surroundings are drawn around the face; without one there is the background.
-    background : (red, green, blue)
+        The picture from which the inside of the mouth is drawn, for which the texture has next to no room, and what
+        stands around the face.
+    background : (red, green, blue), optional
+        What stands around the face instead; without it and a view, grey does.
 
     Returns
     -------
@@ -149,13 +152,19 @@ def draw_frontal(
     drawn, inside = warp_mesh(texture, uv, target, topology.triangles, (size, size))
     levels = np.repeat((seen * 255).astype(np.uint8)[..., None], 3, axis=2)
     shown = warp_mesh(levels, uv, target, topology.triangles, (size, size))[0][..., 0] / np.float32(255)
-    if view is None:
-        around, known = np.full((size, size, 3), background, np.uint8), np.ones((size, size), np.float32)
+    if view is not None:
+        mouth = topology.triangles[np.isin(topology.triangles, indices_of("mesh478", "lips_inner")).all(axis=1)]
+        teeth, open_ = warp_mesh(view.image, view.points, target, mouth, (size, size))
+        drawn, shown = np.where(open_[..., None], teeth, drawn), np.where(open_, np.float32(1), shown)
+    softly = 1.5
+    if view is None or background is not None:
+        around = np.full((size, size, 3), (127, 127, 127) if background is None else background, np.uint8)
+        known = np.ones((size, size), np.float32)
     else:
-        around, known = _surroundings(mesh, topology, view, scale, shift, size, background)
-    width = max(size * SOFT, 1.0)
+        around, known = _surroundings(mesh, topology, view, scale, shift, size)
+        softly = max(size * SOFT, 1.0)
     depth = cv2.distanceTransform(np.pad(inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    face = (depth / (width if view is not None else 1.5)).clip(0, 1).astype(np.float32)
+    face = (depth / softly).clip(0, 1).astype(np.float32)
     mixed = around + face[..., None] * (drawn.astype(np.float32) - around)
     seen_here = (known + face * (shown - known)).astype(np.float32)
     return np.asarray(mixed + np.float32(0.5), np.uint8), seen_here, face
@@ -168,7 +177,6 @@ def _surroundings(
     scale: float,
     shift: Doubles,
     size: int,
-    background: tuple[int, int, int],
 ) -> tuple[Image, Floats]:
     """What stands around the head, as if it were on rings about its outline, from the front; and what of it is seen."""
     import cv2
@@ -202,7 +210,7 @@ def _surroundings(
     )[1]
     kernel = np.ones((5, 5), np.uint8)
     known = cv2.erode((mask & whole).astype(np.uint8), kernel).astype(np.float32)
-    base = np.where(known[..., None] > 0, picture, np.asarray(background, np.uint8))
+    base = np.where(known[..., None] > 0, picture, np.uint8(127))
     filled = mirrored_fill(base, cv2.GaussianBlur(known, (0, 0), 2) * known)
     return filled, known
 

@@ -19,12 +19,12 @@ from mien.core.mesh import Topology
 from mien.engine import Engine, default_engine
 from mien.engine.searching import SearchOptions
 from mien.location.canonical import CanonicalFace
-from mien.location.frontal import View
+from mien.location.frontal import FACE, View
 from mien.location.head import EYE_CORNERS
 from mien.location.morphs import MORPHS, MorphsName
 from mien.location.reconstruction import Reconstruction, fuse, mark_of
 from mien.location.stabilization import stabilize
-from mien.location.unwrapping import Texture, blend, unwrap
+from mien.location.unwrapping import blend, unwrap
 from mien.media.meshes import Motion
 from mien.media.provenance import Provenance, provenance
 from mien.media.video import VIDEO_SUFFIXES, Video, open_video
@@ -154,7 +154,7 @@ class _Maker:
                 for face in item.faces:
                     if face.track.ids >= 0 and not face.shape.abstained and not face.head.abstained:
                         person = people.setdefault(face.track.ids, _Person(face.track.ids))
-                        person.see(item.time, face, item.faces, self._topology, self._size)
+                        person.see(item.time, face, item.faces)
         long = [people[number] for number in sorted(people) if len(people[number].times) >= SHORTEST]
         return tuple(self._of_track(person, morphs, mark) for person in long)
 
@@ -188,13 +188,14 @@ class _Maker:
             rotations,
             positions.astype(np.float32),
         )
-        best = person.best[0] if 0 in person.best else next(iter(person.best.values()))
-        others = [seen.texture for side, seen in sorted(person.best.items()) if seen is not best]
+        # From the front, if it was ever seen so, then from each side.
+        best, *others = sorted(person.best.values(), key=lambda seen: (seen.side != 0, -seen.score))
+        textures = [unwrap(seen.image, seen.points[:count], self._topology, self._size) for seen in (best, *others)]
         view = View.of(best.image, best.points[:count], rest[:count])
         return Reconstruction(
             rest,
             self._topology,
-            blend([best.texture, *others]),
+            blend(textures),
             view,
             best.pose,
             best.blendshapes,
@@ -212,21 +213,21 @@ def _models(faces: Faces) -> dict[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A frame that shows a side of a face better than those before it."""
+    """What a frame shows of a face and around it, where it shows that side better than those before it."""
 
+    side: int
     score: float
     image: Image
     points: NDArray[np.float32]
     pose: Angles
     blendshapes: Scores
-    texture: Texture
 
 
 @dataclass(eq=False)
 class _Person:
     """What a clip has shown of one face so far.
 
-    Numbers are kept of all frames, a picture and a texture of three at most: of each side, and from the front.
+    Numbers are kept of all frames, and cut-outs of three at most: of each side, and from the front.
     """
 
     number: int
@@ -238,7 +239,7 @@ class _Person:
     best: dict[int, _Seen] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
 
-    def see(self, time: float, face: Face, faces: Faces, topology: Topology, size: int) -> None:
+    def see(self, time: float, face: Face, faces: Faces) -> None:
         """Take the next frame in which the face is seen."""
         laid, shape, points = face.stabilized.values, face.shape.values, face.landmarks.values
         self.times.append(time)
@@ -252,12 +253,19 @@ class _Person:
         side = int(np.sign(yaw)) if abs(yaw) > TURNED else 0
         score = _worth(side, yaw, pitch, face)
         before = self.best.get(side)
-        # A little better is not worth unwrapping it.
-        if before is None or score > 1.05 * before.score:
-            image = faces.require_image()
-            texture = unwrap(image, points[: len(topology.vertices)], topology, size)
-            self.best[side] = _Seen(score, image, points, face.pose, face.blendshapes, texture)
+        if before is None or score > before.score:
+            image, placed = _around(faces.require_image(), points)
+            self.best[side] = _Seen(side, score, image, placed, face.pose, face.blendshapes)
             self.models = _models(faces)
+
+
+def _around(image: Image, points: NDArray[np.float32]) -> tuple[Image, NDArray[np.float32]]:
+    """A face with what a frontal picture of it shows around it, cut out; and its points there."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    reach = 0.8 / FACE * (high - low).max()
+    x, y = ((low + high) / 2 - reach).astype(int).clip(0)
+    right, below = ((low + high) / 2 + reach).astype(int) + 1
+    return image[y:below, x:right].copy(), points - np.array([x, y, 0], np.float32)
 
 
 def _worth(side: int, yaw: float, pitch: float, face: Face) -> float:

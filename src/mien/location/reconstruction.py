@@ -44,7 +44,8 @@ class Reconstruction:
     unwrapped : Texture
         What the picture shows of the face, with nothing added.
     view : View
-        How the picture shows it; of several, the one that shows most of it from the front.
+        How the picture shows it: of several, the one that shows most of it; of a clip, the best frame, cut out around
+        the face.
     pose : Angles
         Of the head in that picture.
     blendshapes : Scores
@@ -136,16 +137,14 @@ class Reconstruction:
         """
         if not isinstance(size, int) or not 16 <= size <= 8192:
             raise UsageError(f"a frontal picture has a side of 16 to 8,192 pixels, not {size!r}.")
-        around = background == "surroundings"
-        color = (127, 127, 127) if around else _color(background)
         drawn = draw_frontal(
             self.vertices,
             self.topology,
             self.texture,
             self.seen,
             size=size,
-            view=self.view if around else None,
-            background=color,
+            view=self.view,
+            background=None if background == "surroundings" else _color(background),
         )
         return Frontal(*drawn, self.provenance)
 
@@ -172,8 +171,8 @@ class Reconstruction:
         Parameters
         ----------
         path : path
-            ``.glb`` (metres; with the motion of a clip), ``.obj`` (mm; an ``.mtl`` and a ``.png`` beside it) or
-            ``.ply`` (mm; colours at the vertices). y is up, z towards the viewer.
+            ``.glb`` (metres; with the motion of a clip), ``.obj`` (mm; an ``.mtl`` and a ``_texture.png`` beside it)
+            or ``.ply`` (mm; colours at the vertices). y is up, z towards the viewer.
         relief : bool
             Add the normal map of `detail`; glTF alone keeps it.
 
@@ -242,5 +241,9 @@ def fuse(parts: Sequence[Reconstruction]) -> Reconstruction:
     mean = np.exp(np.log(sizes).mean())
     shape = np.median(points * (mean / sizes)[:, None, None], axis=0).astype(np.float32)
     marks = [part.provenance for part in order]
-    mark = next((one for one in marks if one.source_type != "compositeSynthetic"), marks[0])
+    kinds = {mark.source_type for mark in marks}
+    models = tuple(dict.fromkeys(model for mark in marks for model in mark.models))
+    mark = replace(
+        marks[0], models=models, source_type=marks[0].source_type if len(kinds) == 1 else "compositeSynthetic"
+    )
     return replace(order[0], landmarks=shape, unwrapped=blend([part.unwrapped for part in order]), provenance=mark)

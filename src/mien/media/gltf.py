@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.image import Image
-from mien.media.meshes import FLIP, Motion, Surface, write_bytes
+from mien.media.meshes import FLIP, Motion, Surface
+from mien.media.sinks import write_bytes
 from mien.media.xmp import embed_packet
 
 __all__ = ["quaternions", "write"]
@@ -52,10 +53,9 @@ def quaternions(rotations: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return q.astype(np.float32)
 
 
-def write(surface: Surface, path: Path) -> list[Path]:
+def write(surface: Surface, path: Path) -> None:
     """Write one file; see `mien.media.meshes.save_surface`."""
     write_bytes(path, _Document(surface).to_bytes())
-    return [path]
 
 
 class _Document:

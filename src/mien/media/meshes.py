@@ -17,17 +17,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ShapeMismatch, StorageError, UsageError
+from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
 from mien.media.provenance import Provenance
-from mien.media.sinks import begin
 
-__all__ = ["FLIP", "Motion", "Surface", "save_surface", "write_bytes"]
+__all__ = ["FLIP", "MESH_SUFFIXES", "Motion", "Surface", "files_of", "save_surface"]
 
 Floats = NDArray[np.float32]
 
 #: From mien's axes to those of files.
 FLIP: Final = np.array([1, -1, -1], np.float32)
+
+#: Formats that meshes are written in.
+MESH_SUFFIXES: Final = (".glb", ".obj", ".ply")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +150,13 @@ class Surface:
         return np.asarray(self.texture[y.clip(0, height - 1), x.clip(0, width - 1)])
 
 
-def _writers() -> Mapping[str, Callable[[Surface, Path], list[Path]]]:
-    from mien.media import gltf, obj, ply
-
-    return {".glb": gltf.write, ".obj": obj.write, ".ply": ply.write}
+def files_of(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that `save_surface` writes for a path, that path first."""
+    target = Path(path)
+    if target.suffix.lower() != ".obj":
+        return [target]
+    # Not by the name alone: a portrait.png may be the photo that the mesh was made of.
+    return [target, target.with_suffix(".mtl"), target.with_name(f"{target.stem}_texture.png")]
 
 
 def save_surface(surface: Surface, path: str | os.PathLike[str]) -> list[Path]:
@@ -161,8 +166,8 @@ def save_surface(surface: Surface, path: str | os.PathLike[str]) -> list[Path]:
     ----------
     surface : Surface
     path : path
-        ``.glb`` (binary glTF 2.0: texture, motion and relief in one file), ``.obj`` (with an ``.mtl`` and a ``.png``
-        beside it) or ``.ply`` (binary; colours at the vertices).
+        ``.glb`` (binary glTF 2.0: texture, motion and relief in one file), ``.obj`` (with an ``.mtl`` and a
+        ``_texture.png`` beside it) or ``.ply`` (binary; colours at the vertices).
 
     Returns
     -------
@@ -176,24 +181,11 @@ def save_surface(surface: Surface, path: str | os.PathLike[str]) -> list[Path]:
     StorageError
         If a file cannot be written.
     """
-    target, writers = Path(path), _writers()
-    if target.suffix.lower() not in writers:
-        raise UsageError(f"cannot write {target.name}: meshes are written as {', '.join(writers)}.")
-    return writers[target.suffix.lower()](surface, target)
+    from mien.media import gltf, obj, ply
 
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file that appears complete or not at all; its folder is made.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    part = begin(path)
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror}.") from error
+    files = files_of(path)
+    writers: dict[str, Callable[..., None]] = {".glb": gltf.write, ".obj": obj.write, ".ply": ply.write}
+    if (suffix := files[0].suffix.lower()) not in writers:
+        raise UsageError(f"cannot write {files[0].name}: meshes are written as {', '.join(writers)}.")
+    writers[suffix](surface, *files)
+    return files

@@ -7,23 +7,22 @@ from pathlib import Path
 import numpy as np
 
 from mien.core.image import save_image
-from mien.media.meshes import FLIP, Surface, write_bytes
-from mien.media.sinks import begin
+from mien.media.meshes import FLIP, Surface
+from mien.media.sinks import begin, write_bytes
 
 __all__ = ["write"]
 
 
-def write(surface: Surface, path: Path) -> list[Path]:
-    """Write ``path``, and the ``.mtl`` and ``.png`` of the same name; see `mien.media.meshes.save_surface`."""
-    material, texture = path.with_suffix(".mtl"), path.with_suffix(".png")
-    begin(path).unlink()  # makes the folder, and fails before there is a file
+def write(surface: Surface, path: Path, material: Path, texture: Path) -> None:
+    """Write three files; see `mien.media.meshes.save_surface`."""
+    for file in (path, material, texture):
+        begin(file).unlink()  # makes the folder, and fails before there is a file
     # The picture and the material first: where the OBJ is there, all is.
     save_image(surface.texture, texture, xmp=surface.provenance.to_xmp())
     name = "face"
     lines = [f"# {surface.provenance.to_comment()}", f"newmtl {name}", "Ka 1 1 1", "Kd 1 1 1", "Ks 0 0 0", "illum 1"]
     write_bytes(material, "\n".join([*lines, f"map_Kd {texture.name}", ""]).encode())
     write_bytes(path, _text(surface, material.name, name).encode())
-    return [path, material, texture]
 
 
 def _text(surface: Surface, material: str, name: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.media.meshes import FLIP, Surface, write_bytes
+from mien.media.meshes import FLIP, Surface
+from mien.media.sinks import write_bytes
 
 __all__ = ["write"]
 
@@ -21,7 +22,7 @@ _FACE = np.dtype([("count", "u1"), ("vertices", "<i4", 3)])
 _TYPES = {"f": "float", "u": "uchar"}
 
 
-def write(surface: Surface, path: Path) -> list[Path]:
+def write(surface: Surface, path: Path) -> None:
     """Write one file; see `mien.media.meshes.save_surface`."""
     places = np.column_stack([surface.uv[:, 0], 1 - surface.uv[:, 1]])  # v from below, as in OBJ
     vertices = np.empty(len(surface.vertices), _VERTEX)
@@ -42,4 +43,3 @@ def write(surface: Surface, path: Path) -> list[Path]:
         "end_header\n",
     ]
     write_bytes(path, "\n".join(header).encode("ascii", "replace") + vertices.tobytes() + faces.tobytes())
-    return [path]

@@ -20,7 +20,7 @@ import numpy as np
 from mien.core.errors import StorageError, UsageError
 from mien.core.faces import Faces
 
-__all__ = ["FileSink", "begin", "make_folder", "open_sink", "write_text"]
+__all__ = ["FileSink", "begin", "make_folder", "open_sink", "write_bytes", "write_text"]
 
 
 class Format(Protocol):
@@ -281,7 +281,12 @@ def make_folder(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file that appears complete or not at all; its folder is made.
+    """Write a text file, UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file that appears complete or not at all; its folder is made.
 
     Raises
     ------
@@ -290,8 +295,10 @@ def write_text(path: Path, text: str) -> None:
     """
     part = begin(path)
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror}.") from error
