@@ -138,13 +138,16 @@ def check_outputs(plot: Path | None, out: Path | None) -> None:
 
 
 def tell(report: Report, out: Path | None, *, json: bool) -> None:
-    """Write the report if asked for, and print it: a table on a terminal, JSON elsewhere."""
-    if out is not None:
-        report.write(out)
+    """Print the report, a table on a terminal and JSON elsewhere; and write it if asked for.
+
+    What took minutes is told first: a file that cannot be written loses nothing.
+    """
     if json or not sys.stdout.isatty():
         print_json(report.to_dict())
     else:
         print(report.to_text())
+    if out is not None:
+        report.write(out)
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:
