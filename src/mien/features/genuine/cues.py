@@ -24,6 +24,7 @@ ENOUGH = 400  # pixels on each side of a comparison
 COARSE, FINE = (0.04, 0.2), (0.38, 0.5)  # cycles per pixel
 SAMPLES = 3000  # edge pixels that are looked at
 QUALITIES = (50, 60, 70, 80, 90, 95)  # of JPEG
+OF_CHANNELS = np.array([[1 / 3, 1 / 3, 1 / 3, 0.1]], np.float32)  # their mean, and what keeps logarithms finite
 
 
 def boundary(window: Window) -> float:
@@ -57,7 +58,7 @@ def noise(window: Window) -> float:
     by a network has less. The residual (Fridrich & Kodovský, *Rich Models for Steganalysis of Digital Images*, TIFS
     2012, take many more) is compared among pixels of like texture.
     """
-    return _between(window, window.noise)
+    return float(_between(window, window.noise[None])[0])
 
 
 def color(window: Window) -> float:
@@ -123,15 +124,14 @@ def compression(window: Window) -> float:
 
     if window.scale < 1:
         return np.nan
-    changes, pixels = [], np.ascontiguousarray(window.image[..., ::-1])  # OpenCV writes BGR
-    for quality in QUALITIES:
+    pixels = np.ascontiguousarray(window.image[..., ::-1])  # OpenCV writes BGR
+    changes = np.empty((len(QUALITIES), *pixels.shape[:2]), np.float32)
+    for change, quality in zip(changes, QUALITIES, strict=True):
         _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        again = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
-        change = np.square(again.astype(np.float32) - pixels).mean(axis=-1)
-        changes.append(np.log(cv2.blur(change, (16, 16)) + 0.1))
-    mean = np.mean(changes, axis=0)
-    apart = [_between(window, np.asarray(change - mean, np.float32)) for change in changes]
-    return float(np.max(np.abs(apart)))
+        away = cv2.absdiff(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)), pixels)
+        np.log(cv2.transform(cv2.sqrBoxFilter(away, cv2.CV_32F, (16, 16)), OF_CHANNELS), out=change)
+    changes -= changes.mean(axis=0)
+    return float(np.abs(_between(window, changes)).max())
 
 
 def ghosting(window: Window) -> float:
@@ -181,16 +181,28 @@ def noise_map(window: Window) -> Floats:
     return apart
 
 
-def _between(window: Window, values: Floats) -> float:
-    """Median difference of surroundings and face among pixels of like texture; NaN where too few are alike."""
-    total = weight = 0.0
-    flat = values.ravel()
+def _between(window: Window, values: Floats) -> Doubles:
+    """Median differences of surroundings and face among pixels of like texture, (K,), of K maps (K, h, w).
+
+    NaN where too few pixels are alike.
+    """
+    flat = values.reshape(len(values), -1)
+    total, weight = np.zeros(len(flat)), 0.0
     for ours, theirs in window.alike:
         alike = min(len(ours), len(theirs))
         if alike >= ENOUGH // len(window.alike):
-            total += alike * float(np.median(flat[theirs]) - np.median(flat[ours]))
+            total += alike * (_medians(flat.take(theirs, axis=1)) - _medians(flat.take(ours, axis=1)))
             weight += alike
-    return total / weight if weight >= ENOUGH else np.nan
+    return total / weight if weight >= ENOUGH else np.full(len(flat), np.nan)
+
+
+def _medians(values: Floats) -> Floats:
+    """Medians of rows, (K,), of which none has NaN: several times as fast as NumPy's."""
+    half = values.shape[1] // 2
+    parted = np.partition(values, half, axis=1)
+    if values.shape[1] % 2:
+        return parted[:, half]
+    return np.asarray((parted[:, :half].max(axis=1) + parted[:, half]) / 2)
 
 
 def _power(values: Floats) -> Doubles:

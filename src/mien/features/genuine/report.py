@@ -127,8 +127,9 @@ class FaceFindings:
             lines.append(f"  restlessness  {told or 'too few frames'}; compare with another clip of the same camera")
         if self.likeness:
             one = self.likeness
+            mean, low, high = (f"{round(value, 2) + 0.0:.2f}" for value in (one.mean, one.lowest, one.highest))  # no -0
             lines.append(
-                f"  likeness      {one.mean:.2f} ({one.lowest:.2f} to {one.highest:.2f}) to the enrolled person, "
+                f"  likeness      {mean} ({low} to {high}) to the enrolled person, "
                 f"of {one.pictures} picture{'' if one.pictures == 1 else 's'}"
             )
         return "\n".join(lines)

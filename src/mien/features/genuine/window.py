@@ -87,8 +87,10 @@ class Window:
     @cached_property
     def chroma(self) -> Floats:
         """Logarithms of red and of blue against green, (2, h, w): light of another brightness leaves them alone."""
-        logs = np.log(self.image.astype(np.float32) + 8)
-        return np.asarray(np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]]), np.float32)
+        import cv2
+
+        red, green, blue = cv2.split(cv2.LUT(self.image, np.log(np.arange(256, dtype=np.float32) + 8)))
+        return np.asarray(np.stack([red - green, blue - green]), np.float32)
 
     @cached_property
     def residual(self) -> Floats:
@@ -140,8 +142,8 @@ class Window:
         if not len(parts[0]):
             return []
         edges = np.quantile(texture[parts[0]], np.linspace(0.02, 0.98, BINS + 1))
-        places = [np.digitize(texture[part], edges) for part in parts]
-        return [(parts[0][places[0] == step], parts[1][places[1] == step]) for step in range(1, BINS + 1)]
+        ours, theirs = (_sorted_into(np.digitize(texture[part], edges), part) for part in parts)
+        return list(zip(ours, theirs, strict=True))
 
     @cached_property
     def _told(self) -> Mask:
@@ -164,7 +166,9 @@ class Window:
         away = self.outline - self.center
         turns, lengths = np.arctan2(away[:, 1], away[:, 0]), np.hypot(*away.T)
         order = np.argsort(turns)
-        return np.asarray(np.interp(angles, turns[order], lengths[order], period=2 * np.pi))
+        turns, lengths = turns[order], lengths[order]
+        around = np.concatenate([turns[-1:] - 2 * np.pi, turns, turns[:1] + 2 * np.pi])
+        return np.asarray(np.interp(angles, around, np.concatenate([lengths[-1:], lengths, lengths[:1]])))
 
 
 def brightness(image: Image) -> Floats:
@@ -210,6 +214,13 @@ def open_window(image: Image, landmarks: NDArray[np.float32]) -> Window | str:
         scale = pixels.shape[1] / (x2 - x1)
     moved = (mesh - (x1, y1) + 0.5) * scale - 0.5
     return Window(np.ascontiguousarray(pixels), (x1, y1), scale, moved, _middle(image, middle, extent))
+
+
+def _sorted_into(steps: NDArray[np.intp], pixels: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Pixels of the steps 1 to `BINS`."""
+    order = np.argsort(steps.astype(np.uint8), kind="stable")  # a radix sort
+    ends = np.searchsorted(steps[order], np.arange(1, BINS + 2))
+    return np.split(pixels[order], ends)[1:-1]
 
 
 def _middle(image: Image, center: NDArray[np.float64], extent: float) -> Image:
