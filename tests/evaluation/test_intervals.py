@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.errors import UsageError
-from mien.evaluation.intervals import bootstrap, wilson
+from mien.evaluation.intervals import bootstrap, draw_sums, wilson
 
 
 def mean(parts: Sequence[float]) -> float:
@@ -85,3 +85,13 @@ def test_wilson_without_trials_knows_nothing() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
     with pytest.raises(UsageError, match="3 of 2 is no rate"):
         wilson(3, 2)
+
+
+def test_drawn_sums_are_those_of_the_bootstrap() -> None:
+    random = np.random.default_rng(0)
+    people = np.stack([random.random(30) * 5, np.full(30, 5.0)], axis=1)
+    sums = draw_sums(people, repeats=130, seed=3)
+    assert sums.shape == (130, 2)
+    assert (sums[:, 1] == 150).all()
+    low, high = np.quantile(draw_sums(people)[:, 0] / 150, [0.025, 0.975])
+    assert (low, high) == pytest.approx(bootstrap(lambda one: sum(x for x, _ in one) / 150, people.tolist()), abs=0.02)

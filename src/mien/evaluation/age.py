@@ -16,7 +16,7 @@ from mien.datasets.readers.attribute_sets import read_attributes
 from mien.datasets.readers.labels_csv import Labels
 from mien.engine import Engine, default_engine
 from mien.evaluation.gaze import Measured
-from mien.evaluation.intervals import ENDS, widen
+from mien.evaluation.intervals import ENDS, draw_sums, widen
 from mien.evaluation.portraits import look_at
 
 __all__ = ["ADULT", "BANDS", "AgeReport", "BandReport", "evaluate_age", "score_ages"]
@@ -24,7 +24,6 @@ __all__ = ["ADULT", "BANDS", "AgeReport", "BandReport", "evaluate_age", "score_a
 Doubles = NDArray[np.float64]
 
 ADULT = 18  #: years
-DRAWS, AT_ONCE = 1000, 50  # of the bootstrap
 BANDS = (0, 3, 8, 13, 18, 30, 45, 60, 121)  #: years at which bands begin; the last one is where they end
 
 
@@ -233,11 +232,8 @@ def _mean(values: Doubles, people: NDArray[np.intp], *, rate: bool) -> Measured:
     if not len(values):
         return Measured(float("nan"), (float("nan"), float("nan")))
     whose = np.unique(people, return_inverse=True)[1]
-    sums = np.stack([np.bincount(whose, values), np.bincount(whose)], axis=1)
+    sums: Doubles = np.stack([np.bincount(whose, values), np.bincount(whose)], axis=1, dtype=np.float64)
     value = float(values.mean())
-    # As `mien.evaluation.intervals.bootstrap`, for sums over people in products.
-    random, count = np.random.default_rng(0), len(sums)
-    drawn = [random.multinomial(count, np.full(count, 1 / count), AT_ONCE) @ sums for _ in range(DRAWS // AT_ONCE)]
-    totals, faces = np.concatenate(drawn).T
+    totals, faces = draw_sums(sums).T
     low, high = np.quantile(totals / faces, ENDS).tolist()
-    return Measured(value, widen((low, high), value, count) if rate else (low, high))
+    return Measured(value, widen((low, high), value, len(sums)) if rate else (low, high))

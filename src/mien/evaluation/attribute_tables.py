@@ -5,11 +5,10 @@ from __future__ import annotations
 from mien.evaluation.age import AgeReport
 from mien.evaluation.attributes import AttributesReport
 from mien.evaluation.gaze import Measured
+from mien.evaluation.intervals import RANKED
 from mien.evaluation.report import Report, Table, number, span
 
 __all__ = ["age_report", "attributes_report"]
-
-RANKED = 200  # people from which on an order of models is worth something
 
 
 def age_report(found: AgeReport, *, source: str, model: str) -> Report:

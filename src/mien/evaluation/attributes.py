@@ -15,7 +15,7 @@ from mien.core.columns import Labels as Named
 from mien.core.errors import InputError, ShapeMismatch, UsageError
 from mien.core.fields import all_fields
 from mien.datasets.readers.attribute_sets import read_attributes
-from mien.datasets.readers.labels_csv import Labels
+from mien.datasets.readers.labels_csv import Labels, yes_or_no
 from mien.engine import Engine, default_engine
 from mien.evaluation.gaze import Measured
 from mien.evaluation.intervals import bootstrap, widen
@@ -26,7 +26,6 @@ __all__ = ["AttributeReport", "AttributesReport", "area_under_curve", "evaluate_
 Doubles = NDArray[np.float64]
 
 _TYPES = frozenset({"flag", "scores", "labels"})
-YES, NO = ("1", "true", "yes"), ("0", "-1", "false", "no")
 FLAGS = ("0", "1")  # the names of a flag's classes
 DRAWS = 300  # of the bootstrap
 
@@ -177,8 +176,8 @@ def _probabilities(name: str, column: Column) -> tuple[tuple[str, ...], Doubles]
 
 
 def _place(name: str, label: str, classes: Sequence[str]) -> int:
-    if classes == FLAGS and label.lower() in YES + NO:
-        return int(label.lower() in YES)
+    if classes == FLAGS and (flag := yes_or_no(label)) is not None:
+        return int(flag)
     if label not in classes:
         raise InputError(f"{label!r} is no value of {name}; such are {', '.join(classes)}.")
     return classes.index(label)

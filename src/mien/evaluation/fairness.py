@@ -3,122 +3,34 @@
 For any field: the share of faces that are not found, the share of which it abstains, and its error where it answers.
 Groups are columns of a table that people filled in; or the tone of the skin as the picture shows it
 (`mien.evaluation.skin_tone`), which nothing else in the package looks at. Recognition has its own rates by group:
-`mien.evaluation.groups`.
-
-The largest gap between any two of several groups is never 0: chance alone makes one. So it stands beside the gap that
-the same errors make when people are dealt to the groups at random (a permutation test; Good, *Permutation, Parametric
-and Bootstrap Tests of Hypotheses*, 2005).
+`mien.evaluation.groups`. What is made of the errors: `mien.evaluation.gaps`.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.core.columns import Column, Distribution, Flag, Labels, Scalar, Scores
-from mien.core.errors import InputError, ShapeMismatch, UsageError
+from mien.core.errors import InputError, UsageError
 from mien.core.faces import Faces
 from mien.core.fields import all_fields
 from mien.datasets.readers import labels_csv
+from mien.datasets.readers.attribute_sets import read_attributes
 from mien.engine import Engine, default_engine
-from mien.evaluation.gaze import Measured
-from mien.evaluation.intervals import ENDS, Interval, widen
+from mien.evaluation.gaps import BELOW, Gap, GroupErrors, Sample, compare_groups
+from mien.evaluation.portraits import look_at
 from mien.evaluation.skin_tone import NEEDED, apparent_tones, tone_band
 
-__all__ = ["ENOUGH", "TONE", "FairnessReport", "Gap", "GroupErrors", "Sample", "compare_groups", "evaluate_fairness"]
+__all__ = ["TONE", "FairnessReport", "Gap", "GroupErrors", "Sample", "compare_groups", "evaluate_fairness"]
 
-Doubles: TypeAlias = NDArray[np.float64]
-
-ENOUGH = 200  # subjects, below which groups are not ranked
 TONE = "tone"  # the group that is measured and not read
-TRUE = frozenset({"1", "true", "yes"})
-BELOW = "below "
 BETWEEN = " & "  # of the names of groups that are crossed
-DRAWS = 500  # of the bootstrap and of the permutation test
-
-
-@dataclass(frozen=True)
-class Sample:
-    """N pictures of people and what a head said of each.
-
-    Parameters
-    ----------
-    errors : (N,) float64
-        0 is right; NaN where the head abstained or no face was found.
-    found : (N,) bool
-        Whether the face was.
-    groups : tuple of N str
-        "" for none.
-    subjects : tuple of N str
-        Who it is: pictures of one subject are not independent.
-    """
-
-    errors: Doubles
-    found: NDArray[np.bool_]
-    groups: tuple[str, ...]
-    subjects: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        counts = {len(self.errors), len(self.found), len(self.groups), len(self.subjects)}
-        if len(counts) > 1:
-            raise ShapeMismatch(f"errors, faces found, groups and subjects are as many, not {sorted(counts)}.")
-
-
-@dataclass(frozen=True)
-class GroupErrors:
-    """One group; intervals are 95 % over its subjects.
-
-    Parameters
-    ----------
-    name : str
-    subjects, pictures : int
-    error : Measured
-        Mean where something was said; NaN where nothing was.
-    abstained : Measured
-        Share of the faces that were found of which nothing was said.
-    missed : Measured
-        Share of the pictures in which no face was found.
-    """
-
-    name: str
-    subjects: int
-    pictures: int
-    error: Measured
-    abstained: Measured
-    missed: Measured
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Between the groups with the most and with the least.
-
-    Parameters
-    ----------
-    most, least : str
-    size : float
-    interval
-        95 %, over subjects.
-    chance : float
-        The gap that 19 of 20 random deals of the subjects to groups of these sizes stay below.
-    """
-
-    most: str
-    least: str
-    size: float
-    interval: Interval
-    chance: float
-
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether it is larger than `chance`."""
-        return self.size > self.chance
 
 
 @dataclass(frozen=True)
@@ -164,18 +76,20 @@ def _distance(column: Column, truth: str) -> float:
     try:
         return abs(float(value) - float(truth))
     except ValueError:
-        raise UsageError(f"the truth of a number is a number, not {truth[:40]!r}.") from None
+        raise InputError(f"the truth of a number is a number, not {truth[:40]!r}.") from None
 
 
 def _other_label(column: Column, truth: str) -> float:
     names = cast("Labels", column).names
     if truth not in names:
-        raise UsageError(f"the truth is one of {', '.join(names)}, not {truth[:40]!r}.")
+        raise InputError(f"the truth is one of {', '.join(names)}, not {truth[:40]!r}.")
     return float(cast("Labels", column).labels != truth)
 
 
 def _wrong_flag(column: Column, truth: str) -> float:
-    return float((float(column.values) >= 0.5) != (truth.lower() in TRUE))
+    if (flag := labels_csv.yes_or_no(truth)) is None:
+        raise InputError(f"the truth of a flag is 0 or 1, not {truth[:40]!r}.")
+    return float((float(column.values) >= 0.5) != flag)
 
 
 _WRONG = "share wrong"
@@ -207,11 +121,13 @@ def _judge(field: str) -> tuple[str, str, Callable[[Column, str], float], str]:
 
 
 def evaluate_fairness(
-    labels: labels_csv.Labels,
+    source: str | os.PathLike[str] | labels_csv.Labels,
     field: str,
     *,
     by: Sequence[str],
     truth: str | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    margin: float = 0.0,
     seed: int = 0,
     engine: Engine | None = None,
 ) -> FairnessReport:
@@ -219,8 +135,8 @@ def evaluate_fairness(
 
     Parameters
     ----------
-    labels : Labels
-        The pictures with the truth and the groups.
+    source : path or Labels
+        The pictures with the truth and the groups: see `mien.datasets.readers.attribute_sets.read_attributes`.
     field : str
         A field with one number or label a face, or a score of one, as in "mouth.open".
     by : sequence of str
@@ -228,6 +144,10 @@ def evaluate_fairness(
         one says, as in "age:18,60".
     truth : str, optional
         The column of the truth; by default the one that is called as the field.
+    pictures : path, optional
+        The folder that files count from.
+    margin : float
+        See `mien.evaluation.portraits.look_at`: 0.3 for UTKFace's crops.
     seed : int
         Of bootstrap and random deals.
     engine : Engine, optional
@@ -235,10 +155,13 @@ def evaluate_fairness(
 
     Raises
     ------
+    SourceError, InputError
+        If the labels cannot be read, or the truth is not of the field's kind.
     UsageError
-        If a field or column is none, or the truth is not of the field's kind.
+        If a field or column is none.
     """
     engine = engine or default_engine()
+    labels = source if isinstance(source, labels_csv.Labels) else read_attributes(source, pictures=pictures)
     name, part, error, unit = _judge(field)
     true = labels.column(truth or field)
     known = {one: _values(labels, one) for one in by if one != TONE}
@@ -248,9 +171,9 @@ def evaluate_fairness(
     count = len(labels.pictures)
     errors, found = np.full(count, np.nan), np.zeros(count, bool)
     groups, failed = [""] * count, list[str]()
-    for row, picture in enumerate(labels.pictures):
-        faces = _largest(engine, picture, want, failed)
-        if faces is None:
+    for row, faces in enumerate(look_at(labels.pictures, want, engine, margin=margin)):
+        if isinstance(faces, InputError):
+            failed.append(f"{labels.pictures[row].name}: {faces}")
             continue
         found[row] = len(faces) > 0
         groups[row] = _group(by, known, row, faces)
@@ -268,107 +191,6 @@ def evaluate_fairness(
         notes = (*notes, "the tone is that of the pictures, uncertain by half a step; faces not found have none.")
     left = count - len(kept) - len(failed)
     return FairnessReport(field, unit, tuple(by), rows, gaps, left, tuple(failed), notes)
-
-
-def compare_groups(
-    sample: Sample, *, seed: int = 0
-) -> tuple[tuple[GroupErrors, ...], Mapping[str, Gap], tuple[str, ...]]:
-    """Errors of each group, the gaps, and what forbids to rank them: for the errors of any program.
-
-    Raises
-    ------
-    UsageError
-        If nobody is in a group.
-    """
-    names = sorted({*sample.groups} - {""}, key=_in_order)
-    if not names:
-        raise UsageError("no picture is in a group with a known truth.")
-    people = [_people(sample, name) for name in names]
-    share = bool(np.isin(sample.errors[~np.isnan(sample.errors)], (0, 1)).all())
-    rows = tuple(_row(name, one, share, seed) for name, one in zip(names, people, strict=True))
-    gaps = {what: gap for what in _RATES if (gap := _gap(what, names, people, seed)) is not None}
-    few = [f"{row.name} ({row.subjects})" for row in rows if row.subjects < ENOUGH]
-    notes = (f"fewer than {ENOUGH} subjects in {', '.join(few)}: no ranking is claimed.",) if few else ()
-    return rows, gaps, notes
-
-
-#: Each rate, of sums over subjects: pictures, found, answered, and the errors.
-_RATES: Mapping[str, Callable[[Doubles], float]] = {
-    "error": lambda s: float(s[3] / s[2]) if s[2] else np.nan,
-    "abstained": lambda s: float(1 - s[2] / s[1]) if s[1] else np.nan,
-    "missed": lambda s: float(1 - s[1] / s[0]) if s[0] else np.nan,
-}
-
-
-def _in_order(name: str) -> list[tuple[bool, float, str]]:
-    """Names with numbers in them by the numbers: "age below 18", "age 18 to 60"."""
-    parts = re.split(r"(\d+)", name.replace(BELOW, ""))
-    return [(part.isdigit(), float(part) if part.isdigit() else 0.0, part) for part in parts]
-
-
-def _people(sample: Sample, group: str) -> Doubles:
-    """Sums over the pictures of each subject of a group, (S, 4), as `_RATES` takes them."""
-    sums: dict[str, list[float]] = {}
-    for error, found, one, subject in zip(sample.errors, sample.found, sample.groups, sample.subjects, strict=True):
-        if one == group:
-            answered = found and not np.isnan(error)
-            own = sums.setdefault(subject, [0, 0, 0, 0.0])
-            for place, value in enumerate((1, found, answered, error if answered else 0.0)):
-                own[place] += float(value)
-    return np.array(list(sums.values()))
-
-
-def _row(name: str, people: Doubles, share: bool, seed: int) -> GroupErrors:
-    rates = {what: rate(people.sum(axis=0)) for what, rate in _RATES.items()}
-    sums = _draws(people, seed)
-    spans = {what: _span(np.array([rate(one) for one in sums])) for what, rate in _RATES.items()}
-    for what in [name for name, value in rates.items() if value in {0, 1}]:  # where a bootstrap promises certainty
-        if share or what != "error":
-            spans[what] = widen(spans[what], rates[what], len(people))
-    measured = {what: Measured(rates[what], spans[what]) for what in _RATES}
-    return GroupErrors(name, len(people), int(people[:, 0].sum()), **measured)
-
-
-def _draws(people: Doubles, seed: int) -> Doubles:
-    """Sums over subjects who are drawn with replacement, (DRAWS, 4): what `bootstrap` does, for sums in one product."""
-    count = len(people)
-    return np.asarray(np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), DRAWS) @ people)
-
-
-def _span(values: Doubles) -> Interval:
-    known = values[np.isfinite(values)]
-    low, high = np.quantile(known, ENDS).tolist() if len(known) else (np.nan, np.nan)
-    return low, high
-
-
-def _gap(what: str, names: Sequence[str], people: Sequence[Doubles], seed: int) -> Gap | None:
-    rate = _RATES[what]
-    values = np.array([rate(one.sum(axis=0)) for one in people])
-    if np.isfinite(values).sum() < 2:
-        return None
-    drawn = np.stack([_draws(one, seed + place) for place, one in enumerate(people)], axis=1)
-    random, every, ends = np.random.default_rng(seed), np.concatenate(people), np.cumsum([len(one) for one in people])
-    orders = (random.permutation(len(every)) for _ in range(DRAWS))
-    dealt = [[part.sum(axis=0) for part in np.split(every[order], ends[:-1])] for order in orders]
-    interval = _span(np.array([_range(rate, one) for one in drawn]))
-    chance = float(np.nanquantile([_range(rate, one) for one in dealt], 0.95))
-    most, least = names[int(np.nanargmax(values))], names[int(np.nanargmin(values))]
-    return Gap(most, least, float(np.nanmax(values) - np.nanmin(values)), interval, chance)
-
-
-def _range(rate: Callable[[Doubles], float], sums: Sequence[Doubles] | Doubles) -> float:
-    values = np.array([rate(one) for one in sums])
-    known = values[np.isfinite(values)]
-    return float(known.max() - known.min()) if len(known) > 1 else np.nan
-
-
-def _largest(engine: Engine, picture: Path, want: set[str], failed: list[str]) -> Faces | None:
-    """The largest face, or none; None for a file that cannot be read."""
-    try:
-        return engine.analyze(picture, want=want).top(1)
-    except InputError as error:
-        failed.append(f"{picture}: {error}")
-        return None
 
 
 def _values(labels: labels_csv.Labels, by: str) -> tuple[str, ...]:

@@ -11,16 +11,19 @@ from statistics import NormalDist
 from typing import TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
 
-__all__ = ["COVERAGE", "ENDS", "Interval", "bootstrap", "widen", "wilson"]
+__all__ = ["COVERAGE", "ENDS", "RANKED", "Interval", "bootstrap", "draw_sums", "widen", "wilson"]
 
 Interval: TypeAlias = tuple[float, float]
 T = TypeVar("T")
 
 COVERAGE = 0.95  #: of the intervals that are printed
 ENDS = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)  #: the quantiles at their ends
+RANKED = 200  #: independent people, below which no order of models or of groups is claimed
+_AT_ONCE = 50  # draws of sums
 
 
 def bootstrap(
@@ -73,6 +76,25 @@ def bootstrap(
         return np.nan, np.nan
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
     return low, high
+
+
+def draw_sums(sums: NDArray[np.float64], *, repeats: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+    """What the independent parts of a sample add up to, drawn with replacement: `bootstrap` for ratios of sums, fast.
+
+    Parameters
+    ----------
+    sums : (N, K) float64
+        Of each part, such as a person's errors and how many these are; N is 1 or more.
+    repeats, seed : int
+        As those of `bootstrap`.
+
+    Returns
+    -------
+    (repeats, K) float64
+    """
+    random, count = np.random.default_rng(seed), len(sums)
+    shares, sizes = np.full(count, 1 / count), [min(_AT_ONCE, repeats - n) for n in range(0, repeats, _AT_ONCE)]
+    return np.concatenate([random.multinomial(count, shares, size) @ sums for size in sizes])
 
 
 def wilson(successes: float, trials: float, *, level: float = 0.95) -> Interval:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from mien.core.errors import InputError, UsageError
 from mien.datasets.readers.files import read_text
 
-__all__ = ["Labels", "read_labels"]
+__all__ = ["Labels", "read_labels", "yes_or_no"]
 
 LARGEST = 64 << 20  # bytes
 FILE, SUBJECT = "file", "subject"
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "-1": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Labels:
             except ValueError:
                 raise InputError(f"{name} of {self.pictures[row].name} is no number: {cell[:40]!r}.") from None
         return found
+
+
+def yes_or_no(cell: str) -> bool | None:
+    """Whether a cell such as 1, true or yes says so; None where it says neither that nor its contrary."""
+    return _FLAGS.get(cell.lower())
 
 
 def read_labels(path: str | os.PathLike[str], *, pictures: str | os.PathLike[str] | None = None) -> Labels:
