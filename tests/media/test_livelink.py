@@ -22,9 +22,8 @@ NAMES = ("_neutral", "jawOpen", "eyeBlinkLeft", "mouthSmileRight")
 def faces(ids: list[int], *, sizes: list[int], jaw: float = 0.5, observed: bool = True, **columns: Any) -> Faces:
     boxes = [[0, 0, size, size] for size in sizes]
     shapes = np.tile([0.9, jaw, 0.25, 0.125], (len(ids), 1))
-    found = Faces.from_boxes(boxes).with_columns(
-        {"blendshapes": Scores(shapes, names=NAMES), "track": Tracks(np.array([[i, observed] for i in ids]))}
-    )
+    tracks = np.array([[i if i >= 0 else np.nan, observed] for i in ids]).reshape(-1, 2)
+    found = Faces.from_boxes(boxes).with_columns({"blendshapes": Scores(shapes, names=NAMES), "track": Tracks(tracks)})
     return found.with_columns(columns)
 
 
@@ -53,9 +52,10 @@ def test_rows_are_of_one_person_and_of_frames_that_show_it(tmp_path: Path) -> No
     rows = write(
         tmp_path / "a.csv",
         [
-            (0.0, Faces.from_boxes([])),
-            (0.5, faces([7, 3], sizes=[20, 40])),
-            (1.0, faces([7], sizes=[90])),
+            (0.0, faces([], sizes=[])),
+            (0.2, faces([-1], sizes=[90])),
+            (0.5, faces([7, 3, -1], sizes=[20, 40, 90])),
+            (1.0, faces([7, -1], sizes=[90, 90])),
             (1.5, None),
             (2.0, faces([3], sizes=[40], observed=False)),
             (3725.25, faces([7, 3], sizes=[90, 40], jaw=0.75)),
@@ -90,7 +90,7 @@ def test_a_file_needs_blendshapes_and_is_none_without(tmp_path: Path) -> None:
         pytest.raises(UsageError, match="need the field blendshapes"),
         open_sink(tmp_path / "a.csv", style="livelink") as sink,
     ):
-        sink.write({"source": "a", "time": 0.0}, Faces.from_boxes([[0, 0, 5, 5]]))
+        sink.write({"source": "a", "time": 0.0}, Faces.empty())
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match=r"written as \.csv"):
         open_sink(tmp_path / "a.json", style="livelink")
@@ -98,4 +98,4 @@ def test_a_file_needs_blendshapes_and_is_none_without(tmp_path: Path) -> None:
 
 def test_a_face_without_a_mesh_has_no_row(tmp_path: Path) -> None:
     lost = Faces.from_boxes([[0, 0, 9, 9]]).with_columns({"blendshapes": Scores(np.full((1, 4), np.nan), names=NAMES)})
-    assert write(tmp_path / "a.csv", [(0.0, lost), (0.1, Faces.from_boxes([]))]) == []
+    assert write(tmp_path / "a.csv", [(0.0, lost), (0.1, lost[:0])]) == []

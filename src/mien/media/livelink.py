@@ -12,7 +12,7 @@ format is published). They stand in its units and signs, not in ours:
   are relative to the head; mien has one direction for both, and no torsion.
 
 The format has one face and no column for whose it is: the file is of one track, that of the largest face in the first
-frame that has any. Frames in which it was not seen have no row.
+frame that has any (without tracks, the largest of each frame). Frames in which it was not seen have no row.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.columns import Angles, Directions, Scores
+from mien.core.columns import Angles, Directions, Scores, Tracks
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
 
@@ -76,7 +76,7 @@ class LiveLink:
         Raises
         ------
         UsageError
-            If the faces have no blendshapes.
+            If the faces have no blendshapes: by the first picture, which may have no face at all.
         """
         time = record.get("time")
         time = self._frame / FRAMES if time is None else time
@@ -101,17 +101,15 @@ class LiveLink:
 
     def _row(self, faces: Faces) -> int | None:
         """Where the one face is, if it was seen."""
-        if not len(faces):
-            return None
         if not isinstance(faces.columns.get("blendshapes"), Scores):
-            raise UsageError('results in the style of livelink need the field blendshapes: want={"blendshapes", ...}.')
+            raise UsageError("results in the style of livelink need the field blendshapes.")
         tracks = faces.columns.get("track")
-        if tracks is None:
-            return int(faces.heights.argmax())
-        ids, seen = tracks.ids, tracks.observed  # type: ignore[attr-defined]
-        if self._who is None:
-            self._who = int(ids[faces.heights.argmax()])
-        rows = np.flatnonzero((ids == self._who) & seen)
+        if not isinstance(tracks, Tracks):
+            return int(faces.heights.argmax()) if len(faces) else None
+        known = np.flatnonzero(tracks.ids >= 0)  # -1: nobody knows whose face that is
+        if self._who is None and len(known):
+            self._who = int(tracks.ids[known[faces.heights[known].argmax()]])
+        rows = known[(tracks.ids[known] == self._who) & tracks.observed[known]]
         return int(rows[0]) if len(rows) else None
 
     @staticmethod

@@ -29,10 +29,10 @@ from typing import IO, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.columns import Angles, Directions, Placement, Points, Scores
+from mien.core.columns import Angles, Directions, Placement, Points, Scores, Tracks
 from mien.core.faces import Faces
 
-__all__ = ["PRESENT", "STRONGEST", "OpenFace", "euler_angles", "named_units"]
+__all__ = ["PRESENT", "STRONGEST", "OpenFace", "euler_angles", "named_units", "whose"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -86,6 +86,14 @@ def named_units(units: Scores, numbers: tuple[int, ...]) -> Floats:
         if number in known:
             values[:, place] = units.values[:, known[number]]
     return values
+
+
+def whose(faces: Faces) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The track of each face (N,), and whether it was seen; without tracks, its number in the picture, and yes."""
+    tracks = faces.columns.get("track")
+    if isinstance(tracks, Tracks):
+        return tracks.ids, tracks.observed
+    return np.arange(len(faces)), np.ones(len(faces), np.bool_)
 
 
 def _units(units: Scores) -> Floats:
@@ -142,9 +150,7 @@ class OpenFace:
             self._begin(faces)
         frame = record["frame"] + 1 if record.get("frame") is not None else self._frame
         time = record.get("time") or 0.0
-        tracks = faces.columns.get("track")
-        ids = tracks.ids if tracks is not None else np.arange(len(faces))  # type: ignore[attr-defined]
-        seen = tracks.observed if tracks is not None else np.ones(len(faces), bool)  # type: ignore[attr-defined]
+        ids, seen = whose(faces)
         parts = (self._parts or {}).values()
         values = [np.zeros((len(faces), 0)), *(of(faces.columns[name]) for name, of in parts)]
         numbers = np.concatenate(values, axis=1)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.faces import Faces
-from mien.media.openface import named_units
+from mien.media.openface import named_units, whose
 
 __all__ = ["PyFeat"]
 
@@ -84,8 +84,7 @@ class PyFeat:
             blank = len(self.HEAD) - len(size) - len(place) - 1
             self._writer.writerow([*[""] * blank, *size, *place, ""])
             return
-        tracks = faces.columns.get("track")
-        ids = tracks.ids if tracks is not None else np.arange(len(faces))  # type: ignore[attr-defined]
+        ids, _ = whose(faces)
         for row, numbers in enumerate(_numbers(faces)):
             cells = ["" if np.isnan(number) else round(float(number), 5) for number in numbers]
             self._writer.writerow([*cells, *place, f"Person_{int(ids[row])}" if ids[row] >= 0 else ""])
