@@ -4,15 +4,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mien import assets
-from mien.core.columns import Points, Scores
+from mien.core.columns import Angles, Points, Scores
 from mien.core.errors import CardError, WeightsUnavailable
-from mien.core.faces import Faces
+from mien.core.faces import ALIGNMENT_NAMES, Faces
+from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, load_image
 from mien.engine import Batch, Engine
 from mien.features.shown.action_units import UNITS, ActionUnits, Evidence, measure
@@ -20,7 +22,13 @@ from mien.location.blendshapes import BLENDSHAPE_NAMES
 from mien.models.catalogue import Catalogue
 from mien.runtime.bundle import Bundle
 
-PARAMS: dict[str, Any] = {"min_eyes": 12, "max_yaw": 45, "range": {"AU12": [0.0, 0.8], "AU26": [0.1, 0.6]}}
+PARAMS: dict[str, Any] = {
+    "min_eyes": 12,
+    "max_yaw": 45,
+    "blurred": 0.6,
+    "range": {"AU12": [0.0, 0.8], "AU26": [0.1, 0.6]},
+}
+SHARP = np.random.default_rng(0).integers(0, 255, (99, 99, 3), np.uint8)
 
 
 def step(**params: Any) -> ActionUnits:
@@ -36,21 +44,26 @@ def mesh(count: int = 1, eyes: float = 60.0) -> np.ndarray[Any, np.dtype[np.floa
     return points
 
 
-def batch(shapes: dict[str, float], points: np.ndarray[Any, np.dtype[np.float32]] | None = None) -> Batch:
+def batch(
+    shapes: dict[str, float], points: np.ndarray[Any, np.dtype[np.float32]] | None = None, image: Image = SHARP
+) -> Batch:
     points = mesh() if points is None else points
     values = np.zeros((len(points), len(BLENDSHAPE_NAMES)), np.float32)
     for name, value in shapes.items():
         values[:, BLENDSHAPE_NAMES.index(name)] = value
     lost = np.isnan(points[:, 0, 0])
     values[lost] = np.nan
+    corners = np.tile(TEMPLATES["arcface112"].points_at(99), (len(points), 1, 1)).reshape(len(points), 5, 2)
     faces = Faces.from_boxes([[0, 0, 99, 99]] * len(points)).with_columns(
         {
+            "alignment": Points(corners, names=ALIGNMENT_NAMES),
+            "pose": Angles(np.zeros((len(points), 3))),
             "landmarks": Points(points, layout="mesh478"),
             "blendshapes": Scores(values, names=BLENDSHAPE_NAMES),
             "stabilized": Points(points / 10, layout="mesh478"),
         }
     )
-    return Batch([np.zeros((99, 99, 3), np.uint8)], np.zeros(len(points), np.intp), faces)
+    return Batch([image], np.zeros(len(points), np.intp), faces)
 
 
 def test_sides_are_the_subjects_and_the_face_has_the_stronger_one() -> None:
@@ -80,6 +93,13 @@ def test_a_small_face_and_one_without_mesh_say_why() -> None:
         "the face is too small: 9 pixels between the eyes, 12 needed",
         "the face has no mesh",
     )
+
+
+def test_a_blurred_face_says_so() -> None:
+    soft = np.asarray(cv2.resize(SHARP[:4, :4], (99, 99), interpolation=cv2.INTER_CUBIC), np.uint8)
+    units = step().describe(batch({"jawOpen": 0.5}, mesh(2), soft))["action_units"]
+    assert units.reasons == ("the face is blurred",) * 2
+    assert units.abstained.all()
 
 
 @pytest.mark.parametrize(("depth", "hidden"), [(-90, "right"), (90, "left")])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mien.core.columns import Column, Scores
 from mien.core.errors import CardError
+from mien.features.shown.fer import Limits, look
 from mien.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -175,14 +176,17 @@ class ActionUnits:
     Of a unit with two sides there are three numbers: ``AU12_right``, ``AU12_left``, and ``AU12``, which is the larger
     one, as a one-sided action is an action. Sides are the subject's.
 
-    A face whose eyes are less than ``min_eyes`` pixels apart abstains. In one that is turned away by more than
-    ``max_yaw`` the side that the nose hides is missing (NaN), and the number of the whole face is that of the other.
+    A face whose eyes are less than ``min_eyes`` pixels apart abstains, and so does a blurred one. In one that is turned
+    away by more than ``max_yaw`` the side that the nose hides is missing (NaN), and the number of the whole face is
+    that of the other. What a mask or a hand hides the mesh guesses, mostly at rest: ask for ``covered`` where that
+    matters.
 
     Parameters
     ----------
     bundle : Bundle
-        Card without files; in its params ``min_eyes`` and ``max_yaw`` (degrees), and ``range``: for each unit that is
-        given, what a face at rest has and what counts as full strength.
+        Card without files; in its params ``min_eyes``, ``blurred`` (`mien.features.shown.fer.blur` from which on a face
+        abstains), ``max_yaw`` (degrees), and ``range``: for each unit that is given, what a face at rest has and what
+        counts as full strength.
 
     Raises
     ------
@@ -194,6 +198,7 @@ class ActionUnits:
         card = bundle.card
         try:
             self._min_eyes, self._max_yaw = float(card.params["min_eyes"]), float(card.params["max_yaw"])
+            self._sharp = Limits(smallest=0, blurred=float(card.params["blurred"]), max_yaw=180, max_pitch=180)
             self._ranges = {name: (float(rest), float(full)) for name, (rest, full) in card.params["range"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CardError(
@@ -226,10 +231,16 @@ class ActionUnits:
         lost = evidence.blendshapes.abstained | np.isnan(apart)
         values[small | lost] = np.nan
         reasons = list(evidence.blendshapes.reasons_for(lost, "the face has no mesh"))
-        for row in np.flatnonzero(small & ~lost):
-            reasons[row] = f"the face is too small: {apart[row]:.0f} pixels between the eyes, {self._min_eyes:g} needed"
-        for row in np.flatnonzero(hidden.any(axis=1) & ~small & ~lost):
-            reasons[row] = f"the {SIDES[int(hidden[row].argmax())]} side of the face is turned away"
+        unclear = look(batch, self._sharp).reasons
+        for row in np.flatnonzero(~lost):
+            if small[row]:
+                reasons[row] = (
+                    f"the face is too small: {apart[row]:.0f} pixels between the eyes, {self._min_eyes:g} needed"
+                )
+            elif unclear[row]:
+                values[row], reasons[row] = np.nan, unclear[row]
+            elif hidden[row].any():
+                reasons[row] = f"the {SIDES[int(hidden[row].argmax())]} side of the face is turned away"
         return {"action_units": Scores(values, names=tuple(columns), reasons=tuple(reasons))}
 
 

@@ -50,7 +50,8 @@ class _Key:
     """A frame that the following ones are compared with."""
 
     time: float
-    corner: NDArray[np.intp]
+    corner: NDArray[np.intp]  # of the part of the frame that is kept: x, y where it begins
+    end: NDArray[np.intp]  # and ends
     grey: Grey
     halved: bool
     mesh: Doubles  # (P, 3), pixels of the whole picture
@@ -104,7 +105,7 @@ class FaceMotion:
         key = self._key
         place = np.zeros((len(REGIONS), 2)) if key is None else key.offset
         if key is not None:
-            grey = _grey(image, key.corner, key.grey.shape, halved=key.halved)
+            grey = _grey(image, key.corner, key.end, halved=key.halved)
             if grey is not None:
                 moved = _flow(key, grey, points, apart)
                 place = key.offset + np.where(np.isnan(moved), 0, moved)
@@ -121,27 +122,17 @@ def _key(time: float, image: Image, points: Doubles, apart: float, place: Double
     if (high - low < 16).any():
         return None
     halved = apart > WIDE
-    grey = _grey(image, low, None, halved=halved, end=high)
-    return None if grey is None else _Key(time, low, grey, halved, points, place)
+    if halved:
+        high -= (high - low) % 2
+    grey = _grey(image, low, high, halved=halved)
+    return None if grey is None else _Key(time, low, high, grey, halved, points, place)
 
 
-def _grey(
-    image: Image,
-    corner: NDArray[np.intp],
-    shape: tuple[int, ...] | None,
-    *,
-    halved: bool,
-    end: NDArray[np.intp] | None = None,
-) -> Grey | None:
-    """A part of a frame in grey; None where the frame is not as large."""
+def _grey(image: Image, corner: NDArray[np.intp], end: NDArray[np.intp], *, halved: bool) -> Grey | None:
+    """A part of a frame in grey, of half its size where `halved`; None where the frame is not as large."""
     import cv2
 
-    if end is None:
-        assert shape is not None  # noqa: S101 - for the type checker: one of the two is given
-        end = corner + np.array(shape[::-1]) * (2 if halved else 1)
     (x1, y1), (x2, y2) = corner.tolist(), end.tolist()
-    if halved:
-        x2, y2 = x1 + (x2 - x1) // 2 * 2, y1 + (y2 - y1) // 2 * 2
     if x2 > image.shape[1] or y2 > image.shape[0]:
         return None
     grey = cv2.cvtColor(image[y1:y2, x1:x2], cv2.COLOR_RGB2GRAY)
