@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.server
 import io
 import json
@@ -198,6 +199,14 @@ def test_an_endless_answer(service: Service, faces: Faces) -> None:
         ask(service).narrate(faces)
 
 
+def test_an_answer_is_not_unpacked(service: Service, faces: Faces) -> None:
+    """A bomb of a megabyte stays one."""
+    service.body, service.headers = gzip.compress(GOOD), {"Content-Encoding": "gzip"}
+    with pytest.raises(ModelError, match="none of a chat completion"):
+        ask(service).narrate(faces)
+    assert service.asked[0][1]["Accept-Encoding"] == "identity"
+
+
 @pytest.mark.parametrize("drip", [True, False])
 def test_an_answer_that_never_comes(service: Service, faces: Faces, drip: bool) -> None:
     def slow(file: Any) -> None:
@@ -229,11 +238,17 @@ def test_nobody_listens(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
         "https://user:password@host/v1",
         "https://host/v1?key=1",
         "https://h:x/",
+        "https://user:password@host:x/",
+        "https://user:password@[host/",
+        "http://localhost\\@user:password.org/",
+        "https://host/v1\r\nX: password",
+        "https://password host/",
     ],
 )
 def test_addresses_that_are_none(endpoint: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as error:
         Narrator(endpoint=endpoint, model="m")
+    assert "password" not in str(error.value)
 
 
 def test_nothing_is_sent_in_the_clear_but_here() -> None:
@@ -246,7 +261,15 @@ def test_nothing_is_sent_in_the_clear_but_here() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"model": ""}, {"timeout": 0}, {"timeout": float("nan")}, {"key": "two\nlines"}, {"key": ""}, {"key": "ключ"}],
+    [
+        {"model": ""},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"key": "two\nlines"},
+        {"key": ""},
+        {"key": " a"},
+        {"key": "ключ"},
+    ],
 )
 def test_settings_that_are_none(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

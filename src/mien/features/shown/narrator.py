@@ -112,7 +112,8 @@ class Narrator:
     key : str, optional
         Sent as a bearer token; never printed.
     timeout : float
-        Seconds until the whole answer must be there.
+        Seconds that connecting, and each silence after it, may last; and until the whole answer must be there, once it
+        has begun.
 
     Raises
     ------
@@ -131,8 +132,8 @@ class Narrator:
             raise UsageError("a narrator needs the name of a model.")
         if not 0 < timeout <= 3600:
             raise UsageError(f"the timeout of a narrator is between 0 and 3600 seconds, not {timeout!r}.")
-        if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
-            raise UsageError("the key of a narrator is a line of printable ASCII characters.")
+        if key is not None and not (key.isascii() and key.isprintable() and key and key == key.strip()):
+            raise UsageError("the key of a narrator is a line of printable ASCII characters, without spaces around it.")
         self.model, self._key, self._timeout = model, key, timeout
 
     def __repr__(self) -> str:
@@ -175,7 +176,10 @@ class Narrator:
     def _post(self, asked: Mapping[str, Any]) -> bytes:
         import httpx2
 
-        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        # Not compressed: a megabyte that was sent is a megabyte here.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         until = time.monotonic() + self._timeout
         parts, size = list[bytes](), 0
         try:
@@ -188,7 +192,7 @@ class Narrator:
             ):
                 if response.status_code != 200:
                     raise ModelError(f"{self.endpoint}: the service refuses (status {response.status_code}).")
-                for part in response.iter_bytes():
+                for part in response.iter_raw():
                     size += len(part)
                     parts.append(part)
                     if size > MOST_BYTES:
@@ -203,13 +207,14 @@ class Narrator:
 
 
 def _checked(endpoint: str) -> str:
-    """The address to post to."""
+    """The address to post to. What is wrong with one is said without repeating it: a password may stand in it."""
     try:
-        parts = urlsplit(endpoint)
+        parts = urlsplit(endpoint if isinstance(endpoint, str) else "")
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{endpoint!r} is no address: {error}.") from None
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or "@" in parts.netloc:
+    except ValueError:
+        host, parts = None, urlsplit("")
+    odd = any(sign.isspace() or not sign.isprintable() for sign in str(endpoint))
+    if parts.scheme not in {"http", "https"} or not host or odd or parts.query or parts.fragment or "@" in parts.netloc:
         raise UsageError("the endpoint of a narrator is such as https://host/v1, without user, query or fragment.")
     if parts.scheme == "http" and not _is_here(host):
         raise UsageError(f"the endpoint must be https: what is sent to http://{host} anybody on the way can read.")
