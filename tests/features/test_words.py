@@ -103,6 +103,17 @@ def test_the_gaze_is_told_where_attention_is_not_known() -> None:
     assert "degrees" in caption(faces(gaze=gaze, attention=flag(np.nan)))
 
 
+def test_who_smiles_does_not_look_neutral() -> None:
+    both = Labels(np.array([[0.8, 0.2]]), names=("neutral", "happiness"))
+    for smile, told in ((0.2, "One person looks neutral (0.80)."), (0.54, "One person perhaps smiles (0.54).")):
+        assert caption(faces(expression=both, mouth=Scores(np.array([[smile]]), names=("smile",)))) == told
+
+
+def test_where_the_scale_of_ages_ends() -> None:
+    old = Distribution(np.array([[0.0, 0.6, 0.4]]), support=(20, 62, 80))
+    assert caption(faces(age=old)) == "One person, apparently 62 years old or more."
+
+
 def test_both_eyes_must_be_closed() -> None:
     for values, told in (((0.1, 0.2), True), ((0.1, 0.9), False), ((0.1, np.nan), False)):
         text = caption(faces(eyes=Scores(np.array([values]), names=("right", "left"))))
@@ -181,7 +192,7 @@ def test_a_timeline() -> None:
         "Person 2 (0:01-0:05). Blinks 2 times.",
         "0:02-0:04 person 2 talks",
         "0:03-0:07 person 1 looks happy (0.80)",
-        "0:04 person 2 perhaps looks sad (0.41)",
+        "0:04 person 2 shows an expression",  # 0.41 is too little to say which
         "0:05 person 1 looks at person 2",
         "0:09-0:10 person 1 shows: yawn like",
         "1:01-1:03 person 2 looks at object 0",

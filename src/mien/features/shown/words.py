@@ -63,6 +63,7 @@ class Phrase:
     above: str = ""
     below: str = ""
     unless: str = ""
+    unless_said: Sequence[str] = ()
     lasting: bool = False
     wanted: bool = False
 
@@ -151,7 +152,7 @@ def _sentence(face: Face, name: str, *, unsure: bool, lasting: bool = False) -> 
     parts: dict[str, list[str]] = {"aside": [], "is": [], "also": []}
     for phrase in words.face:
         said = _phrase(face, phrase, words) if phrase.lasting or not lasting else ""
-        if said:
+        if said and not any(other in one for other in phrase.unless_said for one in parts[phrase.part]):
             parts[phrase.part].append(said)
     missing = _missing(face) if unsure else ""
     if not any(parts.values()):
@@ -180,7 +181,7 @@ def _phrase(face: Face, phrase: Phrase, words: Vocabulary) -> str:
         return ""
     if isinstance(value, Distribution):
         low, high = (round(float(edge)) for edge in value.interval)
-        return phrase.range.format(low=low, high=high) if phrase.range else ""
+        return (phrase.above if 0 < phrase.limit <= high else phrase.range).format(low=low, high=high)
     if isinstance(value, Labels):
         label = str(value.labels)
         return _hedged(phrase.labels.get(label, ""), float(value.named(label)), words)
@@ -271,12 +272,12 @@ def _said(event: Event, words: Mapping[str, EventWords]) -> str:
     if own.object and "object" in details:
         return own.object.format(object=round(details["object"]))
     if own.labels:
-        labels = next(phrase.labels for phrase in vocabulary().face if phrase.field == "expression")
+        tables = [phrase.labels for phrase in vocabulary().face if phrase.field == "expression"]
+        labels = {name: said for table in tables for name, said in table.items()}
         named = {name: value for name, value in details.items() if name in labels}
         if named:
             best = max(named, key=lambda name: named[name])
-            # What was found as an event is said, however unsure.
-            return _hedged(labels[best], named[best], dataclasses.replace(vocabulary(), least=0.0))
+            return _hedged(labels[best], named[best], vocabulary()) or own.says
     return own.says
 
 
