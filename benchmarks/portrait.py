@@ -293,12 +293,12 @@ DEFECTS: Mapping[str, tuple[Callable[[Subject], Image], tuple[str, ...]]] = Mapp
 })  # fmt: skip
 
 
-def subjects(engine: Engine, folder: Path | None) -> list[Subject]:
-    """Portraits before a plain wall, as prints."""
+def subjects(engine: Engine, folder: Path | None, people: int = PEOPLE) -> list[Subject]:
+    """Portraits before a plain wall, as prints: of a folder, or of so many people who do not exist."""
     if folder:
         found = (load_image(file) for file in sorted(folder.iterdir()) if file.suffix in {".png", ".jpg"})
     else:
-        found = (mien.generate(seed=SEED + number, engine=engine).image for number in range(PEOPLE))
+        found = (mien.generate(seed=SEED + number, engine=engine).image for number in range(people))
     out = []
     for image in found:
         around = np.pad(

@@ -4,7 +4,9 @@
 
 CK+ (333 faces of 48 pixels, posed at their strongest): how many of each expression fail smile, mouth or expression.
 Faces without any expression are not among them. AFLW2000 (8 photos): whether the verdicts on yaw and pitch are those of
-the marked pose. Everyday photos: what they fail. Intervals of 95 % are bootstrapped over subjects.
+the marked pose. Everyday photos: what they fail. And what two constants of `mien.features.fit.portrait_geometry` were
+set by: the pitch of people who look straight ahead (generated ones and LFW, by the mesh and by networks), and how high
+the crown is (bald heads of one photo, whose top the parsing tells). Intervals of 95 % are bootstrapped over subjects.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from mien.core.image import load_image
 from mien.core.warping import resize
 from mien.engine import Engine
 from mien.evaluation.intervals import bootstrap, widen
-from mien.features.fit.portrait_geometry import measure_state
+from mien.features.fit.portrait_geometry import CROWN, measure_state, place_heads
 from mien.features.fit.portrait_rules import load_rules
 from mien.features.fit.portrait_verdict import portrait
+from mien.swaps.generator import generate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CHECKS = ("smile", "mouth_closed", "expression")
@@ -82,9 +85,44 @@ def photos(engine: Engine) -> None:
         print(f"not known: {dict(lost)}")
 
 
+def level() -> None:
+    """Print the median pitch of people who look more or less straight ahead: what `LEVEL` was set by."""
+    with Engine(threads=1) as engine:
+        sets = {
+            "generated": [generate(seed=seed, engine=engine).image for seed in range(40)],
+            "LFW": [load_image(file) for file in sorted((DATA / "identities").rglob("*.jpg"))],
+        }
+    for model in ("pose-canonical", "intel-pose", "6drepnet360", "whenet"):
+        with Engine(threads=1, models={"pose": model}) as engine:
+            for name, images in sets.items():
+                found = [engine.analyze(image, want={"pose"}).top(1).pose.pitch for image in images]
+                pitch = np.concatenate([np.atleast_1d(one) for one in found])
+                low, high = np.nanquantile(pitch, (0.25, 0.75))
+                print(
+                    f"pitch by {model}, {len(pitch)} {name}: median {np.nanmedian(pitch):.1f} ({low:.1f} to {high:.1f})"
+                )
+
+
+def crown(engine: Engine) -> None:
+    """Print how high the heads of bald people are, in distances of the chin from the eyes: what `CROWN` was set by."""
+    faces = engine.analyze(DATA / "landmarks68_boxes" / "bald_guys.jpg", want={"landmarks", "parse", "pose"})
+    heads, found = place_heads(faces.landmarks.values), []
+    for face in faces:
+        hair, skin = (face.parse.region(name) for name in ("hair", "skin"))
+        turned = np.abs(face.pose.values[:2]).max()
+        drop = float(heads.height[face.row]) / CROWN
+        if not (turned <= 15) or hair.area > 0.1 * drop**2:
+            continue
+        found.append(1 + float(heads.middle[face.row, 1] - skin.bbox[1]) / drop)
+    told = ", ".join(f"{one:.2f}" for one in sorted(found))
+    print(f"crown of {len(found)} bald heads: median {np.median(found):.2f} ({told})")
+
+
 def main() -> None:
     """Print all."""
+    level()
     with Engine(threads=1) as engine:
+        crown(engine)
         photos(engine)
         expressions(engine)
         poses(engine)

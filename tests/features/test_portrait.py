@@ -18,9 +18,11 @@ from mien.core.errors import CardError, NoFace, SourceError, UsageError, Weights
 from mien.core.geometry import rotation_matrix, transform
 from mien.core.image import load_image
 from mien.engine import Engine
+from mien.evaluation.probes import recolored
+from mien.evaluation.skin_tone import NEEDED as NEEDED_FOR_TONES
 from mien.features.fit.portrait import NEEDS, PortraitChecks
 from mien.features.fit.portrait_geometry import CROWN, HeadPlace, measure_head, place_heads
-from mien.features.fit.portrait_pixels import blockiness
+from mien.features.fit.portrait_pixels import BLACK, blockiness
 from mien.features.fit.portrait_rules import Limit, known_checks, known_rules, load_rules
 from mien.features.fit.portrait_verdict import Portrait, PortraitCheck, _judged, judge, portrait
 from tests.features.test_age import Net
@@ -361,6 +363,17 @@ def test_a_defect_fails_its_check(engine: Engine, defect: str, check: str) -> No
     assert before.score is not None
     assert after.score is not None
     assert after.score < 0.5 < before.score
+
+
+@pytest.mark.weights
+def test_dark_skin_is_not_too_little_light(engine: Engine) -> None:
+    """Skin of the darkest tone passes, though much of it is nearly black."""
+    image = load_image(assets.PEOPLE[0])
+    face = engine.analyze(image, want=NEEDED_FOR_TONES).top(1)[0]
+    dark = recolored(image, face, 10)
+    assert (dark.max(axis=2) <= BLACK).mean() > 0.02
+    limits = {"too_dark": {"most": 0.001, "step": 0.1}}  # any black pixel of the skin would fail
+    assert portrait(dark, rules={"checks": limits}, engine=engine).checks["too_dark"].passed
 
 
 @pytest.mark.weights

@@ -39,6 +39,10 @@ WHITE, BLACK, BRIGHT = 235, 25, 247  # levels of grey: of a glaring spot's least
 SKIN_A, SKIN_B = (5.0, 25.0), (5.0, 35.0)  # CIELAB of natural skin (ISO/IEC 29794-5, natural colour)
 BLOCK = 8  # pixels of a JPEG block
 
+#: Level of grey from which on the whites of an eye show that there is light, so that skin which is nearly black is dark
+#: skin. They had 83 to 138 in 8 generated portraits, and 16 to 28 in a fifth of their light.
+LIT: Final = 50
+
 # Mesh points in the middle of forehead, chin and both cheeks, where the light on the face is compared.
 _ZONES = (151, 199, 205, 425)
 _HEAD = ("skin", "nose", "hair", "hat", "ears", "glasses", "eyes", "brows", "lips", "mouth", "earrings")
@@ -156,7 +160,7 @@ def _face(view: Image, labels: dict[str, Mask], inside: Mask, points: Floats) ->
     soft = cv2.blur(grey, (61, 61))
     return told | {
         "hot_spots": float(((least >= WHITE) & (grey > soft + 15))[skin].mean()),
-        "too_dark": float((grey <= BLACK)[skin].mean()),
+        "too_dark": 0.0 if _whites(grey, points, inside) >= LIT else float((grey <= BLACK)[skin].mean()),
         "too_bright": float((grey >= BRIGHT)[skin].mean()),
         "contrast": float(np.count_nonzero(levels)),
         "colour": float(np.hypot(off_a, off_b)),
@@ -184,6 +188,17 @@ def _redness(view: Image, points: Floats, inside: Mask) -> float:
         if np.count_nonzero(iris) > 20:
             shares.append(float(glow[iris].mean()))
     return max(shares, default=np.nan)
+
+
+def _whites(grey: Floats, points: Floats, inside: Mask) -> float:
+    """Level of the whites of the eyes, of the lighter one; NaN where neither is open or seen."""
+    levels = []
+    for side in ("right", "left"):
+        eye, iris = (_polygon(points[indices_of("mesh478", f"{side}_{part}")], CLOSE_SIDE) for part in ("eye", "iris"))
+        whites = grey[eye & ~iris & inside]
+        if len(whites) > 40:
+            levels.append(float(np.percentile(whites, 75)))  # the rest are lashes and shadows
+    return max(levels, default=np.nan)
 
 
 def _evenness(grey: Floats, skin: Mask, points: Floats) -> float:
