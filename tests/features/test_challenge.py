@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -127,8 +130,10 @@ def test_of_many_at_once_one_is_the_first(kind: str, tmp_path: Path) -> None:
         assert sum(pool.map(lambda _: used.note("a", later), range(16))) == 1
     assert used.note("b", later)
     assert not used.note("b", later)
+    assert used.note("late", time.time() - 100)
+    assert not used.note("late", time.time() - 100), "a clip may be judged later than it came"
     assert used.note("old", 5.0)
-    assert used.note("old", 5.0), "what has expired is forgotten: it is refused for that"
+    assert used.note("old", 5.0), "what has long expired is forgotten: it is refused for that"
 
 
 def test_a_file_outlives_the_process_and_is_its_owner_s(tmp_path: Path) -> None:
@@ -142,6 +147,24 @@ def test_a_file_outlives_the_process_and_is_its_owner_s(tmp_path: Path) -> None:
     for broken in (other, tmp_path / "nowhere" / "used.db"):
         with pytest.raises(StorageError, match="cannot be noted"):
             UsedFile(broken).note("a", time.time() + 100)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks that a process loses by closing a handle are POSIX's")
+def test_who_waits_takes_nobody_s_lock_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two servers of several threads each: the lock of one thread must hold while another one of its process waits."""
+    path = tmp_path / "used.db"
+    assert UsedFile(path).note("a", time.time() + 100)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr("mien.features.genuine.used.WAIT", 0.01)
+    with pytest.raises(StorageError, match="locked"):
+        UsedFile(path).note("b", time.time() + 100)
+    other = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute('BEGIN IMMEDIATE')"
+    )
+    ran = subprocess.run([sys.executable, "-S", "-c", other, str(path)], capture_output=True, text=True, check=False)
+    holder.close()
+    assert "locked" in ran.stderr
 
 
 # --- curves ---------------------------------------------------------------------------------------------------------
