@@ -27,7 +27,7 @@ from mien.core.errors import InputError, StorageError, UsageError
 from mien.core.image import Image, load_image
 from mien.engine import Engine
 from mien.features.genuine.actions import CURVES, answers, excursions
-from mien.features.genuine.challenge import ACTIONS, Challenge, Prompt, _encoded, _signature, new_key
+from mien.features.genuine.challenge import ACTIONS, TURNS, Challenge, Prompt, _encoded, _signature, new_key
 from mien.features.genuine.motion import Depth
 from mien.features.genuine.take import Take, watch
 from mien.features.genuine.used import Used, UsedFile, UsedHere
@@ -56,6 +56,7 @@ def test_no_two_challenges_are_alike() -> None:
     assert len({one.prompts[0].start for one in many}) > 30
     for one in many:
         assert len({prompt.action for prompt in one.prompts}) == 3
+        assert TURNS & {prompt.action for prompt in one.prompts}, "depth shows only where a head turns"
         edges = [edge for prompt in one.prompts for edge in (prompt.start, prompt.end)]
         assert edges == sorted(edges)
 
@@ -91,7 +92,17 @@ def test_another_key_and_another_spelling_of_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"[]", b"{}", b'{"v":2}', b'{"v":1,"prompts":3}', b'{"v":1,"prompts":[["dance",1,2]]}', b"\xff"]
+    "payload",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"v":2}',
+        b'{"v":1,"prompts":[]}',
+        b'{"v":1,"prompts":3}',
+        b'{"v":1,"prompts":[["dance",1,2]]}',
+        b"\xff",
+    ],
 )
 def test_signed_nonsense_is_refused(payload: bytes) -> None:
     with pytest.raises(InputError, match=r"\.$"):
@@ -206,6 +217,8 @@ def test_what_was_asked_for_was_done() -> None:
         ({"turn_left": (9.0, 11.0), "smile": (2.0, 4.0)}, ["turn left was not done", "smile was not done"]),
         ({"blink": None}, ["blink was not done (5.0 to 8.0 s)."]),
         ({"look_up": (5.2, 7.8)}, ["look up was done where blink was asked for."]),
+        ({"open_mouth": (5.2, 7.8)}, ["open mouth was done where blink was asked for."]),
+        ({"open_mouth": (8.8, 11.2)}, ["open mouth was done where smile was asked for."]),
         ({"smile": (9.0, 14.0)}, ["smile was not begun and ended in its time (8.5 to 11.5 s)."]),
     ],
 )
@@ -261,10 +274,17 @@ def test_a_good_answer_is_true() -> None:
     assert verdict
     assert verdict.reason == "what was asked for was done, in its time, by one person in one shot."
     assert verdict.to_dict()["answers"][0]["done"] is True
-    assert "Weak evidence" in str(verdict)
+    assert str(verdict).startswith("challenge met: ")
+    assert "A photograph that a program animates meets them" in str(verdict)
     other = judge(take(), TASK, mirrored=True)
     assert other.live is False
     assert other.reason.startswith("turn left was not done")
+
+
+def hidden() -> NDArray[np.float32]:
+    vectors = np.full((len(TIMES), 2), np.nan, np.float32)
+    vectors[:50] = vectors[-50:] = (1, 0)
+    return vectors
 
 
 def swapped() -> NDArray[np.float32]:
@@ -277,12 +297,15 @@ def swapped() -> NDArray[np.float32]:
     ("change", "live", "reason"),
     [
         ({"vectors": swapped()}, False, "somebody else is in a part of the clip"),
+        ({"vectors": hidden()}, None, "too few frames show who it is"),
         ({"vectors": np.full((len(TIMES), 2), np.nan, np.float32)}, None, "too few frames show who it is"),
         ({"faces": np.where(TIMES < 3, 2, 1)}, False, "another face is in 25%"),
         ({"faces": np.where(TIMES < 3, 0, 1)}, None, "a face is seen in 75%"),
         ({"cuts": (4.2,)}, False, "the clip is cut at 4.2 s"),
         ({"frozen": 1.5}, False, "the picture stands still for 1.5 s"),
         ({"depth": replace(DEEP, relief=0.08)}, False, "of the face's change while it turned, 8% is no plane's"),
+        ({"depth": replace(DEEP, relief=0.4)}, None, "of the face's change while it turned, 40% is no plane's"),
+        ({"depth": replace(DEEP, relief=None, reason="dark")}, None, "depth is not known: dark."),
         ({"times": TIMES * 3}, None, "the clip has fewer than 8 frames a second"),
         ({"times": TIMES + (TIMES > 4.6) * 0.5}, False, "the clip has a gap of 0.6 s"),
     ],
@@ -310,6 +333,14 @@ def test_a_clip_that_is_too_short_is_not_judged_live() -> None:
     verdict = judge(cut, TASK)
     assert verdict.live is None
     assert verdict.reason == "the clip lasts 7.0 s, and the challenge 11.5 s."
+
+
+def test_without_a_turn_nothing_is_asked_of_depth() -> None:
+    """Only who names the actions gets such a challenge."""
+    unturned = replace(TASK, prompts=PROMPTS[1:])
+    curves = performed({name: span for name, span in WELL.items() if name != "turn_left"})[0]
+    calm = take(depth=replace(DEEP, relief=None, reason="it did not turn"))
+    assert judge(replace(calm, curves={**calm.curves, **curves}), unturned).live is True
 
 
 class Nobody:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.features.genuine.challenge import Prompt
+from mien.features.genuine.challenge import TURNS, Prompt
 from mien.location.blink import BlinkSettings, find_blinks
 
 __all__ = ["CURVES", "Answer", "Curve", "answers", "excursions"]
@@ -175,5 +175,9 @@ def _answer(prompt: Prompt, done: Mapping[str, list[tuple[float, float]]]) -> An
 
 
 def _rivals(action: str) -> list[str]:
-    """What must not be done at the same time: turns of the head, unless they are asked for."""
-    return [name for name, curve in CURVES.items() if curve.name in ("yaw", "pitch") and name != action]
+    """What must not be done at the same time: turns of the head, and of a face that is to move its other moves.
+
+    Blinks are no rival, since nobody can leave them be. Neither are moves of a face that turns away: what is read off
+    it there is a guess.
+    """
+    return [name for name in CURVES if name != action and (name in TURNS or action not in TURNS)]

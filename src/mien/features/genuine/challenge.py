@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 
 from mien.core.errors import InputError, UsageError
 
-__all__ = ["ACTIONS", "Challenge", "Prompt", "new_key"]
+__all__ = ["ACTIONS", "TURNS", "Challenge", "Prompt", "new_key"]
 
 #: What can be asked for, and in which words. Left and right are the subject's.
 ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -36,6 +36,9 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "open_mouth": "open your mouth, and close it",
     }
 )
+
+#: Those that move the head. Of what is drawn at random one is of these: depth shows only where a head turns.
+TURNS: Final = frozenset({"turn_left", "turn_right", "look_up", "look_down"})
 
 KEY_BYTES: Final = 16  # at the least
 TOKEN_LENGTH: Final = 4096  # characters, at the most
@@ -111,7 +114,8 @@ class Challenge:
         seconds : float
             For how long it may be answered.
         actions : int or sequence of str
-            How many of `ACTIONS`, drawn at random, or which; their order is drawn in both cases.
+            How many of `ACTIONS`, drawn at random and one of `TURNS` among them, or which; their order is drawn in
+            both cases.
         now : float, optional
             Seconds since 1970; by default the clock's.
 
@@ -173,8 +177,8 @@ class Challenge:
             if values["v"] != _VERSION:
                 raise InputError(f"this challenge is of version {values['v']!r}; this mien reads version {_VERSION}.")
             prompts = tuple(Prompt(str(name), float(start), float(end)) for name, start, end in values["prompts"])
-            if any(prompt.action not in ACTIONS for prompt in prompts):
-                raise InputError("this challenge asks for what this mien does not know.")
+            if not prompts or any(prompt.action not in ACTIONS for prompt in prompts):
+                raise InputError("this challenge asks for nothing, or for what this mien does not know.")
             return cls(str(values["nonce"]), int(values["issued"]), int(values["expires"]), prompts, token)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"this challenge is signed and says nothing that can be read: {error!r}.") from error
@@ -201,7 +205,10 @@ def _drawn(actions: int | Sequence[str], chance: secrets.SystemRandom) -> list[s
     if isinstance(actions, int):
         if not 1 <= actions <= len(ACTIONS):
             raise UsageError(f"a challenge has 1 to {len(ACTIONS)} actions, not {actions}.")
-        return chance.sample(list(ACTIONS), actions)
+        names: list[str] = []
+        while not TURNS.intersection(names):
+            names = chance.sample(list(ACTIONS), actions)
+        return names
     names = [] if isinstance(actions, str) else list(actions)
     if not names or any(name not in ACTIONS for name in names):
         raise UsageError(f"actions are a number, or a list out of {', '.join(ACTIONS)}; got {actions!r}.")

@@ -30,6 +30,7 @@ ClipSource: TypeAlias = "str | os.PathLike[str] | Video | Iterable[tuple[float, 
 PASSIVE: Final = frozenset({"live", "live_cues"})
 ACTIVE: Final = PASSIVE | {"pose", "eyes", "blendshapes", "embedding"}
 OTHER: Final = 0.5  # of the largest face's height, from which another face counts
+FASTEST: Final = 120  # frames a second, of what is judged for a limited time
 UNCHANGED: Final = 0.02  # grey levels of 255, by which frames of a camera always differ
 _SMILE: Final = ("mouthSmileLeft", "mouthSmileRight")
 _NAMES: Final = ("yaw", "pitch", "smile", "jaw", "right", "left", "live")
@@ -106,16 +107,18 @@ class _Shots:
     def _read(frames: Iterable[tuple[float, Image]]) -> Iterator[tuple[float, Image]]:
         last = -np.inf
         for frame in frames:
-            if not isinstance(frame, tuple) or len(frame) != 2 or not isinstance(frame[0], int | float):
+            if not isinstance(frame, tuple) or len(frame) != 2 or not isinstance(frame[0], int | float | np.number):
                 raise UsageError("frames are pairs of seconds and a picture.")
             time, image = frame
+            time = float(time)
             if not last < time < np.inf:
-                raise InputError(f"frames come in the order of time: one of {time:g} s came after {last:g} s.")
-            last = float(time)
+                told = "first" if last == -np.inf else f"after {last:g} s"
+                raise InputError(f"frames come in the order of time, in seconds: one of {time:g} s came {told}.")
+            last = time
             yield last, load_image(image)
 
 
-def watch(source: ClipSource, *, engine: Engine, active: bool) -> Take:
+def watch(source: ClipSource, *, engine: Engine, active: bool, until: float = np.inf) -> Take:
     """Follow a clip.
 
     Parameters
@@ -124,6 +127,9 @@ def watch(source: ClipSource, *, engine: Engine, active: bool) -> Take:
     engine : Engine
     active : bool
         Whether head, face and person are wanted, too: for a challenge.
+    until : float
+        Seconds after the first frame, beyond which nothing is looked at. Of a clip with more than `FASTEST` frames a
+        second until then, the rest is left out: whoever sends one does not choose how long it takes to judge.
 
     Raises
     ------
@@ -137,6 +143,8 @@ def watch(source: ClipSource, *, engine: Engine, active: bool) -> Take:
         for item in frames:
             faces = item.faces if item.faces is not None else Faces.empty()
             image, time = faces.require_image(), float(item.time or 0.0)
+            if notes.times and (time - notes.times[0] > until or len(notes.times) >= FASTEST * until):
+                break
             sight = Sight(image)
             _compare(notes, last, sight, time)
             last = sight

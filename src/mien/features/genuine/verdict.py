@@ -2,15 +2,16 @@
 
 A picture is judged by the field ``live``; a clip by its mean, and by whether what turned had depth; a challenge by what
 was asked for, in its time, by one person in one shot. None of it is proof: a good video on a good screen passes the
-first two, and one who writes frames straight into a program's camera, a made face too, may pass all three.
+first two, and one who writes frames straight into a program's camera passes all three, by one animated photograph too.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -19,41 +20,41 @@ from mien.core.errors import UsageError
 from mien.core.image import Image, ImageSource
 from mien.engine import Engine, default_engine
 from mien.features.genuine.actions import Answer, answers
-from mien.features.genuine.challenge import Challenge
+from mien.features.genuine.challenge import TURNS, Challenge
+from mien.features.genuine.findings import Finding, deep, one_face, one_shot, passive, same_person, whole
 from mien.features.genuine.motion import Depth
 from mien.features.genuine.take import Take, watch
 from mien.features.genuine.used import Used
 from mien.media.video import VIDEO_SUFFIXES, Video
 
-__all__ = ["WEAK", "Finding", "Liveness", "liveness"]
+__all__ = ["WEAK", "Finding", "Liveness", "judge", "liveness"]
 
-#: How weak the evidence is: printed with each verdict. From `benchmarks/liveness.py`.
-WEAK: Final = (
+_PICTURE: Final = (
     "Weak evidence: of 135 faces in ordinary photographs 6 % are called no live person (95 %: 1 to 21 %), and of 54 "
     "simulated photographs of screens and prints 24 % are called one (10 to 47 %). Real attacks: not known."
 )
-
-SLOWEST: Final = 8.0  # frames a second that show a blink
-GAP: Final = 0.4  # seconds without a frame that hide an exchange
-SEEN: Final = 0.9  # of the frames, in which there must be a face
-ALONE: Final = 0.9  # of the frames, in which there must be no other
-FROZEN: Final = 0.7  # seconds in which a living picture cannot stand still
-FRONTAL: Final = 25.0  # degrees of yaw up to which faces are compared
-SAME: Final = (
-    0.35  # cosine to the clip's ends: of four real clips, own frames have 0.83 and more, strangers' at most 0.17
+#: How weak the evidence is, by what was judged: told with each verdict. From `benchmarks/liveness.py`.
+WEAK: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "picture": _PICTURE,
+        "video": f"{_PICTURE} A video that is played on a screen has depth, too.",
+        "challenge": (
+            "Weak evidence: how often people fail challenges, and attackers meet them, was not measured. A photograph "
+            "that a program animates meets them, where its frames can be given instead of a camera's. Who it is was "
+            "not asked."
+        ),
+    }
 )
-RUN: Final = 3  # frames on end that are of somebody else
 
+AFTER: Final = 1.0  # seconds of a clip that are looked at after its challenge
 Kind = Literal["picture", "video", "challenge"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: its name, whether it passed (None: not known), and why, in a sentence."""
-
-    name: str
-    passed: bool | None
-    reason: str
+_WORDS: Final[Mapping[str, Mapping[bool, str]]] = MappingProxyType(
+    {
+        "picture": {True: "looks live", False: "looks not live"},
+        "video": {True: "looks live", False: "looks not live"},
+        "challenge": {True: "challenge met", False: "challenge not met"},
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,6 @@ class Liveness:
     cues : dict of str to float
         The field ``live_cues``, or its means; they are told and decide nothing.
     frames : int
-    weakness : str
-        How often such a verdict is wrong, as far as that was measured.
     """
 
     live: bool | None
@@ -92,13 +91,17 @@ class Liveness:
     depth: Depth | None = None
     cues: dict[str, float] = field(default_factory=dict, hash=False)
     frames: int = 0
-    weakness: str = WEAK
+
+    @property
+    def weakness(self) -> str:
+        """How often such a verdict is wrong, as far as that was measured."""
+        return WEAK[self.kind]
 
     def __bool__(self) -> bool:
         return self.live is True
 
     def __str__(self) -> str:
-        answer = {True: "live", False: "not live", None: "undecided"}[self.live]
+        answer = "undecided" if self.live is None else _WORDS[self.kind][self.live]
         marks = {True: "+", False: "-", None: "?"}
         lines = [f"  {marks[one.passed]} {one.reason}" for one in self.findings]
         return "\n".join([f"{answer}: {self.reason}", *lines, self.weakness])
@@ -200,28 +203,9 @@ def _of_picture(source: ImageSource, threshold: float, engine: Engine) -> Livene
         return Liveness(None, "no face in the picture.", "picture", frames=1)
     column = faces.live_cues[0]
     cues = {} if bool(column.abstained) else {name: round(column.named(name), 4) for name in column.names}
-    finding = _passive(np.asarray(faces.live.values, np.float64), threshold, faces.live.reasons)
+    finding = passive(np.asarray(faces.live.values, np.float64), threshold, faces.live.reasons)
     score = None if bool(faces.live.abstained[0]) else round(float(faces.live.values[0]), 4)
     return Liveness(finding.passed, finding.reason, "picture", score, (finding,), cues=cues, frames=1)
-
-
-def _passive(values: np.ndarray[Any, Any], threshold: float, reasons: tuple[str | None, ...] = ()) -> Finding:
-    """What the field ``live`` says, over all frames."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        why = next((reason for reason in reasons if reason), "no face that could be judged")
-        return Finding("passive", None, f"{why}.")
-    score = float(known.mean())
-    told = "is below" if score < threshold else "reaches"
-    return Finding("passive", score >= threshold, f"the picture's liveness {score:.2f} {told} {threshold:.2f}.")
-
-
-def _deep(depth: Depth) -> Finding:
-    if depth.relief is None:
-        return Finding("depth", None, f"depth is not known: {depth.reason}.")
-    told = {True: "it was flat", False: "it had depth", None: "which leaves it open"}[depth.flat]
-    reason = f"of the face's change while it turned, {depth.relief:.0%} is no plane's: {told}."
-    return Finding("depth", None if depth.flat is None else not depth.flat, reason)
 
 
 def _score(take: Take) -> float | None:
@@ -230,7 +214,7 @@ def _score(take: Take) -> float | None:
 
 
 def _of_clip(take: Take, threshold: float) -> Liveness:
-    findings = (_passive(take.curves["live"], threshold), _deep(take.depth))
+    findings = (passive(take.curves["live"], threshold), deep(take.depth))
     return _summed("video", take, findings, essential=("passive",))
 
 
@@ -273,7 +257,7 @@ def _challenged(
     # Before anything is looked at: who answers has one try.
     if not used.note(challenge.nonce, challenge.expires):
         return Liveness(None, "the challenge was answered before.", "challenge")
-    take = watch(cast("Any", source), engine=engine, active=True)
+    take = watch(cast("Any", source), engine=engine, active=True, until=challenge.duration + AFTER)
     return judge(take, challenge, mirrored=mirrored, threshold=threshold)
 
 
@@ -283,65 +267,25 @@ def judge(take: Take, challenge: Challenge, *, mirrored: bool = False, threshold
     yaw = -curves["yaw"] if mirrored else curves["yaw"]
     eyes = np.stack([curves["right"], curves["left"]], axis=1)
     found = answers(challenge.prompts, take.times, {**curves, "yaw": yaw}, eyes)
-    passive = _passive(curves["live"], threshold)
-    whole = _whole(take, challenge)
+    calm = passive(curves["live"], threshold)
+    seen = whole(take, challenge)
     findings = (
-        whole,
-        _one_face(take),
-        _one_shot(take),
-        _same_person(take),
+        seen,
+        one_face(take),
+        one_shot(take),
+        same_person(take),
         *(Finding(answer.prompt.action, answer.done, answer.reason) for answer in found),
-        _deep(take.depth),
+        deep(take.depth),
         # It refuses too many ordinary people to decide alone.
-        Finding("passive", passive.passed or None, passive.reason),
+        Finding("passive", calm.passed or None, calm.reason),
     )
-    verdict = _summed("challenge", take, findings, essential=("same person", *_doubt(passive)), answers=found)
+    verdict = _summed("challenge", take, findings, essential=_essential(challenge, calm), answers=found)
     # Of what was hardly seen nothing is said, neither that it was done nor that it was not.
-    return verdict if whole.passed else replace(verdict, live=None, reason=whole.reason)
+    return verdict if seen.passed else replace(verdict, live=None, reason=seen.reason)
 
 
-def _doubt(passive: Finding) -> tuple[str, ...]:
-    return ("passive",) if passive.passed is False else ()
-
-
-def _whole(take: Take, challenge: Challenge) -> Finding:
-    """Whether there are frames enough to see what was asked for."""
-    lasts = float(take.times[-1]) if len(take.times) else 0.0
-    if lasts < challenge.duration:
-        return Finding("whole", None, f"the clip lasts {lasts:.1f} s, and the challenge {challenge.duration:.1f} s.")
-    if 1 / float(np.median(np.diff(take.times))) < SLOWEST:
-        return Finding("whole", None, f"the clip has fewer than {SLOWEST:.0f} frames a second.")
-    if (take.faces > 0).mean() < SEEN:
-        return Finding("whole", None, f"a face is seen in {(take.faces > 0).mean():.0%} of the frames.")
-    return Finding("whole", True, f"{len(take.times)} frames in {lasts:.1f} s.")
-
-
-def _one_face(take: Take) -> Finding:
-    others = float((take.faces > 1).mean()) if len(take.faces) else 0.0
-    return Finding("one face", others <= 1 - ALONE, f"another face is in {others:.0%} of the frames.")
-
-
-def _one_shot(take: Take) -> Finding:
-    gap = float(np.diff(take.times).max(initial=0))
-    if gap > GAP:
-        return Finding("one shot", False, f"the clip has a gap of {gap:.1f} s.")
-    if take.cuts:
-        return Finding("one shot", False, f"the clip is cut at {take.cuts[0]:.1f} s.")
-    if take.frozen > FROZEN:
-        return Finding("one shot", False, f"the picture stands still for {take.frozen:.1f} s.")
-    return Finding("one shot", True, "the clip is one shot.")
-
-
-def _same_person(take: Take) -> Finding:
-    """Whether each stretch of the clip shows the person of all of it."""
-    frontal = (np.abs(take.curves["yaw"]) < FRONTAL) & ~np.isnan(take.vectors).any(axis=1) & (take.vectors.shape[1] > 0)
-    vectors, times = take.vectors[frontal], take.times[frontal]
-    if len(vectors) < 2 * RUN:
-        return Finding("same person", None, "too few frames show who it is.")
-    # Held against the first second's and the last one's: of a swap in the middle one of them is somebody else.
-    ends = [vectors[times <= times[0] + 1].mean(axis=0), vectors[times >= times[-1] - 1].mean(axis=0)]
-    cosines = np.stack([vectors @ (end / np.linalg.norm(end)) for end in ends], axis=1).min(axis=1)
-    runs = np.lib.stride_tricks.sliding_window_view(cosines, RUN).max(axis=1)
-    lowest = float(runs.min())
-    told = "somebody else is in a part of the clip" if lowest < SAME else "all frames show the same person"
-    return Finding("same person", lowest >= SAME, f"{told}: likeness {lowest:.2f} at the least.")
+def _essential(challenge: Challenge, calm: Finding) -> tuple[str, ...]:
+    """What must be known, so that a challenge is met."""
+    turned = any(prompt.action in TURNS for prompt in challenge.prompts)
+    depth = ("depth",) if turned else ()
+    return ("same person", *depth, *(("passive",) if calm.passed is False else ()))
