@@ -40,7 +40,7 @@ def row(path: Path) -> Image:
     """A portrait, its texture, its relief, the face from two sides, and turned to the camera."""
     image = mien.load_image(path)
     (face,) = mien.reconstruct(image)
-    pictures = [image, face.texture, face.detail.normals]
+    pictures = [image, face.texture, face.relief.normals]
     cells = [resize(picture, (SIDE, SIDE)) for picture in pictures]
     cells += [turned(face, turn) for turn in TURNS]
     cells.append(resize(face.frontal(size=2 * SIDE).image, (SIDE, SIDE)))

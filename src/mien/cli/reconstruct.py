@@ -130,7 +130,8 @@ def _record(face: Reconstruction, number: int, files: list[Path]) -> dict[str, A
     low, high = face.vertices.min(axis=0), face.vertices.max(axis=0)
     record: dict[str, Any] = {
         "face": number,
-        "size_mm": [round(float(side), 1) for side in high - low],
+        "size_mm": [round(float(side)) for side in high - low],
+        "yaw": None if face.pose.abstained else round(float(face.pose.yaw), 1),  # far from 0, half is a mirror image
         "seen": round(float(face.seen.mean()), 3),
     }
     if face.motion is not None:

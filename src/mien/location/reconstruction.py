@@ -111,7 +111,7 @@ class Reconstruction:
         return self.unwrapped.seen
 
     @cached_property
-    def detail(self) -> Relief:
+    def relief(self) -> Relief:
         """Fine relief from shading: it is shading, not geometry; see `mien.location.relief`."""
         return relief(self.unwrapped, self.view.points, self.topology)
 
@@ -120,8 +120,8 @@ class Reconstruction:
     ) -> Frontal:
         """The face turned to the camera, by geometry alone.
 
-        Up to about 30 degrees of turn it looks like a photo. Beyond, half of the face is the mirror image of the other,
-        and what was behind the head is stretched.
+        Up to about 30 degrees of turn it looks like a photo to the eye, which is all that was tried. Beyond, half of
+        the face is the mirror image of the other, and what was behind the head is stretched.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Reconstruction:
             self.normals,
             self.texture,
             self.provenance,
-            relief=self.detail.normals if relief else None,
+            relief=self.relief.normals if relief else None,
             motion=self.motion,
             about=about,
         )
@@ -174,7 +174,7 @@ class Reconstruction:
             ``.glb`` (metres; with the motion of a clip), ``.obj`` (mm; an ``.mtl`` and a ``_texture.png`` beside it)
             or ``.ply`` (mm; colours at the vertices). y is up, z towards the viewer.
         relief : bool
-            Add the normal map of `detail`; glTF alone keeps it.
+            Add the normal map of `relief`; glTF alone keeps it.
 
         Returns
         -------
