@@ -18,7 +18,7 @@ from mien.core.faces import Faces
 from mien.core.image import load_image, save_image
 from mien.engine import Engine
 from mien.evaluation.damage import DAMAGES, MATCHED
-from mien.evaluation.forgery import evaluate_forgery, load_detector, stress_forgery
+from mien.evaluation.forgery import Detector, evaluate_forgery, load_detector, stress_forgery
 from mien.evaluation.forgery_tables import forgery_tables, stress_panels, stress_tables
 from mien.evaluation.plots import save_plots
 from mien.evaluation.separation import auc, average_precision, bpcer_at, equal_error, measured, value_of
@@ -75,10 +75,20 @@ def test_matched_faces_have_one_size() -> None:
     assert MATCHED.apply(image, 90.0).shape == (400, 400, 3)
 
 
-@pytest.mark.parametrize("name", ["", "mine", "no.such.module:score", "numpy:no_such_thing", "numpy:pi"])
+@pytest.mark.parametrize(
+    "name", ["", "mine", "no.such.module:score", "no.py:score", "numpy:no_such", "numpy:pi", "numpy:ndarray"]
+)
 def test_detectors_that_are_none(name: str) -> None:
     with pytest.raises(UsageError, match="detector"):
         load_detector(name)
+
+
+def test_detectors_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def score(crops):\n    return crops.mean(axis=(1, 2, 3))\n")
+    assert load_detector(f"{tmp_path / 'mine.py'}:score")(np.full((1, 256, 256, 3), 7, np.uint8)) == 7
+    (tmp_path / "mine.py").write_text("def score(:")
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        load_detector(f"{tmp_path / 'mine.py'}:score")
 
 
 def redness(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -101,7 +111,7 @@ def people(tmp_path: Path) -> Path:
     for name in ("real", "fake/red"):
         (tmp_path / name).mkdir(parents=True)
     for number, source in enumerate(assets.PEOPLE[:2]):
-        image = load_image(source)[::3, ::3]
+        image = load_image(source)[::4, ::4]
         save_image(image, tmp_path / "real" / f"p{number}_.png")
         image = np.clip(image + np.array([60, 0, -60]), 0, 255).astype(np.uint8)
         save_image(image, tmp_path / "fake" / "red" / f"p{number}_red.png")
@@ -109,15 +119,19 @@ def people(tmp_path: Path) -> Path:
 
 
 @pytest.mark.weights
-def test_cues_and_detectors_by_method(people: Path, tmp_path: Path) -> None:
+def test_cues_and_detectors_by_method(people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {kind: levels[-1:] for kind, levels in DAMAGES.items()}
+    monkeypatch.setattr("mien.evaluation.forgery.DAMAGES", few)
     with Engine(threads=1) as engine:
         found = evaluate_forgery(
             people, detectors={"red": load_detector(f"{__name__}:redness"), "faces": OfFaces()}, engine=engine
         )
         matched = evaluate_forgery(people, matched=True, engine=engine)
         stressed = stress_forgery(people, engine=engine)
-        with pytest.raises(UsageError, match="one number a face"):
-            evaluate_forgery(people, detectors={"odd": lambda _: [1, 2]}, engine=engine)
+        odd: dict[str, Detector] = {"two": lambda _: [1, 2], "words": lambda _: "high"}
+        for name, detector in odd.items():
+            with pytest.raises(UsageError, match="one number a face"):
+                evaluate_forgery(people, detectors={name: detector}, engine=engine)
     cell = found.of("red", "red")
     assert (cell.real, cell.forged, cell.groups, cell.auc.value, cell.eer.value) == (2, 2, 2, 1.0, 0.0)
     assert found.of("red", "faces").auc.value == 1.0

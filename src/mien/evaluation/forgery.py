@@ -10,7 +10,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -121,7 +123,7 @@ class ForgeryEvaluation:
 
 
 def load_detector(name: str) -> Detector:
-    """A detector of the caller's own, by ``module:callable``.
+    """A detector of the caller's own, by ``module:callable`` or ``file.py:callable``.
 
     It takes crops of faces, (N, 256, 256, 3) uint8 RGB, cut as MesoNet's authors cut them, and gives N numbers, higher
     = more likely forged. One with an attribute ``takes = "faces"`` gets a `Faces` with its picture instead.
@@ -131,14 +133,26 @@ def load_detector(name: str) -> Detector:
     UsageError
         If there is no such callable.
     """
-    module, colon, function = name.partition(":")
+    place, _, function = name.rpartition(":")
     try:
-        found = getattr(importlib.import_module(module), function) if colon and module else None
-    except (ImportError, AttributeError) as error:
+        found = getattr(_opened(place), function) if place else None
+    except (ImportError, AttributeError, OSError, SyntaxError) as error:
         raise UsageError(f"the detector {name!r} cannot be loaded: {error}.") from error
-    if not callable(found):
-        raise UsageError(f"a detector is named module:callable, such as mine:score; got {name!r}.")
+    if not callable(found) or isinstance(found, type):
+        raise UsageError(f"a detector is named module:callable, such as mine:score or mine.py:score; got {name!r}.")
     return cast("Detector", found)
+
+
+def _opened(place: str) -> ModuleType:
+    """A module by its name, or a file: what lies in the folder one works in is no module to an installed command."""
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    spec = spec_from_file_location(Path(place).stem, place)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no module in {place}")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def evaluate_forgery(
@@ -284,7 +298,11 @@ def _asked(detector: Detector, image: Image, face: Faces) -> float:
         given: Any = face.with_image(image)
     else:
         given = warp_batch([image], [0], meso_crops(face.alignment.values), SIZE, border="reflect")
-    values = np.asarray(detector(given), np.float64).ravel()
+    answer = detector(given)
+    try:
+        values = np.asarray(answer, np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"a detector gives one number a face, not {answer!r}.") from error
     if values.shape != (1,):
         raise UsageError(f"a detector gives one number a face, not {values.shape} for one.")
     return float(values[0])

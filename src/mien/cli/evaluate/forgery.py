@@ -29,7 +29,10 @@ def forgery(
     ],
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="Another detector, MODULE:CALLABLE: crops (N, 256, 256, 3) to N numbers. Repeatable."),
+        typer.Option(
+            help="Another detector, MODULE:CALLABLE or FILE.py:CALLABLE: "
+            "crops (N, 256, 256, 3) to N numbers. Repeatable."
+        ),
     ] = None,
     matched: Annotated[
         bool, typer.Option("--matched", help="First bring all faces to 112 pixels and JPEG 90, real and forged.")

@@ -69,7 +69,7 @@ def color(window: Window) -> float:
     """
     inner = window.face & (window.radius < 0.6)
     rim = window.face & (window.radius > 0.75)
-    if min(inner.sum(), rim.sum()) < ENOUGH:
+    if min(inner.sum(), rim.sum()) < ENOUGH or not window.chroma.any():  # a grey picture has no colours to compare
         return np.nan
     away = [float(np.median(c[inner]) - np.median(c[rim])) for c in window.chroma]
     spread = [float(np.median(np.abs(c[rim] - np.median(c[rim])))) * 1.4826 for c in window.chroma]

@@ -17,6 +17,8 @@ Floats = NDArray[np.float32]
 
 REACH, FADES = 1.15, 0.9  # radii of the outline: farther out nothing is told, and from where on less
 ODD = 3.0  # deviations that are half hot
+EVEN = 0.1  # of a colour's logarithm: how much it varies over skin in even light
+SPREAD = 2.0  # deviations of a colour over the skin that count as much
 PAINT = 0.65  # of the colour, where a place is hottest
 
 
@@ -60,7 +62,7 @@ def heat_of(window: Window) -> Heat:
     apart = np.nan_to_num(noise_map(window))
     smooth = cv2.GaussianBlur(apart, (0, 0), wide)
     strange = np.abs(smooth) / ODD
-    for values, scale in ((smooth, 1.0), *((c, 0.1) for c in window.chroma)):
+    for values, scale in ((smooth, 1.0), *((c, _usual(c[window.face])) for c in window.chroma)):
         soft = cv2.GaussianBlur(values / np.float32(scale), (0, 0), wide / 2)
         slope = cv2.magnitude(cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)) * wide / 8
         # The outline itself and the features are edges of every face.
@@ -71,3 +73,9 @@ def heat_of(window: Window) -> Heat:
     x, y = window.corner
     box = (x, y, x + round(width / window.scale), y + round(height / window.scale))
     return Heat(np.asarray(hot, np.float32), box)
+
+
+def _usual(values: Floats) -> float:
+    """How much a colour varies over the skin (N,), and at least `EVEN`: dark skin has more of highlights and shades."""
+    spread = np.median(np.abs(values - np.median(values))) * 1.4826 if len(values) else 0.0
+    return max(EVEN, SPREAD * float(spread))
