@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
@@ -20,13 +20,17 @@ from mien.core.warping import resize
 from mien.datasets.readers.attribute_sets import read_attributes
 from mien.engine import Batch, Engine
 from mien.evaluation.attributes import area_under_curve
+from mien.evaluation.intervals import wilson
 from mien.evaluation.portraits import look_at
+from mien.features.shown.crown import look
+from mien.features.shown.hair import COLOURS, HairColour, median_lab
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 MARKED = ROOT / "tests" / "evaluation" / "attributes_by_eye.csv"
 CLASSES = ("happy", "surprise", "anger", "sadness", "contempt", "disgust")
 MARGIN = 0.3
+COLOURLESS = 4.0  # chroma of the skin, as on the card of hair
 Doubles = NDArray[np.float64]
 
 
@@ -39,6 +43,7 @@ def main() -> None:
         labelled(engine)
         posed(engine)
         small(engine)
+        hair(engine)
 
 
 def ages_and_genders(engine: Engine) -> None:
@@ -102,6 +107,65 @@ def halves(name: str, values: Doubles, truth: NDArray[np.bool_], people: NDArray
         right = ((slope * odds[~fitted] + offset > 0) == truth[~fitted]).mean()
         area = area_under_curve(odds[~fitted], truth[~fitted])
         print(f"{name}: {slope:.2f} x card {offset:+.2f} on one half; on the other right {right:.3f}, AUC {area:.3f}")
+
+
+def hair(engine: Engine) -> None:
+    """Colours on photographs that the network was not fitted on, as far as the crops show hair: half by half.
+
+    UTKFace's crops cut the head off, so that the field abstains; the colour of what is seen is asked for here.
+    """
+    labels = read_attributes(MARKED, pictures=DATA)
+    model = engine.runner("hair")
+    assert isinstance(model, HairColour)
+    truth, odds, people = list[int](), list[Doubles](), list[str]()
+    for picture, name, subject in zip(labels.pictures, labels.column("hair"), labels.subjects, strict=True):
+        if name in COLOURS and (lab := _hair_seen(picture, engine)) is not None:
+            truth.append(COLOURS.index(name))
+            odds.append(model.odds(lab))
+            people.append(subject)
+    true, scores, who = np.array(truth), np.array(odds), np.array(people)
+    crops = np.char.startswith(who, "age_gender")
+    side = np.random.default_rng(0).permutation(len(true)) % 2 == 0
+    for name, fitted, tried in (
+        ("on one half of UTKFace", crops & side, crops & ~side),
+        ("on the other half", crops & ~side, crops & side),
+        ("on UTKFace", crops, ~crops),
+    ):
+        trust = minimize_scalar(lambda x: _surprise(x * scores[fitted], true[fitted]), bounds=(0.05, 3)).x  # noqa: B023
+        print(f"hair: log odds x {trust:.2f} x card fitted {name}; on the rest, of {tried.sum()}:", end=" ")
+        _answers(scores[tried] * trust, true[tried], model.sure)
+    for name, rows in (("UTKFace", crops), ("LFW", ~crops)):
+        print(f"hair as the card has it, {name}, {len(set(who[rows]))} people, of {rows.sum()}:", end=" ")
+        _answers(scores[rows], true[rows], model.sure)
+
+
+def _hair_seen(path: Path, engine: Engine) -> Doubles | None:
+    """Median colour of the hair of the largest face of a picture, which is found with a margin around it."""
+    image = load_image(path)
+    height, width = (round(side * MARGIN) for side in image.shape[:2])
+    found = engine.detect(np.pad(image, [(height, height), (width, width), (0, 0)], mode="symmetric")).top(1)
+    boxes = Faces.from_boxes(found.boxes - np.array([width, height, width, height], np.float32))
+    faces = engine.analyze(image, want={"parse", "alignment"}, faces=boxes)
+    if not len(faces) or faces.parse.abstained[0] or faces.alignment.abstained[0]:
+        return None
+    crown = look(faces.parse[0], faces.alignment.values[0], image)
+    skin = median_lab(crown, image, "skin")
+    return None if skin is None or np.hypot(*skin[1:]) < COLOURLESS else median_lab(crown, image, "hair")
+
+
+def _surprise(odds: Doubles, truth: NDArray[np.int_]) -> float:
+    return float((np.logaddexp.reduce(odds, axis=1) - odds[np.arange(len(truth)), truth]).mean())
+
+
+def _answers(odds: Doubles, truth: NDArray[np.int_], sure: float) -> None:
+    values = np.exp(odds - np.logaddexp.reduce(odds, axis=1)[:, None])
+    told, right = values.max(axis=1) >= sure, values.argmax(axis=1) == truth
+    share, ends = right[told].mean(), wilson(int((right & told).sum()), int(told.sum()))
+    print(f"{right.mean():.3f} right; of {told.sum()} told {share:.3f} ({ends[0]:.3f} to {ends[1]:.3f})", end="")
+    print(f", with a probability of {values.max(axis=1)[told].mean():.3f}")
+    for place, name in enumerate(COLOURS):
+        called, there = told & (values.argmax(axis=1) == place), int((truth == place).sum())
+        print(f"    {name}: {there}; called so {called.sum()}, of these right {(called & right).sum()}")
 
 
 def posed(engine: Engine) -> None:

@@ -238,7 +238,7 @@ def test_the_command_takes_a_folder_named_as_utkfaces(tmp_path: Path) -> None:
 @pytest.mark.weights
 @pytest.mark.data
 def test_age_by_gender_and_by_tone_on_real_pictures(engine: Engine, tmp_path: Path) -> None:
-    pictures = sorted((DATA / "age_gender").glob("*.jpg"))[150:166]
+    pictures = sorted((DATA / "age_gender").glob("*.jpg"))[150:310:10]
     rows = [f"{p},{p.name.split('_')[0]},{'mf'[int(p.name.split('_')[1])]}" for p in pictures]
     text = "\n".join(["file,age,gender", *rows, f"{tmp_path / 'gone.jpg'},30,m"])
     (tmp_path / "l.csv").write_text(text)

@@ -29,7 +29,7 @@ def hair_of(given: Batch) -> Labels:
 
 COLOURS = {
     "black": (22, 18, 18),
-    "brown": (82, 56, 40),
+    "brown": (72, 55, 32),
     "blond": (205, 165, 115),
     "red": (130, 62, 30),
     "grey": (150, 148, 146),
@@ -53,6 +53,17 @@ def test_what_cannot_be_told_abstains_with_the_reason() -> None:
     hair = hair_of(batch(head("hat", (200, 0, 0)), grey, head("hair", COLOURS["red"])))
     assert hair.abstained.tolist() == [True, True, False]
     assert hair.reasons == ("something covers the hair", "the picture has no colours", None)
+
+
+def test_between_two_colours_both_are_named() -> None:
+    hair = hair_of(batch(head("hair", (60, 42, 34))))
+    assert hair.reasons[0] in {"the colour is not clear: brown or black", "the colour is not clear: black or brown"}
+
+
+def test_no_hair_is_said_of_whole_heads_only() -> None:
+    bald = head("skin", SKIN)
+    assert hair_of(batch(bald)).labels.tolist() == ["none"]
+    assert hair_of(batch(bald, shift=20)).reasons == ("the top of the head is outside of the picture",)
 
 
 def test_a_head_that_is_cut_off() -> None:

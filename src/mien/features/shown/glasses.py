@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.alignment import usable_alignment
 from mien.core.columns import Flag
 from mien.core.errors import CardError, ModelError
 from mien.core.geometry import square_crops
 from mien.core.warping import warp_batch
 from mien.engine import Batch
+from mien.features.shown.sizes import large_alignment
 from mien.runtime.bundle import Bundle
 
 __all__ = ["GlassesNet", "eye_squares"]
@@ -59,7 +59,7 @@ class GlassesNet:
 
     def describe(self, batch: Batch) -> Mapping[str, Flag]:
         """See `mien.engine.Step`."""
-        points, settings = usable_alignment(batch.faces.alignment), self._settings
+        points, settings = large_alignment(batch.faces.alignment), self._settings
         seen = np.asarray(~points.abstained)
         maps = eye_squares(points.values[seen], settings.width, settings.down, self._size)
         crops = warp_batch(batch.images, batch.owner[seen], maps, self._size, border="replicate")
