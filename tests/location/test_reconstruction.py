@@ -273,6 +273,16 @@ def test_the_inside_of_a_mouth_is_the_picture_s_own(monkeypatch: pytest.MonkeyPa
     assert not shown[(face == 1) & ~teeth].any()
 
 
+def test_beyond_the_edge_of_a_picture_nothing_is_seen() -> None:
+    face = made(20.0)
+    view = replace(face.view, image=face.view.image[:, :225].copy())
+    front = replace(face, view=view).frontal(size=128)
+    assert not front.seen[26, 105:].any()
+    assert (front.seen[26, 40:80] == 1).all()
+    wall = front.image[26, 105].astype(int)
+    assert wall[1] - wall[0] > 60  # filled from what is seen
+
+
 def test_what_is_kept_of_a_frame_shows_the_face_at_its_points() -> None:
     rows, columns = np.mgrid[:200, :240]
     image = np.stack([columns, rows, rows * 0], axis=-1).astype(np.uint8)

@@ -67,6 +67,16 @@ class View:
         scale = float((stretch * sign).sum() / ((model - middle) ** 2).sum())
         return cls(image, seen, rotation, scale, center - scale * rotation @ middle)
 
+    @property
+    def framed(self) -> Image:
+        """The picture and a fourth channel, which is 255 but for 0 at its edge.
+
+        What lies outside is drawn in the colours of the edge: so that channel tells it apart.
+        """
+        framed = np.dstack([self.image, np.zeros(self.image.shape[:2], np.uint8)])
+        framed[1:-1, 1:-1, 3] = 255
+        return framed
+
     def place(self, points: Doubles) -> Doubles:
         """Where points (K, 3) in millimetres of the head's axes are seen."""
         return np.asarray(self.scale * points @ self.rotation.T + self.position)
@@ -154,8 +164,9 @@ def draw_frontal(
     shown = warp_mesh(levels, uv, target, topology.triangles, (size, size))[0][..., 0] / np.float32(255)
     if view is not None:
         mouth = topology.triangles[np.isin(topology.triangles, indices_of("mesh478", "lips_inner")).all(axis=1)]
-        teeth, open_ = warp_mesh(view.image, view.points, target, mouth, (size, size))
-        drawn, shown = np.where(open_[..., None], teeth, drawn), np.where(open_, np.float32(1), shown)
+        teeth = warp_mesh(view.framed, view.points, target, mouth, (size, size))[0]
+        open_ = teeth[..., 3] == 255
+        drawn, shown = np.where(open_[..., None], teeth[..., :3], drawn), np.where(open_, np.float32(1), shown)
     softly = 1.5
     if view is None or background is not None:
         around = np.full((size, size, 3), (127, 127, 127) if background is None else background, np.uint8)
@@ -198,19 +209,10 @@ def _surroundings(
     triangles = np.concatenate([topology.triangles, quads]).astype(np.int32)
     places = view.place(points)
     places[: len(mesh)] = view.points[: len(mesh)]
-    picture, mask = warp_mesh(view.image, places, scale * points + shift, triangles, (size, size), visible_only=True)
-    limits = np.array(view.image.shape[1::-1]) - 1
-    inside = np.asarray(((places[:, :2] > 0) & (places[:, :2] < limits)).all(axis=1))
-    whole = warp_mesh(
-        np.full((8, 8, 3), 255, np.uint8),
-        np.zeros((len(points), 2)),
-        scale * points + shift,
-        triangles[inside[triangles].any(axis=1)],
-        (size, size),
-    )[1]
-    kernel = np.ones((5, 5), np.uint8)
-    known = cv2.erode((mask & whole).astype(np.uint8), kernel).astype(np.float32)
-    base = np.where(known[..., None] > 0, picture, np.uint8(127))
+    drawn = warp_mesh(view.framed, places, scale * points + shift, triangles, (size, size), visible_only=True)[0]
+    shown = (drawn[..., 3] == 255).astype(np.uint8)
+    known = cv2.erode(shown, np.ones((5, 5), np.uint8)).astype(np.float32)
+    base = np.where(known[..., None] > 0, drawn[..., :3], np.uint8(127))
     filled = mirrored_fill(base, cv2.GaussianBlur(known, (0, 0), 2) * known)
     return filled, known
 
