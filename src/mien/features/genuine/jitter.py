@@ -37,7 +37,8 @@ class Jitter:
     color : float
         The same of the face's colour against its surroundings', in logarithms.
     identity : float
-        1 less the mean cosine of embeddings that follow each other.
+        1 less the mean cosine of embeddings that follow each other: of judged frames, so that it grows with the time
+        between them.
     drift : float
         1 less the lowest cosine of an embedding to the mean of all.
     frames : int

@@ -28,14 +28,15 @@ LOOKS: Mapping[str, str] = MappingProxyType(
         "spectrum": "too little or too much finest detail for the coarser detail there is",
         "checkerboard": "lone frequencies, as networks leave that double the size of their pictures",
         "noise": "noise of the face against its surroundings",
-        "color": "colour of the inner face against its rim",
+        "color": "colour of the inner face against its rim, which differs more on darker skin",
         "compression": "how face and surroundings take one more JPEG compression",
         "ghosting": "edges about the outline that show twice, as in morphs",
     }
 )
 
 #: How weak each is: lowest and highest AUC over five kinds of forgery (generated, pasted, three of morphs), all faces
-#: at 112 pixels and JPEG 90, as ``mien evaluate forgery --matched`` printed them: 0.5 is chance. See docs/forgery.md.
+#: at 112 pixels and JPEG 90, as ``python -m benchmarks.forgery --only matched`` printed them: 0.5 is chance. They are
+#: the ends of each row of the second table of docs/forgery.md, and a test holds them against it.
 MEASURED: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "meso4_df": (0.23, 0.73),
