@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
@@ -24,6 +25,7 @@ from mien.evaluation.intervals import wilson
 from mien.evaluation.portraits import look_at
 from mien.features.shown.crown import look
 from mien.features.shown.hair import COLOURS, HairColour, median_lab
+from mien.models.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -43,6 +45,7 @@ def main() -> None:
         labelled(engine)
         posed(engine)
         small(engine)
+        blurred(engine)
         hair(engine)
 
 
@@ -205,6 +208,32 @@ def small(engine: Engine) -> None:
             errors.setdefault(pixels, []).append(abs(mean - int(path.name.split("_")[0])))
     for pixels, one in errors.items():
         print(f"age with {pixels:.0f} pixels between the eyes: error {np.nanmean(one):.1f} years of {len(one)} crops")
+
+
+def blurred(engine: Engine) -> None:
+    """Every third crop of UTKFace, blurred by parts of the distance from eyes to mouth, and who abstains by that."""
+    files = sorted((DATA / "age_gender").glob("*.jpg"))[::3]
+    years = np.array([int(path.name.split("_")[0]) for path in files])
+    feminine = np.array([path.name.split("_")[1] == "1" for path in files])
+    found = list(_found(files, engine))
+    cards = (
+        replace(one, params={**one.params, "detail": 0.0}) if "age" in one.gives else one for one in engine.catalogue
+    )
+    with Engine(threads=1, catalogue=Catalogue(cards)) as every:
+        for part in (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15):
+            means, said, told = list[float](), list[float](), list[bool]()
+            for image, faces in found:
+                points = faces.alignment.values[0]
+                sigma = part * float(np.linalg.norm(points[:2].mean(axis=0) - points[3:].mean(axis=0)))
+                shown = cv2.GaussianBlur(image, (0, 0), sigma) if part else image
+                own = every.analyze(shown, want={"age", "gender"}, faces=faces)
+                means.append(float(own.age.mean[0]))
+                said.append(float(own.gender.values[0, 0]))
+                told.append(not engine.analyze(shown, want={"age"}, faces=faces).age.abstained[0])
+            known, called = np.isfinite(said), np.array(said) > 0.5
+            print(f"blurred by {part:g}: age off by {np.nanmean(np.abs(np.array(means) - years)):.1f} years;", end=" ")
+            print(f"called feminine {called[known].mean():.3f} of {known.sum()},", end=" ")
+            print(f"as labelled {(called == feminine)[known].mean():.3f}; {np.mean(told):.3f} are told")
 
 
 def _found(files: list[Path], engine: Engine) -> Iterator[tuple[Image, Faces]]:

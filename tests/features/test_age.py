@@ -16,6 +16,7 @@ from mien.core.geometry import TEMPLATES
 from mien.core.image import load_image
 from mien.engine import Batch, Engine
 from mien.features.shown.age import AgeDlib
+from mien.features.shown.sizes import fine_detail
 from mien.runtime.bundle import Bundle
 
 MANIFEST = {
@@ -30,7 +31,7 @@ class Net:
     def __init__(self, folder: Path, manifest: object, spread: object = (0.01, 0.0)) -> None:
         self._path = folder / "manifest.json"
         self._path.write_text(json.dumps(manifest))
-        self.card = SimpleNamespace(id="made-up", params={"spread": spread})
+        self.card = SimpleNamespace(id="made-up", params={"spread": spread, "detail": 0.0})
         self.crops = np.empty((0, 64, 64, 3), np.uint8)
 
     def session(self, _name: str) -> Net:
@@ -127,6 +128,24 @@ def test_a_manifest_that_says_nothing(tmp_path: Path, manifest: object) -> None:
         AgeDlib(Net(tmp_path, manifest).bundle)
 
 
+def test_blurred_faces_abstain(tmp_path: Path) -> None:
+    import cv2
+
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    sharp = cv2.GaussianBlur(noise, (0, 0), 1.0)
+    images = [
+        np.asarray(one, np.uint8) for one in (sharp, cv2.GaussianBlur(sharp, (0, 0), 6.0), np.full_like(sharp, 90))
+    ]
+    details = fine_detail(np.stack(images))
+    assert details[0] > 0.3 > 0.1 > details[1] > details[2] == 0
+    net = Net(tmp_path, MANIFEST)
+    net.card.params["detail"] = 0.1
+    age = AgeDlib(net.bundle).describe(batch(np.stack([PLACE] * 3), [1, 0, 2], *images))["age"]
+    assert age.reasons == ("the face is too blurred", None, "the face is too blurred")
+    assert np.isfinite(age.mean).tolist() == [False, True, False]
+    assert len(net.crops) == 2
+
+
 @pytest.mark.weights
 @pytest.mark.data
 def test_ages_of_real_people(shared_data: Path) -> None:
@@ -146,6 +165,8 @@ def test_ages_of_real_people(shared_data: Path) -> None:
                 columns.append(faces.age)
     age, years = Distribution.concat(columns), np.array(truth)
     assert len(years) >= 98
+    assert age.abstained.sum() <= 3
+    age, years = age[~age.abstained], years[~age.abstained]
     np.testing.assert_allclose(age.probabilities.sum(axis=1), 1, atol=1e-3)
     assert np.abs(age.mean - years).mean() < 7.5
     inside = (age.interval[:, 0] <= years) & (years <= age.interval[:, 1])

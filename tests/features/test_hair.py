@@ -56,7 +56,7 @@ def test_what_cannot_be_told_abstains_with_the_reason() -> None:
 
 
 def test_between_two_colours_both_are_named() -> None:
-    hair = hair_of(batch(head("hair", (60, 42, 34))))
+    hair = hair_of(batch(head("hair", (46, 36, 30))))
     assert hair.reasons[0] in {"the colour is not clear: brown or black", "the colour is not clear: black or brown"}
 
 

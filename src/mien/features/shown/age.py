@@ -25,13 +25,14 @@ class AgeDlib:
     each year's probability is spread over its neighbours, normally, by as much as the card says; then it holds four.
 
     The age is an apparent one, and no proof: on 400 crops of UTKFace the mean absolute error is 6 years, people over
-    60 are taken for 14 years younger, and every second 13- to 17-year-old for an adult.
+    60 are taken for 14 years younger, and every second 13- to 17-year-old for an adult. Blurred faces look young: they
+    abstain.
 
     Parameters
     ----------
     bundle : Bundle
         Card with the files ``model`` and ``manifest``; the latter says which age each class stands for. In its params
-        ``spread``, two numbers a, b: the standard deviation at x years is a + b x.
+        ``spread``, two numbers a, b: the standard deviation at x years is a + b x; and ``detail``, see `DlibNet`.
 
     Raises
     ------
@@ -44,8 +45,8 @@ class AgeDlib:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._net = DlibNet(bundle, "age")
         try:
+            self._net = DlibNet(bundle, "age", detail=float(bundle.card.params["detail"]))
             self._support = tuple(float(age) for age in self._net.entry["age_weights"])
             at_birth, a_year = bundle.card.params["spread"]
         except (KeyError, TypeError, ValueError) as error:
@@ -55,7 +56,7 @@ class AgeDlib:
         self._spread = _spread(np.asarray(self._support), at_birth, a_year)
 
     def describe(self, batch: Batch) -> Mapping[str, Distribution]:
-        """Compute ``age``, (N, 81) probabilities; a face that cannot be aligned abstains with the reason.
+        """Compute ``age``, (N, 81) probabilities; tiny, blurred and unaligned faces abstain, with the reason.
 
         Parameters
         ----------

@@ -13,7 +13,7 @@ from mien.core.errors import CardError
 from mien.core.geometry import TEMPLATES, similarity
 from mien.core.warping import warp_batch
 from mien.engine import Batch
-from mien.features.shown.sizes import large_alignment
+from mien.features.shown.sizes import fine_detail, large_alignment
 from mien.runtime.bundle import Bundle
 
 __all__ = ["DlibNet"]
@@ -30,6 +30,8 @@ class DlibNet:
         Card with the files ``model`` and ``manifest``; the latter says how large chips are, and how wide.
     task : str
         The network's name in the manifest.
+    detail : float
+        `mien.features.shown.sizes.fine_detail` of a chip, below which a face is too blurred.
 
     Raises
     ------
@@ -41,7 +43,8 @@ class DlibNet:
     https://github.com/davisking/dlib-models
     """
 
-    def __init__(self, bundle: Bundle, task: str) -> None:
+    def __init__(self, bundle: Bundle, task: str, *, detail: float = 0.0) -> None:
+        self._detail = detail
         self._session = bundle.session("model")
         try:
             manifest = json.loads(bundle.path("manifest").read_text(encoding="utf-8"))
@@ -63,7 +66,8 @@ class DlibNet:
         Returns
         -------
         probabilities : (2, M, K) float32
-            Of the chips and of their mirror images, of the faces that are large enough and can be aligned, in order.
+            Of the chips and of their mirror images, of the faces that are large and sharp enough and can be aligned,
+            in order.
         seen : (N,) bool
             Which faces these are.
         reasons : tuple of N (str or None)
@@ -73,5 +77,11 @@ class DlibNet:
         seen = np.asarray(~points.abstained)
         maps = similarity(points.values[seen], self._template)
         crops = warp_batch(batch.images, batch.owner[seen], maps, self._size)
+        reasons = list(points.reasons or (None,) * len(points))
+        if self._detail:
+            sharp = fine_detail(crops) >= self._detail
+            for row in np.flatnonzero(seen)[~sharp].tolist():
+                seen[row], reasons[row] = False, "the face is too blurred"
+            crops = crops[sharp]
         both = self._session.run(np.concatenate([crops, crops[:, :, ::-1]]))[0]
-        return np.stack(np.split(both, 2)), seen, points.reasons or (None,) * len(points)
+        return np.stack(np.split(both, 2)), seen, tuple(reasons)

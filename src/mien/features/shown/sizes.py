@@ -1,19 +1,22 @@
-"""Which faces are large enough to say anything of."""
+"""Which faces have enough pixels, and enough detail in them, to say anything of."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.alignment import usable_alignment
 from mien.core.columns import Points
 
-__all__ = ["large_alignment"]
+__all__ = ["fine_detail", "large_alignment"]
 
 #: Pixels between the eyes, or between them and the mouth. Of 200 crops of UTKFace that were made smaller, ages are off
 #: by 5.6 years with 30 or more, 6.5 with 12 and 7.7 with 10, and by more with less: small faces look young.
 SMALLEST = 10.0
+_BELL = np.exp(-0.5 * np.arange(-3, 4, dtype=np.float32) ** 2)  # of a deviation of one pixel
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def large_alignment(alignment: Points) -> Points:
@@ -36,3 +39,32 @@ def large_alignment(alignment: Points) -> Points:
         values=np.where(small[:, None, None], np.float32(np.nan), points.values),
         reasons=tuple(reason or (few if one else None) for reason, one in zip(own, small, strict=True)),
     )
+
+
+def fine_detail(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How much of the contrast of chips is lost when they are blurred by one pixel.
+
+    Parameters
+    ----------
+    chips : (M, h, w, 3) uint8
+        Aligned; their middle counts, not the outer eighth.
+
+    Returns
+    -------
+    (M,) float32
+        Of chips of 64 pixels with sharp faces 0.14 to 0.3; 0 where there is no contrast.
+    """
+    edge = chips.shape[1] // 8
+    grey = chips.astype(np.float32) @ _LUMA
+    smooth = grey
+    for axis in (1, 2):
+        length = grey.shape[axis] - len(_BELL) + 1
+        parts = [np.take(smooth, range(step, step + length), axis) * weight for step, weight in enumerate(_BELL)]
+        smooth = np.sum(parts, axis=0) / _BELL.sum()
+    margin = len(_BELL) // 2
+    inner = slice(edge, -edge), slice(edge, -edge)
+    kept = slice(edge - margin, margin - edge), slice(edge - margin, margin - edge)
+    sharp = grey[:, *inner]
+    contrast = sharp.std(axis=(1, 2))
+    lost = (sharp - smooth[:, *kept]).std(axis=(1, 2))
+    return np.asarray(np.divide(lost, contrast, out=np.zeros_like(lost), where=contrast > 0), np.float32)
