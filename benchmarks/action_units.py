@@ -122,7 +122,7 @@ def blurred(engine: Engine) -> None:
 
 
 def _print(label: str, report: PrototypesReport) -> None:
-    print(f"\nCK+, {label}: {report.pictures} crops of {report.subjects} people, {report.without_face} without a face")
+    print(f"\nCK+, {label}: {report.pictures} crops of {report.subjects} people, {report.unjudged} not judged")
     for row in report.rows:
         low, high = row.interval
         print(

@@ -14,7 +14,7 @@ from mien.cli.app import app
 from mien.core.columns import Scores
 from mien.core.errors import InputError, ShapeMismatch, UsageError
 from mien.datasets.readers.labels_csv import Labels
-from mien.evaluation.action_unit_labels import score_labels
+from mien.evaluation.action_unit_labels import evaluate_labels, score_labels
 from mien.evaluation.action_units import Posed, read_posed, score_prototypes
 from mien.evaluation.agreement import agreement, area_under_curve, f1_score
 
@@ -85,7 +85,7 @@ def test_a_unit_that_follows_its_expression() -> None:
     assert rows["anger", "AU4"].auc == 1
     assert rows["sadness", "AU4"].auc == pytest.approx(2 / 3)
     assert rows["sadness", "AU4"].auc_without == 1  # anger has it, too
-    assert (report.pictures, report.subjects, report.without_face) == (4, 3, 0)
+    assert (report.pictures, report.subjects, report.unjudged) == (4, 3, 0)
 
 
 def test_two_units_together_and_faces_that_were_not_found() -> None:
@@ -96,7 +96,7 @@ def test_two_units_together_and_faces_that_were_not_found() -> None:
     assert rows["AU1+AU2"].auc == 1
     assert rows["AU1"].auc == 0
     assert rows["AU1"].pictures == 1
-    assert report.without_face == 1
+    assert report.unjudged == 1
     with pytest.raises(UsageError):
         score_prototypes([], units)
 
@@ -139,6 +139,13 @@ def test_labels_that_are_none() -> None:
         score_labels(labels({"AU12": ("much",)}, "a"), units)
     with pytest.raises(UsageError, match="one for each"):
         score_labels(labels({"AU12": ("1", "0")}, "ab"), units)
+    with pytest.raises(UsageError, match="two columns of the labels are of AU1"):
+        score_labels(labels({"AU01": ("1",), "AU1": ("0",)}, "a"), units)
+
+
+def test_wrong_labels_are_told_before_the_pictures_are_read() -> None:
+    with pytest.raises(UsageError, match="from 0 to 5"):
+        evaluate_labels(labels({"AU12": ("6",)}, "a"))  # 0.png is not there
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ class LabelRow:
     pictures, subjects, present : int
         With label and number; those in which it is labelled as present.
     f1, f1_interval, auc, auc_interval
-        Of presence: above `mien.media.openface.PRESENT` counts as present; 95 % over subjects.
+        Of presence: `mien.media.openface.PRESENT` or more counts as present; 95 % over subjects.
     icc, pcc, ccc, mse : float
         Of intensities from 0 to 5 (`mien.evaluation.agreement`); NaN where the labels are 0 and 1.
     icc_interval : (low, high)
@@ -56,11 +56,21 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class LabelsReport:
-    """The result of `evaluate_labels`; `missing` are units with labels that the model does not give."""
+    """The result of `evaluate_labels`.
+
+    Parameters
+    ----------
+    pictures, subjects : int
+    unjudged : int
+        Pictures without a face, or with one that abstained.
+    rows : tuple of LabelRow
+    missing : tuple of str
+        Units with labels that the model does not give.
+    """
 
     pictures: int
     subjects: int
-    without_face: int
+    unjudged: int
     rows: tuple[LabelRow, ...]
     missing: tuple[str, ...]
 
@@ -71,6 +81,7 @@ class LabelsReport:
 
 def evaluate_labels(labels: Labels, *, engine: Engine | None = None, seed: int = 0) -> LabelsReport:
     """Measure the engine's ``action_units`` against labels; see `score_labels`."""
+    _truths(labels)  # before the long way through the pictures
     return score_labels(labels, find_units(labels.pictures, engine=engine), seed=seed)
 
 
@@ -90,22 +101,18 @@ def score_labels(labels: Labels, units: Scores, *, seed: int = 0) -> LabelsRepor
     Raises
     ------
     UsageError
-        If there is no picture or label, not one row for each, or a label is outside of 0 to 5.
+        If there is no picture or label, not one row for each, a label is outside of 0 to 5, or two columns are of one
+        unit.
     InputError
         If a label is no number.
     """
-    columns = {name: _unit_name(name) for name in labels.columns if _unit_name(name)}
-    if not columns:
-        raise UsageError("the labels have no column of an action unit, such as AU12.")
+    truths = _truths(labels)
     if not labels.pictures or len(labels.pictures) != len(units):
         raise UsageError(
             f"{len(labels.pictures)} pictures and {len(units)} results: at least one is needed, and one for each."
         )
     rows, missing = [], []
-    for name, unit in columns.items():
-        truth = labels.numbers(name)
-        if np.nanmin(truth, initial=0) < 0 or np.nanmax(truth, initial=0) > STRONGEST:
-            raise UsageError(f"labels of {name} are from 0 to 5.")
+    for unit, truth in truths.items():
         if unit in units.names:
             rows.append(_label_row(unit, truth, units.named(unit) * STRONGEST, labels.subjects, seed))
         else:
@@ -113,6 +120,24 @@ def score_labels(labels: Labels, units: Scores, *, seed: int = 0) -> LabelsRepor
     return LabelsReport(
         len(labels.pictures), len(set(labels.subjects)), int(units.abstained.sum()), tuple(rows), tuple(missing)
     )
+
+
+def _truths(labels: Labels) -> dict[str, Doubles]:
+    """Labels (N,) by unit; NaN where nobody looked."""
+    truths: dict[str, Doubles] = {}
+    for name in labels.columns:
+        unit = _unit_name(name)
+        if not unit:
+            continue
+        truth = labels.numbers(name)
+        if unit in truths:
+            raise UsageError(f"two columns of the labels are of {unit}.")
+        if np.nanmin(truth, initial=0) < 0 or np.nanmax(truth, initial=0) > STRONGEST:
+            raise UsageError(f"labels of {name} are from 0 to 5.")
+        truths[unit] = truth
+    if not truths:
+        raise UsageError("the labels have no column of an action unit, such as AU12.")
+    return truths
 
 
 def _unit_name(column: str) -> str:

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from mien.core.columns import Scores
 from mien.core.errors import UsageError
-from mien.core.faces import Faces
 from mien.core.image import IMAGE_SUFFIXES, load_image
 from mien.engine import Engine, default_engine
 from mien.evaluation.agreement import area_under_curve
 from mien.evaluation.intervals import Interval, bootstrap
+from mien.evaluation.portraits import only_a_face
 
 __all__ = [
     "PROTOTYPES",
@@ -58,7 +58,6 @@ _WORDS = MappingProxyType(
     {"angry": "anger", "happy": "happiness", "sad": "sadness", "afraid": "fear", "surprised": "surprise"}
 )
 RANKED: Final = 200  #: people, below which no order of models is worth something
-SMALL = 100  # pixels: a picture whose sides are less is taken for the crop of one face
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,19 @@ class PrototypeRow:
 
 @dataclass(frozen=True)
 class PrototypesReport:
-    """The result of `evaluate_prototypes`."""
+    """The result of `evaluate_prototypes`.
+
+    Parameters
+    ----------
+    pictures, subjects : int
+    unjudged : int
+        Pictures without a face, or with one that abstained.
+    rows : tuple of PrototypeRow
+    """
 
     pictures: int
     subjects: int
-    without_face: int
+    unjudged: int
     rows: tuple[PrototypeRow, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,9 +159,7 @@ def find_units(pictures: Sequence[Path], *, engine: Engine | None = None) -> Sco
     rows = []
     for path in pictures:
         image = load_image(path)
-        height, width = image.shape[:2]
-        given = Faces.from_boxes([[0, 0, width, height]]) if max(height, width) < SMALL else None
-        rows.append(engine.analyze(image, want={"action_units"}, faces=given).top(1).action_units)
+        rows.append(engine.analyze(image, want={"action_units"}, faces=only_a_face(image)).top(1).action_units)
     names = next((row.names for row in rows if len(row)), ())
     absent = Scores(np.full((1, len(names)), np.nan, np.float32), names=names, reasons=("no face was found",))
     return Scores.concat([row if len(row) else absent for row in rows] or [absent[:0]])

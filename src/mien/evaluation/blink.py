@@ -14,13 +14,14 @@ import numpy as np
 
 from mien.core.clip import Events
 from mien.core.errors import InputError, UsageError
-from mien.core.faces import Faces
 from mien.core.image import Image, load_image
 from mien.datasets.readers.events_csv import read_clip_json
 from mien.datasets.readers.files import read_text
 from mien.engine import Engine, default_engine
+from mien.evaluation.agreement import area_under_curve
 from mien.evaluation.events import EventsReport, evaluate_events
 from mien.evaluation.intervals import Interval, bootstrap, wilson
+from mien.evaluation.portraits import only_a_face
 from mien.location.eyes import EYE_NAMES
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 STATES = ("open", "closed")  #: what counts; any other word ("half") is left out
-SMALL = 100  # pixels: a picture whose sides are less is taken for the crop of one face
 
 
 def evaluate_blinks(
@@ -274,17 +274,11 @@ def _rate_interval(people: Sequence[list[tuple[bool, float]]], state: bool, seed
 
 def _auc(eyes: Sequence[tuple[bool, float]]) -> float:
     """Chance that an open eye scores higher than a closed one; NaN without both."""
-    opened, shut = (np.sort([value for is_open, value in eyes if is_open == state]) for state in (True, False))
-    if not len(opened) or not len(shut):
-        return np.nan
-    below = np.searchsorted(shut, opened, side="left") + np.searchsorted(shut, opened, side="right")
-    return float(below.mean() / 2 / len(shut))
+    return area_under_curve(*([value for is_open, value in eyes if is_open == state] for state in (True, False)))
 
 
 def _eyes_of(image: Image, engine: Engine) -> tuple[float, float] | None:
-    height, width = image.shape[:2]
-    given = Faces.from_boxes([[0, 0, width, height]]) if max(height, width) < SMALL else None
-    faces = engine.analyze(image, want={"eyes"}, faces=given).top(1)
+    faces = engine.analyze(image, want={"eyes"}, faces=only_a_face(image)).top(1)
     if not len(faces):
         return None
     right, left = faces.eyes.values[0].tolist()

@@ -9,10 +9,12 @@ import numpy as np
 
 from mien.core.errors import InputError, UsageError
 from mien.core.faces import Faces
-from mien.core.image import load_image
+from mien.core.image import Image, load_image
 from mien.engine import Engine
 
-__all__ = ["look_at"]
+__all__ = ["look_at", "only_a_face"]
+
+SMALL = 100  # pixels: a picture whose sides are less is taken for the crop of one face
 
 
 def look_at(
@@ -46,3 +48,9 @@ def look_at(
             yield engine.analyze(image, want=want, faces=engine.detect(image).top(1))
         except InputError as error:
             yield error
+
+
+def only_a_face(image: Image) -> Faces | None:
+    """All of a picture (H, W, 3) whose sides are less than `SMALL`, as one face; nothing of a larger one."""
+    height, width = image.shape[:2]
+    return Faces.from_boxes([[0, 0, width, height]]) if max(height, width) < SMALL else None

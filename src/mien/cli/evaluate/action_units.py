@@ -46,7 +46,7 @@ def au(
         return
     print(
         f"{model} on {source}: {report.pictures} pictures of {report.subjects} people, "
-        f"{report.without_face} without a face"
+        f"{report.unjudged} without a face that can be judged"
     )
     for line in _lines(report):
         print(line)
