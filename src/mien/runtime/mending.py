@@ -5,7 +5,8 @@ What is mended, by pattern and never by a model's name:
 - inputs that nothing uses (weights that were declared as inputs and then replaced) are dropped;
 - a ``Reshape`` that names the batch of 1 it was exported with copies the batch of its input instead;
 - ``DequantizeLinear`` in blocks along one axis, which OpenVINO's reader knows only for matrices, is written out;
-- ``Convolution2DTransposeBias``, MediaPipe's own operation in TFLite files, is written out.
+- ``Convolution2DTransposeBias``, MediaPipe's own operation in TFLite files, is written out;
+- 8-bit weights with a constant scale, of which OpenVINO's CPU makes garbage in parallel, are read as floats.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def widen_weights(model: Any) -> None:
     """Make the 8-bit weights of an ``openvino.Model``, each times its scale, the floats that they stand for.
 
     OpenVINO would do so when it compiles, but two requests of the CPU then disturb each other: of the network of
-    ``fer-xception``, nine of ten compilations for two streams gave garbage (2026.4).
+    ``fer-xception``, 12 of 20 compilations for two streams gave garbage (2026.4). The products are those that OpenVINO
+    computes for one stream, to the bit. Weights in blocks (`_dequantize`) do not suffer from this, and stay.
     """
     import openvino as ov
     from openvino import opset13 as ops
