@@ -29,7 +29,7 @@ def main() -> None:
         for file in files:
             crop = np.pad(load_image(file), ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="symmetric")
             faces = engine.analyze(crop, want={"age", "landmarks", "pose"}, max_faces=1)
-            if len(faces):
+            if len(faces) and not faces.age.abstained[0]:
                 age, sex = file.name.split("_")[:2]
                 truth.append(int(age))
                 men.append(sex == "0")
@@ -45,7 +45,7 @@ def report(truth: Numbers, age: Distribution, pictures: int) -> None:
     error = np.abs(mean - truth)
     low, high = bootstrap(error)
     print(
-        f"{len(truth)} faces in {pictures} crops: mean absolute error {error.mean():.2f} years ({low:.2f}-{high:.2f})"
+        f"{len(truth)} faces with an age in {pictures} crops: mean absolute error {error.mean():.2f} years ({low:.2f}-{high:.2f})"
     )
     for first, last in ((0, 12), (13, 17), (18, 24), (25, 39), (40, 59), (60, 120)):
         group = (truth >= first) & (truth <= last)

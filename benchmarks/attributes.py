@@ -56,7 +56,8 @@ def ages_and_genders(engine: Engine) -> None:
     means = np.array([float(one.age.mean[0]) for one in found if isinstance(one, Faces)])
     feminine = np.array([one.gender.values[0, 0] for one in found if isinstance(one, Faces)], np.float64)
     halves("gender", feminine, np.array(labels.column("gender")) == "feminine", np.array(labels.subjects))
-    errors = []
+    told, errors = np.isfinite(means), []
+    means, years = means[told], years[told]
     for seed in range(20):
         half = np.random.default_rng(seed).permutation(len(years)) % 2 == 0
         for fitted in (half, ~half):
