@@ -6,7 +6,8 @@ CK+ (333 faces of 48 pixels, posed at their strongest): how many of each express
 Faces without any expression are not among them. AFLW2000 (8 photos): whether the verdicts on yaw and pitch are those of
 the marked pose. Everyday photos: what they fail. And what two constants of `mien.features.fit.portrait_geometry` were
 set by: the pitch of people who look straight ahead (generated ones and LFW, by the mesh and by networks), and how high
-the crown is (bald heads of one photo, whose top the parsing tells). Intervals of 95 % are bootstrapped over subjects.
+the crown is (bald heads of one photo, whose top the parsing tells). And people of UTKFace with glasses. Intervals of
+95 % are bootstrapped over subjects.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mien.engine import Engine
 from mien.evaluation.intervals import bootstrap, widen
 from mien.features.fit.portrait_geometry import CROWN, measure_state, place_heads
 from mien.features.fit.portrait_rules import load_rules
-from mien.features.fit.portrait_verdict import portrait
+from mien.features.fit.portrait_verdict import judge, portrait
 from mien.swaps.generator import generate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -118,11 +119,23 @@ def crown(engine: Engine) -> None:
     print(f"crown of {len(found)} bald heads: median {np.median(found):.2f} ({told})")
 
 
+def glasses(engine: Engine) -> None:
+    """Print how many people of UTKFace who wear glasses fail for it."""
+    checks = {"eyes_visible": {"least": 0.7, "step": 0.15}}
+    found = []
+    for file in sorted((DATA / "age_gender").glob("*.jpg")):
+        faces = engine.analyze(file, want={"glasses"}).top(1)
+        if len(faces) and float(faces.glasses.values[0]) > 0.8:
+            found.append(judge(faces, rules={"checks": checks}, engine=engine).checks["eyes_visible"].passed)
+    print(f"{len(found)} photos with glasses: eyes_visible fails for {found.count(False)}")
+
+
 def main() -> None:
     """Print all."""
     level()
     with Engine(threads=1) as engine:
         crown(engine)
+        glasses(engine)
         photos(engine)
         expressions(engine)
         poses(engine)

@@ -51,6 +51,8 @@ def measure(batch: Batch, *, counts: NDArray[np.integer[Any]] | None = None) -> 
         measure_pixels(batch.images[batch.owner[row]], points[row], head, row, faces.parse[row]) for row in range(count)
     ]
     told |= {name: np.array([one[name] for one in pixels], np.float64) for name in PIXEL_CHECKS}
+    # Lenses stand before the eyes, and the eyes are seen.
+    told["eyes_visible"] = np.where(told.pop("clear_glasses") == 1, 1.0, told["eyes_visible"])
     blocks = {place: blockiness(batch.images[place]) for place in set(batch.owner.tolist())}
     return {**told, "compression": np.array([blocks[place] for place in batch.owner.tolist()], np.float64)}
 

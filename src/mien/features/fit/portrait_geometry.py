@@ -26,8 +26,9 @@ _INNER_UPPER, _INNER_LOWER, _LOWER = 13, 14, 17
 #: face the camera, the median is 1.88, from 1.73 to 1.99; hair stands above (`benchmarks.portrait_faces`).
 CROWN: Final = 1.9
 
-#: What the mesh's pitch says, degrees, of people who look straight ahead: the median of 40 generated people is -3.6, of
-#: 50 photos of LFW -5.3, and networks that were trained for poses agree. The standards count from there.
+#: The mesh's pitch, degrees, of people who look more or less straight ahead: the median of 40 generated people is -3.6,
+#: of 50 photos of LFW -5.3. Of three networks two agree, the third says 2.0 and -5.3 (`benchmarks.portrait_faces`). The
+#: standards count from there.
 LEVEL: Final = -4.0
 
 #: Coefficients that an expression without a smile and an open mouth moves, in groups: of each the mean of both sides.

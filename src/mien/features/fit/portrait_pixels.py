@@ -42,16 +42,18 @@ BLOCK = 8  # pixels of a JPEG block
 #: Level of grey from which on the whites of an eye show that there is light, so that skin which is nearly black is dark
 #: skin. They had 83 to 138 in 8 generated portraits, and 16 to 28 in a fifth of their light.
 LIT: Final = 50
+APART: Final = 25  # levels by which whites are lighter than the iris of an eye that is seen through glasses
+WORN: Final = 0.01  # share of the face from which on it wears glasses
 
 # Mesh points in the middle of forehead, chin and both cheeks, where the light on the face is compared.
 _ZONES = (151, 199, 205, 425)
 _HEAD = ("skin", "nose", "hair", "hat", "ears", "glasses", "eyes", "brows", "lips", "mouth", "earrings")
 
-#: Names of what `measure_pixels` gives, in its order.
+#: Names of what `measure_pixels` gives, in its order; ``clear_glasses``, 1 or 0, is no check of its own.
 PIXEL_CHECKS: Final = (
     "headwear", "glasses", "eye_glare", "red_eye", "hot_spots", "lighting", "too_dark", "too_bright", "contrast",
     "colour", "sharpness", "background_plain", "background_even", "background_bright", "background_colour",
-    "background_contrast",
+    "background_contrast", "clear_glasses",
 )  # fmt: skip
 
 
@@ -151,6 +153,9 @@ def _face(view: Image, labels: dict[str, Mask], inside: Mask, points: Floats) ->
     told["eye_glare"] = float((least >= WHITE)[eyes].mean()) if eyes.any() else np.nan
     told["red_eye"] = _redness(view, points, inside)
     told["lighting"] = _evenness(grey, skin, points)
+    eye_levels = _eye_levels(grey, points, inside)
+    clear = (eye_levels[:, 0] >= LIT) & (eye_levels[:, 0] - eye_levels[:, 1] >= APART)
+    told["clear_glasses"] = float(told["glasses"] >= WORN and clear.all())
     if np.count_nonzero(skin) < LEAST_SKIN:
         return told
     levels = np.bincount(grey[oval].astype(np.uint8), minlength=256)
@@ -160,7 +165,7 @@ def _face(view: Image, labels: dict[str, Mask], inside: Mask, points: Floats) ->
     soft = cv2.blur(grey, (61, 61))
     return told | {
         "hot_spots": float(((least >= WHITE) & (grey > soft + 15))[skin].mean()),
-        "too_dark": 0.0 if _whites(grey, points, inside) >= LIT else float((grey <= BLACK)[skin].mean()),
+        "too_dark": 0.0 if (eye_levels[:, 0] >= LIT).any() else float((grey <= BLACK)[skin].mean()),
         "too_bright": float((grey >= BRIGHT)[skin].mean()),
         "contrast": float(np.count_nonzero(levels)),
         "colour": float(np.hypot(off_a, off_b)),
@@ -190,15 +195,15 @@ def _redness(view: Image, points: Floats, inside: Mask) -> float:
     return max(shares, default=np.nan)
 
 
-def _whites(grey: Floats, points: Floats, inside: Mask) -> float:
-    """Level of the whites of the eyes, of the lighter one; NaN where neither is open or seen."""
-    levels = []
-    for side in ("right", "left"):
+def _eye_levels(grey: Floats, points: Floats, inside: Mask) -> Doubles:
+    """Levels of the whites and of the iris of each eye, (2, 2); NaN of one that is not open or not seen."""
+    levels = np.full((2, 2), np.nan)
+    for row, side in enumerate(("right", "left")):
         eye, iris = (_polygon(points[indices_of("mesh478", f"{side}_{part}")], CLOSE_SIDE) for part in ("eye", "iris"))
-        whites = grey[eye & ~iris & inside]
-        if len(whites) > 40:
-            levels.append(float(np.percentile(whites, 75)))  # the rest are lashes and shadows
-    return max(levels, default=np.nan)
+        whites, middle = grey[eye & ~iris & inside], grey[eye & iris & inside]
+        if min(len(whites), len(middle)) > 40:
+            levels[row] = np.percentile(whites, 75), np.median(middle)  # the rest of the whites are lashes and shadows
+    return levels
 
 
 def _evenness(grey: Floats, skin: Mask, points: Floats) -> float:

@@ -70,7 +70,7 @@ class Limit:
     step : float
         How far beyond a limit the score falls from 0.5 to 0.1.
     clause : str
-        Where the requirement stands.
+        Where the requirement stands: a clause only where it could be confirmed, else the standard alone.
     ours : bool
         The requirement is one of words, and the number is ours.
     """

@@ -47,7 +47,7 @@ class PortraitCheck:
     reason : str or None
         What is wrong, or why it is not known; None where it passed.
     clause : str
-        Where the requirement stands.
+        Where the requirement stands: a clause only where it could be confirmed, else the standard alone.
     ours : bool
         The requirement is one of words; the number is ours.
     """

@@ -112,8 +112,7 @@ class Narrator:
     key : str, optional
         Sent as a bearer token; never printed.
     timeout : float
-        Seconds that connecting, and each silence after it, may last; and until the whole answer must be there, once it
-        has begun.
+        Seconds that connecting, and each silence after it, may last; an answer that comes in drops is given up, too.
 
     Raises
     ------
