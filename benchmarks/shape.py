@@ -37,6 +37,7 @@ from mien.location.morphs import MorphsName
 from mien.location.reconstruction import Reconstruction, fuse
 from mien.location.relief import relief
 from mien.location.shape3d import IrisShape, iris_diameters
+from mien.location.stabilization import similarities
 from mien.location.unwrapping import Texture, over_texture, unwrap
 from mien.media.video import open_video
 
@@ -143,12 +144,10 @@ def drawn(face: Doubles, made: Reconstruction, camera: Camera) -> Image:
 
 
 def laid(points: Doubles, target: Doubles, *, scaled: bool = True) -> Doubles:
-    """Points turned, shifted and, if wanted, scaled onto a target (Umeyama)."""
-    p, q = points - points.mean(axis=0), target - target.mean(axis=0)
-    left, stretch, right = np.linalg.svd(q.T @ p)
-    sign = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
-    scale = (stretch * sign).sum() / (p**2).sum() if scaled else 1.0
-    return np.asarray(scale * p @ ((left * sign) @ right).T + target.mean(axis=0))
+    """Points turned, shifted and, if wanted, scaled onto a target."""
+    fit = similarities(points, target[None], np.ones((1, len(points))))
+    scale = fit.scale[0] if scaled else 1.0
+    return np.asarray(scale * (points - points.mean(axis=0)) @ fit.rotation[0].T + target.mean(axis=0))
 
 
 def rms(points: Doubles, target: Doubles) -> float:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mien.core.image import Image, save_image
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology, warp_mesh
+from mien.location.stabilization import similarities
 from mien.location.unwrapping import mirrored_fill
 from mien.media.provenance import Provenance
 
@@ -58,14 +59,10 @@ class View:
 
     @classmethod
     def of(cls, image: Image, points: NDArray[Any], vertices: NDArray[Any]) -> View:
-        """The view in which points in millimetres are seen at points in pixels (least squares: Umeyama, TPAMI 1991)."""
+        """The view in which points in millimetres are seen at points in pixels, by least squares."""
         seen, model = np.asarray(points, np.float64), np.asarray(vertices, np.float64)
-        middle, center = model.mean(axis=0), seen.mean(axis=0)
-        left, stretch, right = np.linalg.svd((seen - center).T @ (model - middle))
-        sign = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
-        rotation = (left * sign) @ right
-        scale = float((stretch * sign).sum() / ((model - middle) ** 2).sum())
-        return cls(image, seen, rotation, scale, center - scale * rotation @ middle)
+        fit = similarities(model, seen[None], np.ones((1, len(seen))))
+        return cls(image, seen, fit.rotation[0], float(fit.scale[0]), fit.position[0])
 
     @property
     def framed(self) -> Image:

@@ -22,7 +22,7 @@ from mien.runtime.bundle import Bundle
 if TYPE_CHECKING:
     from mien.engine.steps import Batch
 
-__all__ = ["Stabilized", "Stabilizer", "stabilize", "stabilize_each"]
+__all__ = ["Fits", "Stabilized", "Stabilizer", "similarities", "stabilize", "stabilize_each"]
 
 Doubles = NDArray[np.float64]
 
@@ -182,7 +182,7 @@ def stabilize(
 
 
 @dataclass(frozen=True, eq=False)
-class _Fits:
+class Fits:
     """Where a shape lies in N frames: points = scale * shape @ rotation.T + position."""
 
     rotation: Doubles
@@ -194,19 +194,22 @@ class _Fits:
         return np.asarray((points - self.position[:, None]) @ self.rotation / self.scale[:, None, None], np.float64)
 
 
-def _fit(shape: Doubles, frames: Doubles, prior: Doubles, tolerance: float) -> _Fits:
+def _fit(shape: Doubles, frames: Doubles, prior: Doubles, tolerance: float) -> Fits:
     """Lay a shape (V, 3) over the first V points of frames (N, K, 3) by weights (N, V), reweighted by what is left."""
     measured = frames[:, : len(shape)]
     weights = prior
     for _ in range(REWEIGHTINGS):
-        fits = _similarities(shape, measured, weights)
+        fits = similarities(shape, measured, weights)
         rest = np.linalg.norm(fits.undo(measured) - shape, axis=2)
         weights = prior * (tolerance**2 / (tolerance**2 + rest**2)) ** 2
     return fits
 
 
-def _similarities(shape: Doubles, measured: Doubles, weights: Doubles) -> _Fits:
-    """Umeyama's solution (TPAMI 1991) for each frame by its own weights (N, V)."""
+def similarities(shape: Doubles, measured: Doubles, weights: Doubles) -> Fits:
+    """Turns, scales and shifts that lay a shape (V, 3) over measured points (N, V, 3) by weights (N, V).
+
+    Least squares: Umeyama, TPAMI 1991.
+    """
     share = (weights / weights.sum(axis=1, keepdims=True))[..., None]
     model = shape - (share * shape).sum(axis=1, keepdims=True)
     center = (share * measured).sum(axis=1)
@@ -220,11 +223,11 @@ def _similarities(shape: Doubles, measured: Doubles, weights: Doubles) -> _Fits:
     scale = stretch.sum(axis=1) / (share * model**2).sum(axis=(1, 2))
     middle = (share * shape).sum(axis=1)
     position = center - scale[:, None] * np.einsum("nij,nj->ni", rotation, middle)
-    return _Fits(rotation, scale, position)
+    return Fits(rotation, scale, position)
 
 
 def _onto(shape: Doubles, face: CanonicalFace) -> Doubles:
     """The shape in the axes and the size of the canonical face: nothing else fixes them."""
     weights = face.weights.astype(np.float64)[None]
-    laid = _similarities(face.vertices.astype(np.float64), shape[None], weights).undo(shape[None])
+    laid = similarities(face.vertices.astype(np.float64), shape[None], weights).undo(shape[None])
     return np.asarray(laid[0])
