@@ -5,11 +5,13 @@
 Ordinary photographs are of LFW, dlib's examples, CompreFace's samples, AFLW2000-3D and our generator; people are
 counted where they are known, else pictures. Simulated are the same people's photographs on screens and prints
 (`mien.evaluation.rephotographs`). The real set has two people, cropped to the face: of them the field says nothing, so
-it is made to.
+it is made to. Of challenges: how often a clip that answers another one fits by luck, how alike the frames of one person
+are, and whether one photograph that a program animates meets one.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tests.features.turning import turned_head, turned_print
+from tests.features.turning import acted_face, bump, turned_head, turned_print
 
 from mien import assets
 from mien.core.image import Image, load_image
@@ -26,13 +28,18 @@ from mien.evaluation.intervals import bootstrap, widen
 from mien.evaluation.liveness import evaluate_liveness, liveness_tables
 from mien.evaluation.rephotographs import Rephotograph, rephotograph
 from mien.evaluation.separation import auc, measured
+from mien.features.genuine.challenge import ACTIONS, TURNS, Challenge, Prompt, new_key
+from mien.features.genuine.findings import SAME
 from mien.features.genuine.live_cues import CUE_NAMES
 from mien.features.genuine.motion import DepthMeter
+from mien.features.genuine.take import watch
+from mien.features.genuine.verdict import judge
 from mien.media.video import open_video
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PAGES = {"bald_guys.jpg", "dogs.jpg"}  # a page of prints, and no people
 KINDS = ("screen", "halftone", "print")
+JPEG = 75  # quality at which the second photograph is stored, where it is
 UNFITTED = ("identities_johns", "detect_noses")  # sets that the cues' curves were not fitted on
 Row = tuple[str, float]  # whose, and 1 where it is so
 
@@ -109,6 +116,7 @@ def simulated(engine: Engine) -> None:
             shown = rephotograph(np.asarray(small, np.uint8), how, seed=number, scene=scene, side=720)
             group = f"{kind}{', edges in sight' if edges else ''}"
             cues.setdefault(group, []).extend(cues_of(engine, shown, person))
+            cues.setdefault(f"{group}, JPEG {JPEG}", []).extend(cues_of(engine, jpeg(shown), person))
             live, _, _ = judged(engine, shown, all_faces=False)
             for score in live[~np.isnan(live)]:
                 for name_ in (group, "all"):
@@ -128,7 +136,13 @@ def simulated(engine: Engine) -> None:
             f"{cue} {a.value:.2f} ({a.interval[0]:.2f} to {a.interval[1]:.2f})"
             for cue, a in zip(CUE_NAMES, areas, strict=True)
         )
-        print(f"  {group:26} {len(found):3} faces: {', '.join(told_)}")
+        print(f"  {group:36} {len(found):3} faces: {', '.join(told_)}")
+
+
+def jpeg(image: Image) -> Image:
+    """A picture as it comes back out of a JPEG file."""
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
 
 def cues_of(engine: Engine, image: Image, person: str) -> list[tuple[str, NDArray[np.float32]]]:
@@ -142,7 +156,8 @@ def motion(engine: Engine) -> None:
     """Relief of rendered heads, of real ones, and of stills that are turned."""
     print("relief: of a face's change, the part that no plane explains (flat below 0.3, a head above 0.45)")
     times = np.arange(0, 2.4, 0.08)
-    found: dict[str, list[float]] = {"rendered heads": [], "stills, turned by 36 degrees": [], "real clips": []}
+    kinds = ("rendered heads", "stills, turned by 36 degrees", "real clips", "stills of real clips, turned")
+    found: dict[str, list[float]] = {kind: [] for kind in kinds}
 
     def followed(frames: Iterator[tuple[float, Image]]) -> float:
         meter = DepthMeter()
@@ -158,13 +173,97 @@ def motion(engine: Engine) -> None:
     for person in assets.PEOPLE:
         found["rendered heads"].append(followed(turned_head(person, turn(20, 6), times, engine)))  # type: ignore[arg-type]
         found["stills, turned by 36 degrees"].append(followed(turned_print(person, turn(36, 8), times)))  # type: ignore[arg-type]
-    clips = [*(DATA / "video").glob("*.mp4"), *(DATA / "forgery").glob("original_sequences/*/*.mp4")]
-    for clip in clips:
-        if clip.name != "no_face.mp4":
-            found["real clips"].append(followed((frame.time, frame.image) for frame in open_video(clip)))
+    for clip in real_clips():
+        found["real clips"].append(followed((frame.time, frame.image) for frame in open_video(clip)))
+        still = next(iter(open_video(clip))).image
+        found["stills of real clips, turned"].append(followed(turned_print(still, turn(36, 8), times)))  # type: ignore[arg-type]
     for name, values in found.items():
         ends = f"{np.nanmin(values):.2f} to {np.nanmax(values):.2f}"
         print(f"  {name:32} {len(values)} clips: {ends}, {np.isnan(values).sum()} not told")
+
+
+def real_clips() -> list[Path]:
+    """Clips of people."""
+    clips = [*(DATA / "video").glob("*.mp4"), *(DATA / "forgery").glob("original_sequences/*/*.mp4")]
+    return sorted(clip for clip in clips if clip.name != "no_face.mp4")
+
+
+def luck(repeats: int = 20_000) -> None:
+    """How often a clip that answers one challenge answers another one, whose actions take their turn as well.
+
+    It does where the order is the same, and each thing was done within the other's time too. It is taken that people
+    begin 0.6 seconds after they are asked, and take 1.2.
+    """
+    print("a clip that answers one challenge answers another one by luck")
+    key, begins, takes = new_key(), 0.6, 1.2
+    for count in (1, 2, 3, 4, 5):
+        names = [*TURNS, *(name for name in ACTIONS if name not in TURNS)][:count]
+        spans = np.array(
+            [[(p.start, p.end) for p in Challenge.issue(key=key, actions=names).prompts] for _ in range(repeats)]
+        )
+        done, asked = spans, np.roll(spans, 1, axis=0)
+        begun = done[..., 0] + begins
+        fits = (asked[..., 0] <= begun) & (begun + takes <= asked[..., 1])
+        orders = math.perm(len(ACTIONS), count) - math.perm(len(ACTIONS) - len(TURNS), count)
+        share = float(fits.all(axis=1).mean())
+        print(
+            f"  {count} actions: {orders} orders, of the same order the times fit in {share:.1%}: {share / orders:.3%}"
+        )
+
+
+def likeness(engine: Engine) -> None:
+    """What embeddings of a clip have with those of its ends, and with those of other people's clips."""
+    print(f"cosines of frames in real clips (one person: {SAME} and more)")
+    vectors = []
+    for clip in real_clips():
+        rows = [
+            engine.analyze(frame.image, want={"embedding"}, max_faces=1)
+            for number, frame in enumerate(open_video(clip))
+            if number % 5 == 0
+        ]
+        some = np.concatenate([faces.embedding.values for faces in rows if len(faces)])
+        vectors.append(some[~np.isnan(some).any(axis=1)])
+    ends = [np.stack([some[:5].mean(axis=0), some[-5:].mean(axis=0)]) for some in vectors]
+    ends = [end / np.linalg.norm(end, axis=1, keepdims=True) for end in ends]
+    own = [float((some @ end.T).min()) for some, end in zip(vectors, ends, strict=True)]
+    others = [float((a @ b.T).max()) for i, a in enumerate(vectors) for j, b in enumerate(ends) if i != j]
+    print(f"  {len(vectors)} clips, {sum(map(len, vectors))} frames: own {min(own):.2f} and more, ", end="")
+    print(f"others' {max(others):.2f} at the most")
+
+
+def animated(engine: Engine) -> None:
+    """One photograph that turns, opens its mouth, blinks and smiles when asked, given instead of a camera's frames."""
+    print("one photograph each, animated by its mesh, and a challenge of four actions")
+    asked = (("turn_left", 0.5, 1.9), ("open_mouth", 2.1, 3.3), ("blink", 3.4, 4.4), ("smile", 4.5, 5.7))
+    prompts = tuple(Prompt(*prompt) for prompt in asked)
+    heights = {
+        "turn_left": ("yaw", 28.0),
+        "open_mouth": ("mouth", 1.0),
+        "blink": ("blink", 1.0),
+        "smile": ("smile", 1.0),
+    }
+
+    def acts(t: float) -> dict[str, float]:
+        spans = {p.action: (p.start + 0.1, (p.start + 0.6) if p.action == "blink" else p.end - 0.1) for p in prompts}
+        return {heights[name][0]: bump(t, *span, heights[name][1]) for name, span in spans.items()}
+
+    task = Challenge("", 0, 0, prompts, "")
+    calm = Challenge("", 0, 0, prompts[:3], "")  # most of these people smile already
+    met = 0
+    for person in assets.PEOPLE:
+        small = cv2.resize(load_image(person), (288, 288), interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.copyMakeBorder(small, 40, 40, 60, 60, cv2.BORDER_REPLICATE), np.uint8)
+        frames = acted_face(image, acts, np.arange(0, 5.9, 0.1), engine)
+        seen = watch(frames, engine=engine, active=True)
+        found = judge(seen, task)
+        met += judge(seen, calm).live is True
+        done = ", ".join(answer.prompt.action for answer in found.answers if answer.done)
+        relief = None if found.depth is None else found.depth.relief
+        print(
+            f"  {person.name}: {found.live}, done: {done}; live {found.score}, relief {relief}: {found.reason}",
+            flush=True,
+        )
+    print(f"  without the smile {met} of {len(assets.PEOPLE)} meet it")
 
 
 def speed(engine: Engine) -> None:
@@ -194,6 +293,9 @@ def main() -> None:
         ordinary(engine)
         simulated(engine)
         motion(engine)
+        luck()
+        likeness(engine)
+        animated(engine)
         print("the real set, two people, made to be told")
         for table in liveness_tables(evaluate_liveness(DATA / "liveness", everywhere=True, engine=engine)):
             print(f"  {table.title}")

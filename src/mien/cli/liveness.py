@@ -60,9 +60,10 @@ def judge(
         try:
             found = liveness(path, **options)  # type: ignore[arg-type] # each is of its own type
         except InputError as error:
-            if token is not None and not str(error).startswith(str(path)) and path.exists():
+            named = str(error).startswith(str(path))
+            if token is not None and not named and path.exists():
                 raise
-            print(f"{path}: {error}", file=sys.stderr)
+            print(error if named else f"{path}: {error}", file=sys.stderr)
             failed = True
             continue
         if json or not sys.stdout.isatty():

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LOOKS", "MEASURED", "WARNING", "Reading", "read"]
+__all__ = ["LOOKS", "MEASURED", "USUAL", "WARNING", "Reading", "read"]
 
 #: Said under every report.
 WARNING = (
     "No cue is proof, nor are several: a cue says how rare its value is among real faces. Small, compressed, retouched "
     "and filtered pictures of real people have high ones, and good forgeries have none. Accuse nobody by this."
 )
+
+#: How usual a high cue is: ``python -m benchmarks.forgery --only photos``, on photos that are not those of the scale.
+USUAL = "Of 255 photos of real people, 43 in 100 had at least one cue of 0.95 or more, 18 two, and 5 three."
 
 #: What each cue looks at.
 LOOKS: Mapping[str, str] = MappingProxyType(
@@ -56,7 +59,7 @@ MEASURED: Mapping[str, tuple[float, float]] = MappingProxyType(
 STEPS = (
     (0.5, "no higher than half of real faces have it"),
     (0.95, "as real faces have it, though fewer than half"),
-    (1.01, "as fewer than one real face in twenty has it"),
+    (1.01, "as few real faces have it: one in twenty where the scale was measured, up to one in eight elsewhere"),
 )
 
 

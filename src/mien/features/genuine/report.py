@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mien.core.image import Image
 from mien.features.genuine.heat import Heat
 from mien.features.genuine.jitter import Jitter
-from mien.features.genuine.readings import WARNING, Reading
+from mien.features.genuine.readings import USUAL, WARNING, Reading
 from mien.media.provenance import Provenance
 
 __all__ = ["FaceFindings", "ForgeryReport", "Likeness"]
@@ -169,7 +169,7 @@ class ForgeryReport:
     @property
     def warning(self) -> str:
         """What must be said with it."""
-        return WARNING
+        return f"{USUAL} {WARNING}"
 
     def draw(self) -> Image | None:
         """The picture with the heat maps of all its faces; of a video, the frame of its first person; None without."""
@@ -186,7 +186,13 @@ class ForgeryReport:
         mark = self.provenance
         said = None if mark is None else {"synthetic": mark.synthetic, **asdict(mark)}
         faces = [face.to_dict() for face in self.faces]
-        return {"source": self.source, "faces": faces, "provenance": said, "models": self.models, "warning": WARNING}
+        return {
+            "source": self.source,
+            "faces": faces,
+            "provenance": said,
+            "models": self.models,
+            "warning": self.warning,
+        }
 
     def __str__(self) -> str:
         lines = [f"{self.source}: {len(self.faces) or 'no'} face{'' if len(self.faces) == 1 else 's'}"]
@@ -199,4 +205,4 @@ class ForgeryReport:
                 else "The file does not say how it was made, which proves nothing."
             )
         chance = "AUC 0.5 is chance: on small, compressed faces most cues are near it, and some point the wrong way."
-        return "\n".join([*lines, *map(str, self.faces), *([chance, WARNING] if self.faces else [])])
+        return "\n".join([*lines, *map(str, self.faces), *([chance, USUAL, WARNING] if self.faces else [])])

@@ -103,8 +103,9 @@ class Liveness:
     def __str__(self) -> str:
         answer = "undecided" if self.live is None else _WORDS[self.kind][self.live]
         marks = {True: "+", False: "-", None: "?"}
-        lines = [f"  {marks[one.passed]} {one.reason}" for one in self.findings]
-        return "\n".join([f"{answer}: {self.reason}", *lines, self.weakness])
+        lines = [f"  {marks[one.passed]} {one.reason}" for one in self.findings if len(self.findings) > 1]
+        worth = [] if self.live is None else [self.weakness]
+        return "\n".join([f"{answer}: {self.reason}", *lines, *worth])
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
