@@ -44,9 +44,8 @@ def report(truth: Numbers, age: Distribution, pictures: int) -> None:
     mean = age.mean.astype(float)
     error = np.abs(mean - truth)
     low, high = bootstrap(error)
-    print(
-        f"{len(truth)} faces with an age in {pictures} crops: mean absolute error {error.mean():.2f} years ({low:.2f}-{high:.2f})"
-    )
+    print(f"{len(truth)} faces with an age in {pictures} crops: ", end="")
+    print(f"mean absolute error {error.mean():.2f} years ({low:.2f}-{high:.2f})")
     for first, last in ((0, 12), (13, 17), (18, 24), (25, 39), (40, 59), (60, 120)):
         group = (truth >= first) & (truth <= last)
         bias = (mean - truth)[group].mean()
