@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.core.errors import NoFace
-from mien.core.image import load_image
+from mien.core.image import Image, load_image
 from mien.datasets.morph import Portrait, morph, open_portrait
 from mien.datasets.pasting import paste_face
 from mien.engine import Engine
@@ -137,12 +137,9 @@ def clips(asked: Asked) -> None:
     rows = []
     for clip in sorted(root.rglob("*.mp4")):
         target = clip.stem.partition("_")[0]
-        with open_video(root / "original_sequences" / "youtube" / f"{target}.mp4") as video:
-            known = [frame.image for frame in video]
+        known, shown = tenths(root / "original_sequences" / "youtube" / f"{target}.mp4"), tenths(clip)
         half = len(known) // 2  # the person is enrolled from the first half of their real clip, and the rest is judged
-        person = enroll(known[:half:20], engine=engine)
-        with open_video(clip) as video:
-            shown = [frame.image for frame in video if frame.index >= half and frame.index % 10 == 0]
+        person, shown = enroll(known[:half:2], engine=engine), shown[half:]
         found = [engine.analyze(image, want={"embedding"}).top(1) for image in shown]
         alike = person.likeness([faces.embedding.values[0] for faces in found if len(faces)])
         face = max(forgery(clip, engine=engine), key=lambda one: one.frames)
@@ -155,6 +152,12 @@ def clips(asked: Asked) -> None:
     heads = ("clip", "likeness to the original's person", "shape", "color", "identity", "drift")
     note = "Two real clips and two forged ones: nothing can be concluded. Likeness of the second half of each clip."
     asked.tell("Clips: a known person, and restlessness", [Table("by clip", heads, tuple(rows), (note,))])
+
+
+def tenths(clip: Path) -> list[Image]:
+    """Every tenth frame."""
+    with open_video(clip) as video:
+        return [frame.image for frame in video if frame.index % 10 == 0]
 
 
 def photos(asked: Asked) -> None:

@@ -31,7 +31,7 @@ def cli(*args: object) -> tuple[int, list[dict[str, Any]], str]:
 
 def test_cues_in_words() -> None:
     assert "half of real faces" in read("noise", 0.49).says
-    assert "fewer than one real face in twenty" in read("noise", 0.951).says
+    assert "as few real faces have it" in read("noise", 0.951).says
     assert read("noise", np.nan).to_dict()["value"] is None
     assert "cannot be told" in read("noise", np.nan).says
     assert read("mine", 0.5).looks_at == "a cue of another model"
@@ -85,7 +85,7 @@ def test_pictures_with_where_and_a_known_person(tmp_path: Path) -> None:
     assert one["likeness"]["mean"] > 0.99
     assert one["jitter"] is None
     assert face["provenance"]["synthetic"] is True
-    assert face["warning"] == WARNING
+    assert face["warning"].endswith(WARNING)
     assert grey["faces"] == []
     assert [path.name for path in (tmp_path / "heat").iterdir()] == ["person1.png"]
     assert load_image(tmp_path / "heat" / "person1.png").shape == load_image(assets.PEOPLE[0]).shape
