@@ -11,6 +11,7 @@ are, and whether one photograph that a program animates meets one.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ from mien.evaluation.liveness import evaluate_liveness, liveness_tables
 from mien.evaluation.rephotographs import Rephotograph, rephotograph
 from mien.evaluation.separation import auc, measured
 from mien.features.genuine.challenge import ACTIONS, TURNS, Challenge, Prompt, new_key
-from mien.features.genuine.findings import SAME
+from mien.features.genuine.findings import SAME, one_shot, same_person
 from mien.features.genuine.live_cues import CUE_NAMES
 from mien.features.genuine.motion import DepthMeter
 from mien.features.genuine.take import watch
@@ -231,6 +232,28 @@ def likeness(engine: Engine) -> None:
     print(f"others' {max(others):.2f} at the most")
 
 
+def spliced(engine: Engine) -> None:
+    """What of a clip that was put together is seen: of two people's, and of one's own parts in another order."""
+    print("clips put together of two parts")
+    one, other = (
+        [
+            np.asarray(cv2.resize(frame.image, (480, 270)), np.uint8)
+            for frame in itertools.islice(open_video(clip), 0, 48, 3)
+        ]
+        for clip in real_clips()[:2]
+    )
+    fade = [np.asarray(cv2.addWeighted(one[7], 1 - k / 6, other[0], k / 6, 0), np.uint8) for k in range(1, 6)]
+    made = {
+        "two people, cut": one[:8] + other[:8],
+        "two people, faded": one[:8] + fade + other[:8],
+        "one person, another order": one[:8] + one[12:] + one[4:8],
+        "one person, there and back": one[:8] + one[7::-1],
+    }
+    for name, frames in made.items():
+        seen = watch([(number / 10, frame) for number, frame in enumerate(frames)], engine=engine, active=True)
+        print(f"  {name:28} {one_shot(seen).reason} {same_person(seen).reason}")
+
+
 def animated(engine: Engine) -> None:
     """One photograph that turns, opens its mouth, blinks and smiles when asked, given instead of a camera's frames."""
     print("one photograph each, animated by its mesh, and a challenge of four actions")
@@ -295,6 +318,7 @@ def main() -> None:
         motion(engine)
         luck()
         likeness(engine)
+        spliced(engine)
         animated(engine)
         print("the real set, two people, made to be told")
         for table in liveness_tables(evaluate_liveness(DATA / "liveness", everywhere=True, engine=engine)):
