@@ -192,7 +192,7 @@ def test_a_timeline() -> None:
         "Person 2 (0:01-0:05). Blinks 2 times.",
         "0:02-0:04 person 2 talks",
         "0:03-0:07 person 1 looks happy (0.80)",
-        "0:04 person 2 shows an expression",  # 0.41 is too little to say which
+        "0:04 person 2 shows an expression that is not clear",  # 0.41
         "0:05 person 1 looks at person 2",
         "0:09-0:10 person 1 shows: yawn like",
         "1:01-1:03 person 2 looks at object 0",
