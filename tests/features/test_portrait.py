@@ -18,6 +18,7 @@ from mien.core.errors import CardError, NoFace, SourceError, UsageError, Weights
 from mien.core.geometry import rotation_matrix, transform
 from mien.core.image import load_image
 from mien.engine import Engine
+from mien.evaluation.masked import paint_covering
 from mien.evaluation.probes import recolored
 from mien.evaluation.skin_tone import NEEDED as NEEDED_FOR_TONES
 from mien.features.fit.portrait import NEEDS, PortraitChecks
@@ -374,6 +375,18 @@ def test_dark_skin_is_not_too_little_light(engine: Engine) -> None:
     assert (dark.max(axis=2) <= BLACK).mean() > 0.02
     limits = {"too_dark": {"most": 0.001, "step": 0.1}}  # any black pixel of the skin would fail
     assert portrait(dark, rules={"checks": limits}, engine=engine).checks["too_dark"].passed
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_clear_glasses_hide_no_eyes_and_dark_ones_do(engine: Engine) -> None:
+    checks = {"checks": {"eyes_visible": {"least": 0.7, "step": 0.15}}}
+    file = DATA / "age_gender" / "48_1_0_20170103163650120.jpg.chip.jpg"
+    assert portrait(file, rules=checks, engine=engine).passed
+    image = load_image(assets.PEOPLE[1])
+    points = engine.analyze(image, want={"landmarks"}).top(1).landmarks.values[0]
+    dark = paint_covering(image, points, kind="sunglasses", seed=1, engine=engine)
+    assert portrait(dark, rules=checks, engine=engine).passed is False
 
 
 @pytest.mark.weights
