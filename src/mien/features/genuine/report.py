@@ -29,8 +29,8 @@ class Likeness:
     """How much a face resembles the enrolled person.
 
     A morph of two people resembles each less than they resemble themselves, and somebody whose face was exchanged for
-    another's does, too. A deepfake *of* the person is made to resemble them: a high likeness is no sign that anything is
-    real. What is usual depends on the embedder and the pictures: see ``mien evaluate morph``.
+    another's does, too. A deepfake *of* the person is made to resemble them: a high likeness is no sign that anything
+    is real. What is usual depends on the embedder and the pictures: see ``mien evaluate morph``.
 
     Attributes
     ----------
