@@ -196,19 +196,26 @@ def small(engine: Engine) -> None:
     """Every second crop of UTKFace, so small that so many pixels are between the eyes, or these and the mouth."""
     files = sorted((DATA / "age_gender").glob("*.jpg"))[::2]
     errors: dict[float, list[float]] = {}
-    for path, (image, faces) in zip(files, _found(files, engine), strict=True):
-        points = faces.alignment.values[0]
-        eyes, mouth = points[:2], points[3:]
-        unit = max(np.linalg.norm(eyes[0] - eyes[1]), np.linalg.norm(eyes.mean(axis=0) - mouth.mean(axis=0)))
-        for pixels in (60.0, 30.0, 15.0, 12.0, 10.0001):
-            scale = pixels / float(unit)
-            side = round(image.shape[0] * scale), round(image.shape[1] * scale)
-            alignment = replace(faces.alignment, values=points[None] * np.float32(scale))
-            batch = Batch([resize(image, side)], np.zeros(1, np.intp), faces.with_columns({"alignment": alignment}))
-            mean = float(engine.runner("age").describe(batch)["age"].mean[0])
-            errors.setdefault(pixels, []).append(abs(mean - int(path.name.split("_")[0])))
+    told: dict[float, list[bool]] = {}
+    with _asked_of_all(engine) as every:
+        for path, (image, faces) in zip(files, _found(files, engine), strict=True):
+            points = faces.alignment.values[0]
+            eyes, mouth = points[:2], points[3:]
+            unit = max(np.linalg.norm(eyes[0] - eyes[1]), np.linalg.norm(eyes.mean(axis=0) - mouth.mean(axis=0)))
+            for pixels in (60.0, 30.0, 15.0, 12.0, 10.0001):
+                scale = pixels / float(unit)
+                side = round(image.shape[0] * scale), round(image.shape[1] * scale)
+                alignment = replace(faces.alignment, values=points[None] * np.float32(scale))
+                batch = Batch([resize(image, side)], np.zeros(1, np.intp), faces.with_columns({"alignment": alignment}))
+                mean, age = (one.runner("age").describe(batch)["age"] for one in (every, engine))
+                errors.setdefault(pixels, []).append(abs(float(mean.mean[0]) - int(path.name.split("_")[0])))
+                told.setdefault(pixels, []).append(not age.abstained[0])
     for pixels, one in errors.items():
-        print(f"age with {pixels:.0f} pixels between the eyes: error {np.nanmean(one):.1f} years of {len(one)} crops")
+        print(
+            f"age with {pixels:.0f} pixels between the eyes: error {np.nanmean(one):.1f} years of {len(one)} crops;",
+            end=" ",
+        )
+        print(f"{np.mean(told[pixels]):.3f} are told")
 
 
 def blurred(engine: Engine) -> None:
@@ -217,10 +224,7 @@ def blurred(engine: Engine) -> None:
     years = np.array([int(path.name.split("_")[0]) for path in files])
     feminine = np.array([path.name.split("_")[1] == "1" for path in files])
     found = list(_found(files, engine))
-    cards = (
-        replace(one, params={**one.params, "detail": 0.0}) if "age" in one.gives else one for one in engine.catalogue
-    )
-    with Engine(threads=1, catalogue=Catalogue(cards)) as every:
+    with _asked_of_all(engine) as every:
         for part in (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15):
             means, said, told = list[float](), list[float](), list[bool]()
             for image, faces in found:
@@ -235,6 +239,14 @@ def blurred(engine: Engine) -> None:
             print(f"blurred by {part:g}: age off by {np.nanmean(np.abs(np.array(means) - years)):.1f} years;", end=" ")
             print(f"called feminine {called[known].mean():.3f} of {known.sum()},", end=" ")
             print(f"as labelled {(called == feminine)[known].mean():.3f}; {np.mean(told):.3f} are told")
+
+
+def _asked_of_all(engine: Engine) -> Engine:
+    """An engine whose ages do not abstain from blurred faces."""
+    cards = (
+        replace(one, params={**one.params, "detail": 0.0}) if "age" in one.gives else one for one in engine.catalogue
+    )
+    return Engine(threads=1, catalogue=Catalogue(cards))
 
 
 def _found(files: list[Path], engine: Engine) -> Iterator[tuple[Image, Faces]]:
