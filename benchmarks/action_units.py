@@ -83,7 +83,7 @@ def presence(engine: Engine) -> None:
     """How often a unit counts as present (AUxx_c of the CSV file) in faces that show little, and with eyes open."""
     names = ("AU1", "AU2", "AU4", "AU5", "AU7", "AU9", "AU15", "AU17", "AU20", "AU25", "AU28", "AU43")
     print("\nPresent without a clear expression, of 100 faces; and AU43 (AU45_c) of those with open eyes")
-    print(f"  {'':18}{'faces':>6}" + "".join(f"{name:>6}" for name in names) + "   open  AU43")
+    print(f"  {'':18}{'faces':>6}" + "".join(f"{name:>6}" for name in names) + "   open  AU43  blurred")
     for label, folders in (("scaled on", STILLS), ("others", OTHERS)):
         tables = [engine.analyze(image, want={"action_units", "eyes"}) for image in _pictures(folders)]
         tables = [faces for faces in tables if len(faces)]
@@ -92,8 +92,11 @@ def presence(engine: Engine) -> None:
         there = {name: units.named(name) * STRONGEST >= PRESENT for name in names}
         quiet = np.all([units.named(name) < limit for name, limit in QUIET.items()], axis=0)
         opened = (eyes > OPEN) & ~units.abstained
+        soft = sum(reason == "the face is blurred" for reason in units.reasons)
         shares = "".join(f"{100 * there[name][quiet].mean():6.0f}" for name in names)
-        print(f"  {label:18}{quiet.sum():6}{shares}{opened.sum():7}{100 * there['AU43'][opened].mean():6.1f}")
+        print(
+            f"  {label:18}{quiet.sum():6}{shares}{opened.sum():7}{100 * there['AU43'][opened].mean():6.1f}{soft:6} of {len(units)}"
+        )
 
 
 def blurred(engine: Engine) -> None:
