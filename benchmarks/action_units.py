@@ -94,9 +94,8 @@ def presence(engine: Engine) -> None:
         opened = (eyes > OPEN) & ~units.abstained
         soft = sum(reason == "the face is blurred" for reason in units.reasons)
         shares = "".join(f"{100 * there[name][quiet].mean():6.0f}" for name in names)
-        print(
-            f"  {label:18}{quiet.sum():6}{shares}{opened.sum():7}{100 * there['AU43'][opened].mean():6.1f}{soft:6} of {len(units)}"
-        )
+        shut = 100 * there["AU43"][opened].mean()
+        print(f"  {label:18}{quiet.sum():6}{shares}{opened.sum():7}{shut:6.1f}{soft:6} of {len(units)}")
 
 
 def blurred(engine: Engine) -> None:
