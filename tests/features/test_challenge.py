@@ -433,6 +433,8 @@ def test_frames_that_are_none(engine: Engine, person: Image) -> None:
     for frames, error in (([], InputError), (stuck, InputError), (unknown, InputError), ([person], UsageError)):
         with pytest.raises(error):
             liveness(frames, engine=engine)
+    filled = liveness([(0.0, load_image(PEOPLE[2]))], engine=engine)
+    assert filled.reason.startswith("the face fills the picture")
     with pytest.raises(mien.SourceError):
         liveness("nowhere.mp4", engine=engine)
     with pytest.raises(mien.SourceError):

@@ -57,6 +57,8 @@ class Take:
     frozen : float
         Seconds of the longest stretch in which nothing at all changed.
     depth : Depth
+    silent : str or None
+        Why nothing is said of the last face of which ``live`` is not known.
     """
 
     times: Doubles
@@ -67,6 +69,7 @@ class Take:
     cuts: tuple[float, ...]
     frozen: float
     depth: Depth
+    silent: str | None = None
 
 
 @dataclass
@@ -80,6 +83,7 @@ class _Notes:
     faces: list[int] = field(default_factory=list)
     cuts: list[float] = field(default_factory=list)
     frozen: float = 0.0
+    silent: str | None = None
     still_since: float = 0.0
 
 
@@ -175,6 +179,7 @@ def _note(notes: _Notes, time: float, faces: Faces, largest: Faces) -> None:
         return
     face = largest[0]
     notes.rows.append([*_moves(face), float(face.live)])
+    notes.silent = next(filter(None, largest.live.reasons or ()), notes.silent)
     if not bool(face.live_cues.abstained):
         notes.cues.append({name: face.live_cues.named(name) for name in face.live_cues.names})
     vector = face.embedding.values if "embedding" in largest.columns else None
@@ -208,4 +213,5 @@ def _summed(notes: _Notes, depth: Depth) -> Take:
         cuts=tuple(round(time, 3) for time in notes.cuts),
         frozen=round(notes.frozen, 3),
         depth=depth,
+        silent=notes.silent,
     )

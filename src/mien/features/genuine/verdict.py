@@ -215,7 +215,7 @@ def _score(take: Take) -> float | None:
 
 
 def _of_clip(take: Take, threshold: float) -> Liveness:
-    findings = (passive(take.curves["live"], threshold), deep(take.depth))
+    findings = (passive(take.curves["live"], threshold, (take.silent,)), deep(take.depth))
     return _summed("video", take, findings, essential=("passive",))
 
 
@@ -268,7 +268,7 @@ def judge(take: Take, challenge: Challenge, *, mirrored: bool = False, threshold
     yaw = -curves["yaw"] if mirrored else curves["yaw"]
     eyes = np.stack([curves["right"], curves["left"]], axis=1)
     found = answers(challenge.prompts, take.times, {**curves, "yaw": yaw}, eyes)
-    calm = passive(curves["live"], threshold)
+    calm = passive(curves["live"], threshold, (take.silent,))
     seen = whole(take, challenge)
     findings = (
         seen,
