@@ -123,17 +123,17 @@ class Asked:
             build(self.keep, drawn, self.engine)
         return self.keep
 
-    def tell(self, title: str, tables: list[Table]) -> None:
+    def tell(self, title: str, tables: list[Table], source: str = "the set of this benchmark") -> None:
         """Print tables."""
         model = self.engine.choose("forgery").id
-        sys.stdout.write(Report.of(title, source="", model=model, results={}, tables=tables).to_text() + "\n\n")
+        sys.stdout.write(Report.of(title, source=source, model=model, results={}, tables=tables).to_text() + "\n\n")
         sys.stdout.flush()
 
 
 def clips(asked: Asked) -> None:
     """FaceForensics++'s: cues by method, and each clip by its likeness to whom it shows and by its restlessness."""
     root, engine = DATA / "forgery", asked.engine
-    asked.tell("Clips of FaceForensics++", forgery_tables(evaluate_forgery(root, engine=engine)))
+    asked.tell("Clips of FaceForensics++", forgery_tables(evaluate_forgery(root, engine=engine)), "four clips")
     rows = []
     for clip in sorted(root.rglob("*.mp4")):
         target = clip.stem.partition("_")[0]
@@ -151,7 +151,7 @@ def clips(asked: Asked) -> None:
         rows.append((f"{clip.stem} {clip.parent.name}", likeness, *parts))
     heads = ("clip", "likeness to the original's person", "shape", "color", "identity", "drift")
     note = "Two real clips and two forged ones: nothing can be concluded. Likeness of the second half of each clip."
-    asked.tell("Clips: a known person, and restlessness", [Table("by clip", heads, tuple(rows), (note,))])
+    asked.tell("Clips: a known person, and restlessness", [Table("by clip", heads, tuple(rows), (note,))], "four clips")
 
 
 def tenths(clip: Path) -> list[Image]:
@@ -184,7 +184,8 @@ def photos(asked: Asked) -> None:
     for place, name in enumerate(NAMES):
         told = [table[part, place][np.isfinite(table[part, place])] for part in order]
         rows.append((name, *(f"{(one >= ODD).mean():.2f} ({(one >= ODD).sum()} of {len(one)})" for one in told)))
-    asked.tell("Photos of real people", [Table(f"share with {ODD} or more", heads, tuple(rows), ())])
+    shares = Table(f"share with {ODD} or more", heads, tuple(rows), ())
+    asked.tell("Photos of real people", [shares], "photos that are not those of the scale")
 
 
 def cues(asked: Asked) -> None:
