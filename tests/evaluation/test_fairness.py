@@ -143,6 +143,15 @@ def test_a_report_that_cannot_be_written_is_refused_first(tmp_path: Path) -> Non
         assert isinstance(CliRunner().invoke(app, [*asked, str(out)]).exception, problem)
 
 
+def test_pictures_that_are_none_are_said(tmp_path: Path) -> None:
+    (tmp_path / "30_0_broken.jpg").write_text("no picture")
+    asked = {"fairness": ["--field", "age", "--by", "gender"], "age": [], "attributes": []}
+    for command, options in asked.items():
+        run = CliRunner().invoke(app, ["evaluate", command, str(tmp_path), *options])
+        assert isinstance(run.exception, InputError)
+        assert "none of 1 pictures can be read; 30_0_broken.jpg" in str(run.exception)
+
+
 # --- the scale of tones -----------------------------------------------------------------------------------------------
 
 

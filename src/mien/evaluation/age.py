@@ -17,7 +17,7 @@ from mien.datasets.readers.labels_csv import Labels
 from mien.engine import Engine, default_engine
 from mien.evaluation.gaze import Measured
 from mien.evaluation.intervals import ENDS, draw_sums, widen
-from mien.evaluation.portraits import look_at
+from mien.evaluation.portraits import look_at, require_some
 
 __all__ = ["ADULT", "BANDS", "AgeReport", "BandReport", "evaluate_age", "score_ages"]
 
@@ -144,6 +144,7 @@ def evaluate_age(
             rows.append(row)
             means.append(float(faces.age.mean[0]))
             intervals.append(np.asarray(faces.age.interval[0], np.float64))
+    require_some(len(known), failed)
     told = np.isfinite(means)
     if not told.any():
         raise NoFace(f"no age of a face in any of {len(known)} pictures.")

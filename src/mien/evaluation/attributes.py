@@ -19,7 +19,7 @@ from mien.datasets.readers.labels_csv import Labels, yes_or_no
 from mien.engine import Engine, default_engine
 from mien.evaluation.gaze import Measured
 from mien.evaluation.intervals import bootstrap, widen
-from mien.evaluation.portraits import look_at
+from mien.evaluation.portraits import look_at, require_some
 
 __all__ = ["AttributeReport", "AttributesReport", "area_under_curve", "evaluate_attributes", "score_attribute"]
 
@@ -139,6 +139,7 @@ def evaluate_attributes(
             continue
         for name in [one for one in wanted if labels.columns[one][row]]:
             seen[name].append((row, getattr(faces, name.partition(".")[0]) if len(faces) else None))
+    require_some(len(rows), failed)
     return AttributesReport(
         tuple(_report(name, labels, answers) for name, answers in seen.items() if answers), tuple(failed)
     )

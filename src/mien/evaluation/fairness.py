@@ -24,7 +24,7 @@ from mien.datasets.readers import labels_csv
 from mien.datasets.readers.attribute_sets import read_attributes
 from mien.engine import Engine, default_engine
 from mien.evaluation.gaps import BELOW, Gap, GroupErrors, Sample, compare_groups
-from mien.evaluation.portraits import look_at
+from mien.evaluation.portraits import look_at, require_some
 from mien.evaluation.skin_tone import NEEDED, apparent_tones, tone_band
 
 __all__ = ["TONE", "FairnessReport", "Gap", "GroupErrors", "Sample", "compare_groups", "evaluate_fairness"]
@@ -182,6 +182,7 @@ def evaluate_fairness(
             column = column if not part else Flag(np.array(column.named(part), np.float32), single=True)
             if true[row] and not bool(column.abstained):
                 errors[row] = error(column, true[row])
+    require_some(count, failed)
     # A picture without truth says nothing of errors, nor of whether the head was right to abstain.
     told = np.array([bool(cell) and bool(group) for cell, group in zip(true, groups, strict=True)])
     kept = np.flatnonzero(told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from mien.core.faces import Faces
 from mien.core.image import Image, load_image
 from mien.engine import Engine
 
-__all__ = ["look_at", "only_a_face"]
+__all__ = ["look_at", "only_a_face", "require_some"]
 
 SMALL = 100  # pixels: a picture whose sides are less is taken for the crop of one face
 
@@ -54,3 +54,15 @@ def only_a_face(image: Image) -> Faces | None:
     """All of a picture (H, W, 3) whose sides are less than `SMALL`, as one face; nothing of a larger one."""
     height, width = image.shape[:2]
     return Faces.from_boxes([[0, 0, width, height]]) if max(height, width) < SMALL else None
+
+
+def require_some(pictures: int, failed: Sequence[str]) -> None:
+    """Refuse to measure on nothing.
+
+    Raises
+    ------
+    InputError
+        If none of the pictures could be read; it names the first with its reason.
+    """
+    if failed and len(failed) == pictures:
+        raise InputError(f"none of {pictures} pictures can be read; {failed[0]}")
