@@ -19,6 +19,7 @@ from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import TEMPLATES
 from mien.core.image import load_image
 from mien.engine import Batch, Engine
+from mien.evaluation.masked import paint_covering
 from mien.features.shown.expression import EXPRESSIONS, CoveredExpression, Expression, FerXception, MeshExpression
 from mien.features.shown.expression_heads import HEADS, features, read_heads, softmax
 from mien.features.shown.fer import CLASSES, FEATURES, FerNet, Limits, blur, look
@@ -216,6 +217,13 @@ def test_without_mesh_there_is_a_reason(model: Any, card: str) -> None:
     assert told.abstained.tolist() == [False, True, False]
 
 
+def test_where_a_mask_seems_to_be_worn_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.features.shown.expression.masked", lambda x: np.linspace(0.4, 0.6, len(x)))
+    told = Expression(Net("expression").bundle).describe(batch(3))["expression"]
+    assert told.reasons == (None, "a mask seems to hide the mouth", "a mask seems to hide the mouth")
+    assert told.abstained.tolist() == [False, True, True]
+
+
 def test_a_covered_mouth_says_nothing() -> None:
     step = CoveredExpression(Net("expression-covered").bundle)
     smile = shapes(mouthSmileLeft=0.9, mouthSmileRight=0.9)
@@ -325,8 +333,25 @@ def test_people_who_were_not_fitted_on() -> None:
 
 @pytest.mark.weights
 @pytest.mark.data
-def test_covered_faces_of_real_people() -> None:
-    """A mask's colour over the mouth: who is told by the whole face reads it, who is told by what is seen does not."""
+def test_painted_masks_on_people_who_were_not_fitted_on() -> None:
+    """The mesh draws a calm mouth on a mask: nothing is told of them, and something of all who wear none."""
+    clear, worn = [], []
+    with Engine(threads=1) as engine:
+        for file in sorted((DATA / "identities_johns").glob("*/*.jpg"))[::11]:
+            image = load_image(file)
+            faces = engine.analyze(image, want={"landmarks", "expression"}, max_faces=1)
+            clear += list(faces.expression.labels)
+            for kind in ("surgical", "cloth"):
+                painted = paint_covering(image, faces.landmarks.values[0], kind=kind, engine=engine)
+                worn += list(engine.analyze(painted, want={"expression"}, max_faces=1).expression.reasons)
+    assert None not in clear
+    assert worn.count("a mask seems to hide the mouth") >= 0.8 * len(worn) > 0
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_the_model_for_covered_faces_on_clear_ones() -> None:
+    """Where nothing is covered it says what the default says; `covered` takes no calm face for a masked one."""
     with (Path(__file__).parents[2] / "benchmarks" / "neutral.csv").open() as file:
         names = [
             row["name"] for row in csv.DictReader(file) if row["source"] == "UTKFace" and row["expression"] == "neutral"
@@ -337,7 +362,7 @@ def test_covered_faces_of_real_people() -> None:
             image = np.pad(
                 load_image(DATA / "age_gender" / name), ((60, 60), (60, 60), (0, 0)), mode="symmetric"
             ).copy()
-            faces = engine.analyze(image, want={"alignment", "covered", "expression"}, max_faces=1)
-            if len(faces):
-                told.append(faces.expression.labels[0])
-    assert told.count("neutral") >= len(told) / 2
+            faces = engine.analyze(image, want={"expression"}, max_faces=1)
+            told += list(faces.expression.labels)
+    assert len(told) == 3
+    assert told.count("neutral") >= 2

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.core.columns import Labels, Scores
 from mien.core.errors import CardError
 from mien.engine import Batch
-from mien.features.shown.expression_heads import features, read_heads, softmax
+from mien.features.shown.expression_heads import features, masked, read_heads, softmax
 from mien.features.shown.fer import CLASSES, FerNet, Limits, Seen, look
 from mien.runtime.bundle import Bundle
 
@@ -34,7 +34,7 @@ EXPRESSIONS: Final = (
     "unknown",
 )
 
-HIDDEN = 0.5  # probability of both eyes and mouth being covered from which on nothing is told
+HIDDEN = 0.5  # probability of being covered (`CoveredExpression`: eyes and mouth) from which on nothing is told
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ class Expression:
 
     Both see what the other does not: the network furrows and teeth, the mesh where the parts of the face are. A linear
     head decides by the 128 numbers that the network's own last layer has, and by the log odds of the blendshapes. How
-    "unknown" is told: see `mien.features.shown.expression_heads.Head`.
+    "unknown" is told: see `mien.features.shown.expression_heads.Head`. By the same numbers it abstains where a mask
+    seems to hide the mouth: the mesh would draw a calm one there.
 
     Parameters
     ----------
@@ -122,7 +123,9 @@ class Expression:
         """
         seen, shapes = _with_mesh(batch, self._limits)
         x = features(self._net.run(seen.crops)[1], shapes)
-        return {"expression": _labels(seen, read_heads()["fused"].probabilities(x), EXPRESSIONS)}
+        hidden = masked(x) >= HIDDEN
+        seen = seen.without(["a mask seems to hide the mouth" if no else None for no in hidden])
+        return {"expression": _labels(seen, read_heads()["fused"].probabilities(x[~hidden]), EXPRESSIONS)}
 
 
 class MeshExpression:

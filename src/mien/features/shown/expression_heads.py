@@ -19,13 +19,14 @@ from mien.core.columns import Scores
 from mien.core.errors import ShapeMismatch
 from mien.features.shown.fer import FEATURES
 
-__all__ = ["HEADS", "Head", "features", "read_heads", "softmax"]
+__all__ = ["HEADS", "Head", "features", "masked", "read_heads", "softmax"]
 
 Doubles = NDArray[np.float64]
 
 HEADS: Final = ("fused", "mesh", "upper", "lower")
 _LEAST = 1e-3  # of a blendshape: its log odds say nothing below
 TABLE: Final = "expression.npz"
+MASK_TABLE: Final = "expression_masks.npz"  # by ``python -m benchmarks.expression_masks``
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,22 @@ def read_heads() -> Mapping[str, Head]:
     """The heads of the table, by name."""
     with resources.files("mien.features.shown").joinpath(TABLE).open("rb") as file:
         return MappingProxyType(_from(file))
+
+
+def masked(x: Doubles) -> Doubles:
+    """How probable it is that a mask hides the mouth, (M,), of features (M, 179).
+
+    The mesh draws a calm mouth on a mask; what the network sees of it is unlike any mouth.
+    """
+    weights, bias = _read_mask()
+    return np.asarray(1 / (1 + np.exp(-(x @ weights + bias).clip(-50, 50))))
+
+
+@cache
+def _read_mask() -> tuple[Doubles, float]:
+    place = resources.files("mien.features.shown").joinpath(MASK_TABLE)
+    with place.open("rb") as file, np.load(file, allow_pickle=False) as table:
+        return table["weights"].astype(np.float64), float(table["bias"])
 
 
 def _from(file: IO[bytes]) -> dict[str, Head]:
