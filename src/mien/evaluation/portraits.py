@@ -65,4 +65,4 @@ def require_some(pictures: int, failed: Sequence[str]) -> None:
         If none of the pictures could be read; it names the first with its reason.
     """
     if failed and len(failed) == pictures:
-        raise InputError(f"none of {pictures} pictures can be read; {failed[0]}")
+        raise InputError(f"none of {pictures} pictures can be read; {failed[0].removesuffix('.')}.")
