@@ -374,7 +374,11 @@ def test_dark_skin_is_not_too_little_light(engine: Engine) -> None:
     dark = recolored(image, face, 10)
     assert (dark.max(axis=2) <= BLACK).mean() > 0.02
     limits = {"too_dark": {"most": 0.001, "step": 0.1}}  # any black pixel of the skin would fail
-    assert portrait(dark, rules={"checks": limits}, engine=engine).checks["too_dark"].passed
+    limits |= {name: {"least": 0.7, "step": 0.1} for name in ("eyes_visible", "face_visible")}
+    checks = portrait(dark, rules={"checks": limits}, engine=engine).checks
+    assert checks["too_dark"].passed
+    assert checks["eyes_visible"].passed is not False
+    assert checks["face_visible"].passed is not False
 
 
 @pytest.mark.weights

@@ -23,6 +23,8 @@ __all__ = ["NEEDS", "PortraitChecks", "measure"]
 #: The fields that `measure` reads.
 NEEDS: Final = ("landmarks", "pose", "gaze", "eyes", "blendshapes", "parse", "visible")
 
+DARK_SKIN: Final = 0.02  #: share of the skin that is nearly black in good light
+
 
 def measure(batch: Batch, *, counts: NDArray[np.integer[Any]] | None = None) -> dict[str, NDArray[np.float64]]:
     """Measure all that `mien.features.fit.portrait_rules.known_checks` names.
@@ -51,6 +53,10 @@ def measure(batch: Batch, *, counts: NDArray[np.integer[Any]] | None = None) -> 
         measure_pixels(batch.images[batch.owner[row]], points[row], head, row, faces.parse[row]) for row in range(count)
     ]
     told |= {name: np.array([one[name] for one in pixels], np.float64) for name in PIXEL_CHECKS}
+    # What covers a face is told from skin; less surely where that is nearly black. So nobody is refused for it.
+    dark = told.pop("dark_skin") >= DARK_SKIN
+    for name in ("eyes_visible", "face_visible"):
+        told[name] = np.where(dark & (told[name] < 1), np.nan, told[name])
     # Lenses stand before the eyes, and the eyes are seen.
     told["eyes_visible"] = np.where(told.pop("clear_glasses") == 1, 1.0, told["eyes_visible"])
     blocks = {place: blockiness(batch.images[place]) for place in set(batch.owner.tolist())}

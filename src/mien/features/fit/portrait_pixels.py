@@ -49,11 +49,12 @@ WORN: Final = 0.01  # share of the face from which on it wears glasses
 _ZONES = (151, 199, 205, 425)
 _HEAD = ("skin", "nose", "hair", "hat", "ears", "glasses", "eyes", "brows", "lips", "mouth", "earrings")
 
-#: Names of what `measure_pixels` gives, in its order; ``clear_glasses``, 1 or 0, is no check of its own.
+#: Names of what `measure_pixels` gives, in its order. No checks of their own are ``clear_glasses``, 1 or 0, and
+#: ``dark_skin``, the share of the skin that is nearly black in good light.
 PIXEL_CHECKS: Final = (
     "headwear", "glasses", "eye_glare", "red_eye", "hot_spots", "lighting", "too_dark", "too_bright", "contrast",
     "colour", "sharpness", "background_plain", "background_even", "background_bright", "background_colour",
-    "background_contrast", "clear_glasses",
+    "background_contrast", "clear_glasses", "dark_skin",
 )  # fmt: skip
 
 
@@ -161,11 +162,13 @@ def _face(view: Image, labels: dict[str, Mask], inside: Mask, points: Floats) ->
     levels = np.bincount(grey[oval].astype(np.uint8), minlength=256)
     a, b = (float(np.median(channel[skin])) for channel in np.moveaxis(_lab(view)[..., 1:], -1, 0))
     off_a, off_b = (max(low - value, value - high, 0.0) for value, (low, high) in ((a, SKIN_A), (b, SKIN_B)))
+    black, lit = float((grey <= BLACK)[skin].mean()), bool((eye_levels[:, 0] >= LIT).any())
     # A spot is small and stands out: all of a face that is too bright is none.
     soft = cv2.blur(grey, (61, 61))
     return told | {
         "hot_spots": float(((least >= WHITE) & (grey > soft + 15))[skin].mean()),
-        "too_dark": 0.0 if (eye_levels[:, 0] >= LIT).any() else float((grey <= BLACK)[skin].mean()),
+        "too_dark": 0.0 if lit else black,
+        "dark_skin": black if lit else 0.0,
         "too_bright": float((grey >= BRIGHT)[skin].mean()),
         "contrast": float(np.count_nonzero(levels)),
         "colour": float(np.hypot(off_a, off_b)),
