@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +97,7 @@ def share(parts: dict[str, list[NDArray[np.bool_]]]) -> str:
     """How many of the faces, with an interval over people."""
     people = [np.concatenate(rows) for rows in parts.values()]
 
-    def mean(some: list[NDArray[np.bool_]]) -> float:
+    def mean(some: Sequence[NDArray[np.bool_]]) -> float:
         return float(np.concatenate(some).mean())
 
     value = Measured(mean(people), bootstrap(mean, people))

@@ -100,8 +100,8 @@ class Expression:
 
     Both see what the other does not: the network furrows and teeth, the mesh where the parts of the face are. A linear
     head decides by the 128 numbers that the network's own last layer has, and by the log odds of the blendshapes. How
-    "unknown" is told: see `mien.features.shown.expression_heads.Head`. By the same numbers it abstains where a mask
-    seems to hide the mouth: the mesh would draw a calm one there.
+    "unknown" is told: see `mien.features.shown.expression_heads.Head`. By the same numbers it abstains where
+    something, such as a mask, seems to hide the mouth: the mesh would draw a calm one there.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Expression:
         seen, shapes = _with_mesh(batch, self._limits)
         x = features(self._net.run(seen.crops)[1], shapes)
         hidden = masked(x) >= HIDDEN
-        seen = seen.without(["a mask seems to hide the mouth" if no else None for no in hidden])
+        seen = seen.without(["something seems to hide the mouth" if no else None for no in hidden])
         return {"expression": _labels(seen, read_heads()["fused"].probabilities(x[~hidden]), EXPRESSIONS)}
 
 
