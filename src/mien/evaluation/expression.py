@@ -24,6 +24,7 @@ from mien.evaluation.agreement import area_under_curve
 from mien.evaluation.gaze import Measured, Report
 from mien.evaluation.intervals import bootstrap
 from mien.features.shown.expression import EXPRESSIONS
+from mien.media.scan import PICTURE_SUFFIXES
 
 __all__ = ["NAMES", "ClassRow", "ExpressionReport", "Judged", "evaluate_expression", "summarize"]
 
@@ -39,7 +40,6 @@ NAMES: Mapping[str, str] = MappingProxyType(
 SUBJECT = r"[^_]+"  # of a file's name: by default, what stands before the first underscore
 BINS = 10  # of the calibration
 UNKNOWN = "unknown"
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +191,7 @@ def labelled(
             raise UsageError(
                 f"{part.name!r} is no expression: folders are called {', '.join(NAMES)}, or named as unknown."
             )
-        for path in sorted(path for path in part.iterdir() if path.suffix.lower() in _SUFFIXES):
+        for path in sorted(path for path in part.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES):
             found = pattern.match(path.name)
             if found is None:
                 raise UsageError(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from mien.evaluation.expression import ExpressionReport
     from mien.evaluation.gaze import Measured
 
-ENOUGH = 200  # subjects below which nothing is ranked
-
 
 @takes_engine
 def expression(
@@ -50,6 +48,8 @@ def expression(
 
 
 def _print(folder: Path, report: ExpressionReport) -> None:
+    from mien.evaluation.groups import ENOUGH
+
     print(f"{report.model} on {folder}: {report.faces} faces of {report.subjects} subjects")
     print(f"not found: {report.missed}, not judged: {report.abstained}")
     if report.lacking:
