@@ -20,7 +20,7 @@ from mien.core.image import Image, load_image
 from mien.core.warping import resize
 from mien.datasets.readers.attribute_sets import read_attributes
 from mien.engine import Batch, Engine
-from mien.evaluation.attributes import area_under_curve
+from mien.evaluation.agreement import area_under_curve
 from mien.evaluation.intervals import wilson
 from mien.evaluation.portraits import look_at
 from mien.features.shown.crown import look
@@ -109,7 +109,7 @@ def halves(name: str, values: Doubles, truth: NDArray[np.bool_], people: NDArray
 
         slope, offset = minimize(loss, [1.0, 0.0], method="Nelder-Mead").x
         right = ((slope * odds[~fitted] + offset > 0) == truth[~fitted]).mean()
-        area = area_under_curve(odds[~fitted], truth[~fitted])
+        area = area_under_curve(odds[~fitted & truth], odds[~fitted & ~truth])
         print(f"{name}: {slope:.2f} x card {offset:+.2f} on one half; on the other right {right:.3f}, AUC {area:.3f}")
 
 
@@ -188,7 +188,7 @@ def posed(engine: Engine) -> None:
         truth = np.repeat(np.arange(len(values)) == 0, [len(one) for one in values])
         scores = np.concatenate(values)
         known = np.isfinite(scores)
-        area = area_under_curve(scores[known], truth[known])
+        area = area_under_curve(scores[known & truth], scores[known & ~truth])
         print(f"CK+: {yes} against {', '.join(no)}: AUC {area:.3f} of {known.sum()} faces")
 
 

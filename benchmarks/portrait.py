@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,6 +39,7 @@ SEED = 200
 WALL = (214, 216, 220)
 SIZE = (827, 1063)  # of a print of 35 x 45 mm at 600 dpi
 Floats = NDArray[np.float32]
+Pixels = NDArray[Any]  # what OpenCV gives and takes
 
 
 class Subject:
@@ -56,19 +58,20 @@ class Subject:
         """The middle of some mesh points."""
         return np.asarray(self.mesh[list(numbers), :2].mean(axis=0))
 
-    def before(self, wall: Image | NDArray[np.floating]) -> Image:
+    def before(self, wall: Pixels) -> Image:
         """The person before another wall."""
         return np.clip(self.image * self.alpha + wall * (1 - self.alpha), 0, 255).astype(np.uint8)
 
-    def moved(self, m: NDArray[np.floating]) -> Image:
+    def moved(self, m: Pixels) -> Image:
         """The picture under a map of pixels, the wall around it."""
-        return cv2.warpAffine(self.image, m, self.image.shape[1::-1], flags=cv2.INTER_AREA, borderValue=WALL)
+        moved = cv2.warpAffine(self.image, m, self.image.shape[1::-1], flags=cv2.INTER_AREA, borderValue=WALL)
+        return np.asarray(moved, np.uint8)
 
     def disc(self, center: Floats, radius: float, stretch: float = 1.0) -> Floats:
         """A soft disc in [0, 1], (H, W, 1)."""
         y, x = np.mgrid[: self.image.shape[0], : self.image.shape[1]]
         away = np.hypot((x - center[0]) / stretch, y - center[1]) / radius
-        return np.clip((1 - away) * radius / 3, 0, 1)[..., None].astype(np.float32)
+        return np.asarray(np.clip((1 - away) * radius / 3, 0, 1)[..., None], np.float32)
 
     def reshaped(self, moves: Mapping[int, Floats]) -> Image:
         """The picture with some mesh points moved by so many pixels."""
@@ -92,7 +95,7 @@ def turned(s: Subject, degrees: float = 12.0) -> Image:
 
 def shifted(s: Subject, x: float, y: float) -> Image:
     height, width = s.image.shape[:2]
-    return s.moved(np.float32([[1, 0, x * width], [0, 1, y * height]]))
+    return s.moved(np.array([[1, 0, x * width], [0, 1, y * height]], np.float32))
 
 
 def scaled(s: Subject, times: float) -> Image:
@@ -106,18 +109,18 @@ def shrunk(s: Subject) -> Image:
 
 
 def levels(s: Subject, times: float, plus: float) -> Image:
-    return np.clip(s.image * times + plus, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(s.image * times + plus, 0, 255), np.uint8)
 
 
 def side_light(s: Subject) -> Image:
     across = (np.arange(s.image.shape[1]) - s.head.middle[0, 0]) / s.head.width[0]
     light = np.clip(0.65 - 1.3 * across, 0.2, 1)[None, :, None]
-    return np.clip(s.image * (s.alpha * light + 1 - s.alpha), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(s.image * (s.alpha * light + 1 - s.alpha), 0, 255), np.uint8)
 
 
 def shadow(s: Subject) -> Image:
-    blob = s.disc(s.head.middle[0] + (0.7 * s.head.width[0], 0.3 * s.unit), 1.3 * s.unit)
-    blob = cv2.GaussianBlur(blob, (0, 0), 0.35 * s.unit)[..., None]
+    disc = s.disc(s.head.middle[0] + (0.7 * s.head.width[0], 0.3 * s.unit), 1.3 * s.unit)
+    blob: Pixels = cv2.GaussianBlur(disc, (0, 0), 0.35 * s.unit)[..., None]
     return s.before(np.full_like(s.image, WALL) * (1 - 0.65 * blob))
 
 
@@ -125,7 +128,7 @@ def spots(s: Subject) -> Image:
     light = np.zeros((*s.image.shape[:2], 1), np.float32)
     for center, radius in ((s.at(151), 0.28), (s.at(50), 0.15), (s.at(280), 0.15), (s.at(4), 0.1)):
         light = np.maximum(light, s.disc(center, radius * s.unit, 1.4))
-    return np.clip(s.image * (1 - light) + 252 * light, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(s.image * (1 - light) + 252 * light, 0, 255), np.uint8)
 
 
 def glasses_glare(s: Subject) -> Image:
@@ -141,7 +144,7 @@ def glasses_glare(s: Subject) -> Image:
 
 
 def red_eyes(s: Subject) -> Image:
-    out = s.image.astype(np.float32)
+    out: Pixels = s.image.astype(np.float32)
     for side in ("right", "left"):
         iris = s.mesh[indices_of("mesh478", f"{side}_iris"), :2]
         radius = np.linalg.norm(iris - iris.mean(axis=0), axis=1).mean()
@@ -151,7 +154,7 @@ def red_eyes(s: Subject) -> Image:
 
 
 def closed_eyes(s: Subject) -> Image:
-    moves = {}
+    moves: dict[int, Floats] = {}
     for lids in (
         ((161, 163), (160, 144), (159, 145), (158, 153), (157, 154)),
         ((388, 390), (387, 373), (386, 374), (385, 380), (384, 381)),
@@ -162,35 +165,8 @@ def closed_eyes(s: Subject) -> Image:
 
 def opened_mouth(s: Subject) -> Image:
     lower = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-    below = {
-        146,
-        91,
-        181,
-        84,
-        17,
-        314,
-        405,
-        321,
-        375,
-        77,
-        90,
-        180,
-        85,
-        16,
-        315,
-        404,
-        320,
-        307,
-        96,
-        89,
-        179,
-        86,
-        15,
-        316,
-        403,
-        319,
-        325,
-    }
+    below = {*(146, 91, 181, 84, 17, 314, 405, 321, 375, 77, 90, 180, 85),
+             *(16, 315, 404, 320, 307, 96, 89, 179, 86, 15, 316, 403, 319, 325)}  # fmt: skip
     below |= {200, 199, 175, 152, 18, 83, 313, 182, 406, 201, 421, 208, 428, 171, 396, 148, 377}
     drop = {number: np.array([0.0, 0.28 * s.unit]) for number in (*lower[1:-1], *below)}
     out = s.reshaped(drop)
@@ -198,7 +174,7 @@ def opened_mouth(s: Subject) -> Image:
     ring = np.concatenate(
         [s.mesh[list(upper), :2], (s.mesh[list(lower), :2] + [drop.get(n, (0, 0)) for n in lower])[::-1]]
     )
-    return cv2.fillPoly(out, [ring.round().astype(np.int32)], (60, 20, 24), cv2.LINE_AA)
+    return np.asarray(cv2.fillPoly(out, [ring.round().astype(np.int32)], (60, 20, 24), cv2.LINE_AA), np.uint8)
 
 
 def smiling(s: Subject) -> Image:
@@ -228,7 +204,7 @@ def hat(s: Subject) -> Image:
         -1,
         cv2.LINE_AA,
     )
-    return cv2.add(out, np.random.default_rng(1).integers(0, 12, out.shape, np.uint8))
+    return np.asarray(cv2.add(out, np.random.default_rng(1).integers(0, 12, out.shape, np.uint8)), np.uint8)
 
 
 def second_face(s: Subject) -> Image:
@@ -242,7 +218,9 @@ def second_face(s: Subject) -> Image:
 
 def compressed(s: Subject) -> Image:
     _, data = cv2.imencode(".jpg", s.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 10])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded: Pixels | None = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.ascontiguousarray(decoded[..., ::-1], np.uint8)
 
 
 def scene(s: Subject) -> Image:
@@ -274,7 +252,7 @@ DEFECTS: Mapping[str, tuple[Callable[[Subject], Image], tuple[str, ...]]] = Mapp
     "hand before the face": (lambda s: draw_obstacle(s.image, s.mesh, "hand", seed=8)[0], ("face_visible",)),
     "cap": (hat, ("headwear",)),
     "second face": (second_face, ("one_face",)),
-    "blurred": (lambda s: cv2.GaussianBlur(s.image, (0, 0), s.unit / 40), ("sharpness",)),
+    "blurred": (lambda s: np.asarray(cv2.GaussianBlur(s.image, (0, 0), s.unit / 40), np.uint8), ("sharpness",)),
     "JPEG, quality 10": (compressed, ("compression",)),
     "dark": (lambda s: levels(s, 0.2, 0), ("too_dark",)),
     "burnt out": (lambda s: levels(s, 1.7, 60), ("too_bright",)),

@@ -43,7 +43,9 @@ def expressions(engine: Engine) -> None:
             image = np.pad(crop, ((AROUND, AROUND), (AROUND, AROUND), (0, 0)), mode="edge")
             faces = engine.analyze(image, want={"landmarks", "blendshapes", "pose", "eyes", "gaze"}, max_faces=1)
             if len(faces):  # nothing stands before these faces
-                told = measure_state(faces.with_columns({"visible": Scores(np.ones((1, len(SEEN))), names=SEEN)}))
+                told = measure_state(
+                    faces.with_columns({"visible": Scores(np.ones((1, len(SEEN)), np.float32), names=SEEN)})
+                )
                 rows[file.name.split("_")[0]].append([bool(told[name][0] > limits[name].most) for name in CHECKS])
         count = sum(map(len, rows.values()))
         each = np.concatenate(list(rows.values())).sum(axis=0)

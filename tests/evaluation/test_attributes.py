@@ -18,7 +18,7 @@ from mien.core.errors import InputError, ShapeMismatch, SourceError, UsageError
 from mien.datasets.readers.attribute_sets import CELEBA_COLOURS, CELEBA_FLAGS, read_attributes, read_celeba
 from mien.datasets.readers.labels_csv import Labels
 from mien.engine import Engine
-from mien.evaluation.attributes import FLAGS, _average_precision, area_under_curve, evaluate_attributes, score_attribute
+from mien.evaluation.attributes import FLAGS, _area, _average_precision, evaluate_attributes, score_attribute
 from mien.features.shown.hair import HAIR_NAMES
 from tests.shared import DATA, open_bundle
 
@@ -46,9 +46,9 @@ def test_known_scores() -> None:
 def test_areas_and_precisions_are_those_of_others(rows: list[tuple[int, bool]]) -> None:
     scores, positive = np.array([row[0] for row in rows], np.float64), np.array([row[1] for row in rows])
     if positive.all() or not positive.any():
-        assert np.isnan(area_under_curve(scores, positive))
+        assert np.isnan(_area(scores, positive))
     else:
-        assert area_under_curve(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+        assert _area(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
         assert _average_precision(scores, positive) == pytest.approx(average_precision_score(positive, scores))
 
 

@@ -17,11 +17,12 @@ from mien.core.fields import all_fields
 from mien.datasets.readers.attribute_sets import read_attributes
 from mien.datasets.readers.labels_csv import Labels, yes_or_no
 from mien.engine import Engine, default_engine
+from mien.evaluation.agreement import area_under_curve
 from mien.evaluation.gaze import Measured
 from mien.evaluation.intervals import bootstrap, widen
 from mien.evaluation.portraits import look_at, require_some
 
-__all__ = ["AttributeReport", "AttributesReport", "area_under_curve", "evaluate_attributes", "score_attribute"]
+__all__ = ["AttributeReport", "AttributesReport", "evaluate_attributes", "score_attribute"]
 
 Doubles = NDArray[np.float64]
 
@@ -245,7 +246,7 @@ def score_attribute(
         accuracy=_measured(lambda rows: _share(right[rows]), whose, rate=True),
         balanced=_measured(lambda rows: float(np.mean([recall(place)(rows) for place in present])), whose),
         recalls={classes[place]: _measured(recall(place), whose[true == place], true == place) for place in present},
-        auc=ranked(area_under_curve),
+        auc=ranked(_area),
         precision=ranked(_average_precision),
     )
 
@@ -272,13 +273,8 @@ def _share(right: NDArray[np.bool_]) -> float:
     return float(right.mean()) if len(right) else np.nan
 
 
-def area_under_curve(scores: Doubles, positive: NDArray[np.bool_]) -> float:
-    """Chance that a positive has a higher score than a negative, ties counting half; NaN without both."""
-    high, low = scores[positive], np.sort(scores[~positive])
-    if not len(high) or not len(low):
-        return np.nan
-    below = np.searchsorted(low, high, side="left") + np.searchsorted(low, high, side="right")
-    return float(below.mean() / 2 / len(low))
+def _area(scores: Doubles, positive: NDArray[np.bool_]) -> float:
+    return area_under_curve(scores[positive], scores[~positive])
 
 
 def _average_precision(scores: Doubles, positive: NDArray[np.bool_]) -> float:
