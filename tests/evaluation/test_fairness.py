@@ -17,6 +17,7 @@ from mien.core.faces import Faces
 from mien.datasets.readers.labels_csv import read_labels
 from mien.engine import Engine
 from mien.evaluation.fairness import Sample, compare_groups, evaluate_fairness
+from mien.evaluation.fairness_tables import probe_report
 from mien.evaluation.probes import _summary, evaluate_probe
 from mien.evaluation.skin_tone import MONK, _on_scale, lab_of, rgb_of, tone_band
 from tests.shared import DATA
@@ -191,7 +192,10 @@ def test_effects_are_those_that_were_put_in() -> None:
     assert effect["focus", "blurred"] == pytest.approx(0, abs=0.1)
     assert all(one.interval[0] <= one.value <= one.interval[1] for one in report.effects.values())
     assert report.spreads["age"] == pytest.approx(person.std(), rel=0.05)
-    assert report.silent["age"] == pytest.approx(1 / (30 * 18))
+    assert report.silent["age", "light", "dim"] == pytest.approx(1 / (30 * 6))
+    assert report.silent["age", "light", "as it is"] == 0
+    report_text = probe_report(report, model="drawn").to_text()
+    assert "0.00 / 0.01 / 0.00" in report_text
 
 
 def test_a_probe_of_nothing() -> None:

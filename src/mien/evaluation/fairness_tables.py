@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mien.evaluation.fairness import FairnessReport
@@ -58,12 +59,21 @@ def _measured(one: Measured) -> str:
     return f"{number(one.value, 3)} ({span(one.interval, 3)})"
 
 
+def _signed(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:+.3f}"
+
+
 def probe_report(found: ProbeReport, *, model: str) -> Report:
     """One table a factor."""
     tables = [
         Table(
             f"{factor}, against {found.references[factor]}",
-            ("answer", *(column for level in found.levels[factor] for column in (level, "95 % interval")), "spread"),
+            (
+                "answer",
+                *(column for level in found.levels[factor] for column in (level, "95 % interval")),
+                "spread",
+                "silent",
+            ),
             tuple(
                 (
                     answer,
@@ -71,15 +81,22 @@ def probe_report(found: ProbeReport, *, model: str) -> Report:
                         cell
                         for level in found.levels[factor]
                         for cell in (
-                            f"{found.effects[answer, factor, level].value:+.3f}",
+                            _signed(found.effects[answer, factor, level].value),
                             span(found.effects[answer, factor, level].interval, 3),
                         )
                     ),
                     number(found.spreads[answer], 3),
+                    " / ".join(
+                        number(found.silent[answer, factor, level], 2)
+                        for level in (found.references[factor], *found.levels[factor])
+                    ),
                 )
                 for answer in found.answers
             ),
-            ("spread: standard deviation between the people as they are.",),
+            (
+                "spread: standard deviation between the people as they are.",
+                f"silent: share without an answer: {' / '.join((found.references[factor], *found.levels[factor]))}.",
+            ),
         )
         for factor in found.levels
     ]

@@ -36,6 +36,7 @@ __all__ = ["FACTORS", "Factor", "ProbeReport", "answers_of", "change", "contact_
 Floats: TypeAlias = NDArray[np.float32]
 
 SIDE = 512  # pixels of the portraits
+FEWEST = 3  # people with an answer, below which nothing is said of an effect
 GAMMA = 2.2  # of sRGB, nearly
 #: How much of the skin's colour parts of the face have.
 SKIN: Final = MappingProxyType({"skin": 1.0, "nose": 1.0, "ears": 1.0, "neck": 1.0, "brows": 1.0, "lips": 0.7})
@@ -183,11 +184,11 @@ class ProbeReport:
     references : dict of str to str
     effects : dict of (answer, factor, level) to Measured
         Mean change of the answer from the reference to the level, over all combinations of the other factors; the 95 %
-        interval is over people.
+        interval is over people. NaN where fewer than three people have answers at both levels.
     spreads : dict of str to float
         Standard deviation of the answer between the people, at all references: what an effect is to be held against.
-    silent : dict of str to float
-        Share of all pictures in which there is no answer: no face, or the head abstains.
+    silent : dict of (answer, factor, level) to float
+        Share of the pictures with a level, the reference too, without an answer: no face, or the head abstains.
     """
 
     people: int
@@ -196,7 +197,7 @@ class ProbeReport:
     references: Mapping[str, str]
     effects: Mapping[tuple[str, str, str], Measured]
     spreads: Mapping[str, float]
-    silent: Mapping[str, float]
+    silent: Mapping[tuple[str, str, str], float]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -204,12 +205,16 @@ class ProbeReport:
             {"answer": answer, "factor": factor, "level": level, "effect": one.value, "interval": list(one.interval)}
             for (answer, factor, level), one in self.effects.items()
         ]
+        silent = [
+            {"answer": answer, "factor": factor, "level": level, "share": share}
+            for (answer, factor, level), share in self.silent.items()
+        ]
         return {
             "people": self.people,
             "references": dict(self.references),
             "effects": effects,
             "spreads": dict(self.spreads),
-            "silent": dict(self.silent),
+            "silent": silent,
         }
 
 
@@ -261,12 +266,18 @@ def evaluate_probe(
 def _summary(table: NDArray[np.float64], names: Sequence[str], factors: Mapping[str, Factor], seed: int) -> ProbeReport:
     """Effects from answers of shape (people, levels of the first factor, ..., answers)."""
     effects: dict[tuple[str, str, str], Measured] = {}
+    silent: dict[tuple[str, str, str], float] = {}
     for place, (factor, own) in enumerate(factors.items()):
         first = np.moveaxis(table, place + 1, 1)
+        for number, level in enumerate(own.levels):
+            for column, name in enumerate(names):
+                silent[name, factor, level] = float(np.isnan(first[:, number, ..., column]).mean())
         for number, level in enumerate(list(own.levels)[1:], 1):
             change = (first[:, number] - first[:, 0]).reshape(len(table), -1, len(names))
             for column, name in enumerate(names):
                 each = [_mean(person[:, column]) for person in change]
+                if np.isfinite(each).sum() < FEWEST:
+                    each = [np.nan]
                 interval = bootstrap(lambda draw: _mean(np.array(draw)), each, seed=seed)
                 effects[name, factor, level] = Measured(_mean(np.array(each)), interval)
     plain = table.reshape(len(table), -1, len(names))[:, 0]  # the first cell has the reference of every factor
@@ -277,7 +288,7 @@ def _summary(table: NDArray[np.float64], names: Sequence[str], factors: Mapping[
         references={name: factor.reference for name, factor in factors.items()},
         effects=effects,
         spreads={name: float(np.nanstd(plain[:, i])) for i, name in enumerate(names)},
-        silent={name: float(np.isnan(table[..., i]).mean()) for i, name in enumerate(names)},
+        silent=silent,
     )
 
 
