@@ -24,7 +24,7 @@ test: setup ## all tests but the slow ones; fetches the weights they need, once
 	$(BIN)/pytest -n $(JOBS) -m 'not slow'
 
 test-fast: setup ## the tests that need neither weights nor the network nor a database (under a minute)
-	MIEN_EXAMPLES=few $(BIN)/pytest -n $(JOBS) -m 'not slow and not weights and not network and not server'
+	MIEN_EXAMPLES=few $(BIN)/pytest -n $(JOBS) -m 'not slow and not full and not weights and not network and not server'
 
 test-all: setup ## everything, with more examples of each property
 	MIEN_EXAMPLES=thorough $(BIN)/pytest -n $(JOBS)

@@ -62,6 +62,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.full
 def test_from_a_folder_of_photos_to_people_with_names(run: Run, photos: Path, tmp_path: Path) -> None:
     code, (added,), _ = run("add", "g", photos, "--want", "pose")
     assert (code, added["faces"], added["pictures"]) == (0, 7, 4)

@@ -60,7 +60,11 @@ def test_intervals_are_over_groups_and_leave_out_what_is_not_known() -> None:
     assert np.isnan(measured(auc, scores[:1], truth[:1], ["a"]).value)
 
 
-@pytest.mark.parametrize("damage", [MATCHED, *(level for kind in DAMAGES.values() for level in kind)], ids=str)
+@pytest.mark.parametrize(
+    "damage",
+    [MATCHED, *(level for kind in DAMAGES.values() for level in kind)],
+    ids=lambda damage: f"{damage.kind} {damage.amount}",
+)
 def test_damages_keep_the_proportions(damage: Any) -> None:
     image = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
     spoilt = damage.apply(image, 64.0)

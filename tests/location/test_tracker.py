@@ -83,7 +83,7 @@ def counted(name: str, followed: Followed) -> ClipCounts:
 # -- clips -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 3, 5])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.full), 5])
 @pytest.mark.parametrize("name", list(clips.SCENES))
 def test_ids_are_kept_over_everything_that_happens(name: str, every: int) -> None:
     frames, tracks = follow(name, every)

@@ -114,6 +114,7 @@ def test_blocks_of_quantized_weights(tmp_path: Path, open_session: Open, device:
     np.testing.assert_allclose(session.run(x)[0], x @ weights + bias, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("mode", ["latency", "throughput"])
 @pytest.mark.parametrize(("kept", "calls"), [(16, 25), (2, 4)])
 def test_many_threads_at_once(

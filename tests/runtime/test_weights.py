@@ -455,6 +455,7 @@ WORDS = [bytes([piece]) for piece in PIECES] + [
 ]
 
 
+@pytest.mark.full
 @given(st.lists(st.sampled_from(WORDS), max_size=30).map(b"".join))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=500)
 def test_any_instructions(tmp_path: Path, program: bytes) -> None:
