@@ -20,8 +20,9 @@ from mien.core.errors import ShapeMismatch, StorageError, UsageError
 from mien.core.geometry import rotation_matrix
 from mien.core.mesh import Topology
 from mien.media.gltf import quaternions
-from mien.media.meshes import Motion, Surface, save_surface
+from mien.media.meshes import save_surface
 from mien.media.provenance import Provenance, provenance
+from mien.media.surfaces import Motion, Surface
 
 MARK = Provenance("algorithmicMedia", "mien 0", ("facemesh",))
 SUFFIXES = (".glb", ".obj", ".ply")

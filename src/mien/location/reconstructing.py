@@ -25,8 +25,8 @@ from mien.location.morphs import MORPHS, MorphsName
 from mien.location.reconstruction import Reconstruction, fuse, mark_of
 from mien.location.stabilization import stabilize
 from mien.location.unwrapping import blend, unwrap
-from mien.media.meshes import Motion
 from mien.media.provenance import Provenance, provenance
+from mien.media.surfaces import Motion
 from mien.media.video import VIDEO_SUFFIXES, Video, open_video
 
 __all__ = ["reconstruct"]

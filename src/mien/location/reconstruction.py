@@ -20,8 +20,9 @@ from mien.core.mesh import Topology
 from mien.location.frontal import Frontal, View, draw_frontal
 from mien.location.relief import Relief, relief
 from mien.location.unwrapping import Texture, fill
-from mien.media.meshes import Motion, Surface, save_surface
+from mien.media.meshes import save_surface
 from mien.media.provenance import Provenance
+from mien.media.surfaces import Motion, Surface
 
 __all__ = ["Reconstruction", "fuse", "mark_of"]
 

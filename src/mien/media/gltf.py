@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.image import Image
-from mien.media.meshes import FLIP, Motion, Surface
 from mien.media.sinks import write_bytes
+from mien.media.surfaces import FLIP, Motion, Surface
 from mien.media.xmp import embed_packet
 
 __all__ = ["quaternions", "write"]

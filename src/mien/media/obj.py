@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mien.core.image import save_image
-from mien.media.meshes import FLIP, Surface
 from mien.media.sinks import begin, write_bytes
+from mien.media.surfaces import FLIP, Surface
 
 __all__ = ["write"]
 

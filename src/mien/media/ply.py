@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.media.meshes import FLIP, Surface
 from mien.media.sinks import write_bytes
+from mien.media.surfaces import FLIP, Surface
 
 __all__ = ["write"]
 
