@@ -35,10 +35,11 @@ DEFAULTS = (
     ("eyes", ""),
     ("gaze", "intel-gaze"),
     ("live", ""),
-    ("quality", ""),
+    ("quality", "lightqnet-dm050"),
 )
 #: Further models of fields that have a default.
 OTHERS = (
+    ("quality", "quality-fused"),  # the default: with LightQNet in it, and beside it quality_parts
     ("pose", "6drepnet360"),
     ("pose", "whenet"),
     ("gaze", "xgaze-r18"),
