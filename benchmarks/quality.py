@@ -248,7 +248,8 @@ def fit(folder: Path, write: bool) -> None:
 def fit_occlusion(data: Path, people: int) -> None:
     """The power of the part that is told by parsing, beside all others: on faces that things are drawn before."""
     engines = {model: Engine(threads=1, models={"embedding": model}) for model in EMBEDDERS}
-    first = engines[EMBEDDERS[0]].with_models(quality="quality-fused", quality_parts="quality-parts-visible")
+    first = engines[EMBEDDERS[0]].with_models(quality="quality-fused", quality_parts="quality-parts")
+    seeing = first.with_models(quality_parts="quality-parts-visible")
     kinds = [*MASKS, *(kind for kind in OBSTACLES if kind not in HARMLESS)]
     rows, cosines = [], []
     for place, file in enumerate(pictures(data / "age_gender")[:people]):
@@ -261,11 +262,12 @@ def fit_occlusion(data: Path, people: int) -> None:
             picture = paint_covering(image, mesh, kind=kind, seed=place, engine=first)
         else:
             picture = draw_obstacle(image, mesh, kind, seed=place)[0]
-        faces = first.analyze(picture, want={"landmarks", "alignment", "quality", "quality_parts"}).top(1)
+        faces = first.analyze(picture, want={"landmarks", "alignment", "quality"}).top(1)
         if not len(faces) or np.isnan(faces.quality.values[0]):
             continue
+        parts = seeing.analyze(picture, want={"quality_parts"}).top(1).quality_parts
         chance = float(faces.quality.values[0].clip(1e-4, 1 - 1e-4))
-        rows.append((np.log(chance / (1 - chance)), np.log(faces.quality_parts.named("occlusion")[0].clip(LEAST))))
+        rows.append((np.log(chance / (1 - chance)), np.log(parts.named("occlusion")[0].clip(LEAST))))
         pair = []
         for model in EMBEDDERS:
             step = engines[model].runner("embedding")

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mien import assets
 from mien.core.columns import Angles, Points, Scores
 from mien.core.errors import CardError
 from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image, load_image
 from mien.engine import Batch, Engine
+from mien.evaluation.probes import recolored
+from mien.evaluation.skin_tone import NEEDED
 from mien.features.fit import measures
 from mien.features.fit.parts import PART_NAMES, QualityParts
 from mien.features.fit.product import QualityFused, QualityProduct
@@ -76,6 +79,15 @@ def test_exposure_and_levels_by_hand() -> None:
     np.testing.assert_allclose(measures.burnt(luma, weights), 0.25)
     np.testing.assert_allclose(measures.entropy(luma, weights), 6 / 8 * 3 + 2 / 8 * 2)
     np.testing.assert_allclose(measures.entropy(*stack(np.full((4, 4), 7))), 0)
+
+
+def test_less_light_and_darker_skin_leave_the_contrast_as_it_is() -> None:
+    luma, weights = stack(FACE[..., 0], FACE[..., 0] * 0.4, FACE[..., 0] * 0)
+    level = measures.leveled(luma, weights)
+    np.testing.assert_allclose(level[0], level[1], rtol=1e-5)
+    np.testing.assert_allclose(level[0].mean(), 128, rtol=1e-4)
+    assert (level[2] == 0).all()
+    assert (measures.leveled(luma, 0 * weights) == 0).all()
 
 
 def test_two_sides_have_in_common_what_they_share() -> None:
@@ -296,3 +308,16 @@ def test_each_part_falls_with_what_it_is_about() -> None:
                     found[row, column] = min(judged)
             assert np.diff(found, axis=1).max() < 0.01, (name, found.round(3))
             assert np.median(found[:, -1] - found[:, 0]) < -0.2, (name, found.round(3))
+
+
+@pytest.mark.weights
+def test_darker_skin_in_the_same_light_is_no_poorer_picture() -> None:
+    with Engine(threads=1) as engine:
+        for path in assets.PEOPLE[:3]:
+            image = load_image(path)
+            face = engine.analyze(image, want=NEEDED).top(1)[0]
+            shown = [recolored(image, face, tone) for tone in (5, 7)]
+            assert np.abs(shown[0].astype(int) - shown[1]).mean() > 10
+            light, dark = (engine.analyze(one, want={"quality", "quality_parts"}).top(1) for one in shown)
+            assert dark.quality_parts.named("contrast")[0] > light.quality_parts.named("contrast")[0] - 0.05
+            assert dark.quality.values[0] > light.quality.values[0] - 0.05

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blockiness", "blur", "burnt", "crushed", "entropy", "evenness", "luma_of", "noise"]
+__all__ = ["blockiness", "blur", "burnt", "crushed", "entropy", "evenness", "leveled", "luma_of", "noise"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -18,6 +18,7 @@ _REACH = 4  # pixels to each side that blurring again looks at: 9 in all, as pub
 _CELL = 8  # of JPEG's grid
 _DARK, _BRIGHT = 25, 247  # luma up to which, and from which on, a pixel is crushed or burnt: ISO/IEC 29794-5's
 _BINS = 256
+_MIDDLE = 128  # mean luma that a face is brought to
 _TINY = 1e-6
 _FLOOR = 0.3  # grey levels: of smaller steps a ratio says nothing
 
@@ -25,6 +26,16 @@ _FLOOR = 0.3  # grey levels: of smaller steps a ratio says nothing
 def luma_of(crops: NDArray[np.uint8]) -> Floats:
     """Luma of ITU-R BT.601 of RGB crops: (N, H, W, 3) to (N, H, W) in 0..255."""
     return np.asarray(crops @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
+
+
+def leveled(luma: Floats, weights: Floats) -> Floats:
+    """Luma multiplied so that the mean of what counts is 128 (N, H, W): what is left is independent of skin and light.
+
+    Skin that reflects less, and less light, both multiply what a camera gives. Black stays black.
+    """
+    total, sums = (values.sum(axis=(1, 2), dtype=np.float64) for values in (weights, luma * weights))
+    gain = _MIDDLE * total / np.maximum(sums, total).clip(_TINY)  # below a mean of 1 there is nothing to bring out
+    return np.asarray(luma * gain[:, None, None], np.float32)
 
 
 def blur(luma: Floats, weights: Floats) -> Doubles:

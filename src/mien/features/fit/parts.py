@@ -113,7 +113,7 @@ def _of_crops(crops: NDArray[np.uint8], inside: NDArray[np.float32]) -> dict[str
     return {
         "sharpness": _logistic((0.72 - blur) / 0.05),
         "exposure": clear,
-        "contrast": measures.entropy(luma, inside) / 8,
+        "contrast": measures.entropy(measures.leveled(luma, inside), inside) / 8,
         "illumination": measures.evenness(luma, inside * right, inside * ~right) ** 0.3,
     }
 
