@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.naming import Names
-from mien.cli.options import print_json, takes_engine
+from mien.cli.options import print_failure, print_json, takes_engine
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -52,8 +52,7 @@ def forgery(
             if names is not None:
                 _draw(report, names.file(str(path), ".png"))
         except MienError as error:
-            source = path.source if isinstance(path, Nothing) else path
-            print(f"{source}: {error}", file=sys.stderr)
+            print_failure(path.source if isinstance(path, Nothing) else path, error)
             failed = True
             continue
         if json or not sys.stdout.isatty():

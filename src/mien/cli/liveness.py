@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import print_json, takes_engine
+from mien.cli.options import print_failure, print_json, takes_engine
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -60,10 +60,9 @@ def judge(
         try:
             found = liveness(path, **options)  # type: ignore[arg-type] # each is of its own type
         except InputError as error:
-            named = str(error).startswith(str(path))
-            if token is not None and not named and path.exists():
+            if token is not None and str(path) not in str(error) and path.exists():
                 raise
-            print(error if named else f"{path}: {error}", file=sys.stderr)
+            print_failure(path, error)
             failed = True
             continue
         if json or not sys.stdout.isatty():

@@ -27,6 +27,7 @@ __all__ = [
     "parse_region",
     "parse_tiles",
     "parse_want",
+    "print_failure",
     "print_json",
     "progress_bar",
     "takes_engine",
@@ -167,6 +168,12 @@ def parse_region(text: str | None) -> Region | None:
     except ValueError:
         raise UsageError(f"--region takes X1,Y1,X2,Y2, such as 0,0,640,480; got {text!r}.") from None
     return x1, y1, x2, y2
+
+
+def print_failure(source: object, error: Exception) -> None:
+    """Say on stderr, in one line, what went wrong with a file, which is named once."""
+    text = str(error)
+    print(f"mien: {text}" if str(source) in text else f"mien: {source}: {text}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
