@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
 from typer.testing import CliRunner
 
 from mien.cli.app import app
@@ -20,6 +19,7 @@ from mien.datasets.readers.labels_csv import Labels
 from mien.engine import Engine
 from mien.evaluation.attributes import FLAGS, _area, _average_precision, evaluate_attributes, score_attribute
 from mien.features.shown.hair import HAIR_NAMES
+from tests.evaluation.ranking import area_by_pairs, precision_by_steps
 from tests.shared import DATA, open_bundle
 
 
@@ -43,13 +43,13 @@ def test_known_scores() -> None:
 
 @settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
-def test_areas_and_precisions_are_those_of_others(rows: list[tuple[int, bool]]) -> None:
+def test_areas_and_precisions_are_those_of_their_definitions(rows: list[tuple[int, bool]]) -> None:
     scores, positive = np.array([row[0] for row in rows], np.float64), np.array([row[1] for row in rows])
     if positive.all() or not positive.any():
         assert np.isnan(_area(scores, positive))
     else:
-        assert _area(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
-        assert _average_precision(scores, positive) == pytest.approx(average_precision_score(positive, scores))
+        assert _area(scores, positive) == pytest.approx(area_by_pairs(positive, scores))
+        assert _average_precision(scores, positive) == pytest.approx(precision_by_steps(positive, scores))
 
 
 def test_more_than_two_classes_have_no_curve() -> None:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mien import assets
 from mien.core.errors import NoFace, UsageError
@@ -22,19 +21,20 @@ from mien.evaluation.forgery import Detector, evaluate_forgery, load_detector, s
 from mien.evaluation.forgery_tables import forgery_tables, stress_panels, stress_tables
 from mien.evaluation.plots import save_plots
 from mien.evaluation.separation import auc, average_precision, bpcer_at, equal_error, measured, value_of
+from tests.evaluation.ranking import area_by_pairs, precision_by_steps
 
 numbers = st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=2, max_size=40)
 
 
 @given(numbers)
-def test_areas_and_precisions_are_scikit_learns(rows: list[tuple[int, bool]]) -> None:
+def test_areas_and_precisions_are_those_of_their_definitions(rows: list[tuple[int, bool]]) -> None:
     scores, truth = np.array([s for s, _ in rows], np.float64), np.array([t for _, t in rows])
     if truth.all() or not truth.any():
         assert np.isnan(value_of(auc, scores, truth))
         assert np.isnan(value_of(equal_error, scores, truth))
         return
-    assert value_of(auc, scores, truth) == pytest.approx(roc_auc_score(truth, scores))
-    assert value_of(average_precision, scores, truth) == pytest.approx(average_precision_score(truth, scores))
+    assert value_of(auc, scores, truth) == pytest.approx(area_by_pairs(truth, scores))
+    assert value_of(average_precision, scores, truth) == pytest.approx(precision_by_steps(truth, scores))
     both = [((scores[truth] < limit).mean(), (scores[~truth] >= limit).mean()) for limit in range(11)]
     nearest = min(abs(missed - raised) for missed, raised in both)
     wanted = [(missed + raised) / 2 for missed, raised in both if abs(missed - raised) < nearest + 1e-9]

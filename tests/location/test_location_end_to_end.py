@@ -179,6 +179,7 @@ LIMITS: Mapping[str, float] = {
     "landmarks68": 0.07,
     "landmarks106": 0.12,
     "stabilized": 0.35,
+    "shape": 3.5,
     "pose": 5,
     "head": 5,
     "gaze": 9,
@@ -219,7 +220,7 @@ def differences(name: str, plain: Column, copied: Column, copy: Copy, matrix: Do
         one, other = parts(plain), parts(copied)
         for key, value in one.items():
             found = other[other_side(key) if copy.mirrored else key]
-            if name == "stabilized":  # in the head's own axes
+            if name in {"stabilized", "shape"}:  # in the head's own axes
                 yield float(np.abs(found - value * ([-1, 1, 1] if copy.mirrored else 1)).max())
             elif isinstance(plain, Points):
                 expected = matrix[:, :2] @ value[:2] + matrix[:, 2]
