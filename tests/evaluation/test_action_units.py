@@ -102,12 +102,13 @@ def test_two_units_together_and_faces_that_were_not_found() -> None:
 
 
 def test_folders_are_expressions_and_names_begin_with_the_subject(tmp_path: Path) -> None:
-    for folder, name in (("Happy", "S1_002.png"), ("anger", "x.jpg"), ("masks", "a.png"), ("neutral", "S1_1.png")):
+    pictures = {"Happy": "S1_002.png", "anger": "x.jpg", "masks": "a.png", "neutral": "S1_1.png"}
+    for folder, name in (pictures | {"fearful": "S2_1.png", "unknown": "S3_1.png"}).items():
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_bytes(b"")
     (tmp_path / "anger" / "notes.txt").write_text("")
     found = {(one.expression, one.subject) for one in read_posed(tmp_path)}
-    assert found == {("happiness", "S1"), ("anger", "x"), ("neutral", "S1")}
+    assert found == {("happiness", "S1"), ("anger", "x"), ("neutral", "S1"), ("fear", "S2")}
     with pytest.raises(UsageError, match="no folder of an expression"):
         read_posed(tmp_path / "masks")
 

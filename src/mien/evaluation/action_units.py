@@ -24,12 +24,12 @@ from mien.core.errors import UsageError
 from mien.core.image import IMAGE_SUFFIXES, load_image
 from mien.engine import Engine, default_engine
 from mien.evaluation.agreement import area_under_curve
+from mien.evaluation.expression import NAMES
 from mien.evaluation.intervals import Interval, bootstrap
 from mien.evaluation.portraits import only_a_face
 
 __all__ = [
     "PROTOTYPES",
-    "RANKED",
     "Posed",
     "PrototypeRow",
     "PrototypesReport",
@@ -53,11 +53,6 @@ PROTOTYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "surprise": ("AU1+AU2", "AU1", "AU2", "AU5", "AU25", "AU26"),
     }
 )
-#: Other words for an expression that folders of published sets are named by.
-_WORDS = MappingProxyType(
-    {"angry": "anger", "happy": "happiness", "sad": "sadness", "afraid": "fear", "surprised": "surprise"}
-)
-RANKED: Final = 200  #: people, below which no order of models is worth something
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,7 @@ def read_posed(folder: str | os.PathLike[str]) -> tuple[Posed, ...]:
     root = Path(folder)
     found = []
     for place in sorted(path for path in root.glob("*") if path.is_dir()):
-        name = _WORDS.get(place.name.lower(), place.name.lower())
+        name = NAMES.get(place.name.lower(), "")
         if name in PROTOTYPES or name == "neutral":
             files = sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
             found += [Posed(path, name, path.stem.partition("_")[0]) for path in files]

@@ -50,7 +50,6 @@ EVERY, FRAMES = 10, 24  # of a video: each so-manieth frame is judged, and so ma
 ROOM = 0.75  # around a face that is kept of its picture, in parts of the mesh's size
 GRID = 16  # pixels of which such a part begins at a multiple: JPEG's own blocks stay whole
 MEASURES: Mapping[str, Measure] = {"auc": auc, "eer": equal_error, "ap": average_precision}
-FEW = 200
 
 
 @dataclass(frozen=True, eq=False)

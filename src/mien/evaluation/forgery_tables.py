@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mien.evaluation.forgery import FEW, Cell, ForgeryEvaluation
+from mien.evaluation.forgery import Cell, ForgeryEvaluation
 from mien.evaluation.gaze import Measured
+from mien.evaluation.intervals import RANKED
 from mien.evaluation.morph import APCER, MorphEvaluation
 from mien.evaluation.plots import Panel
 from mien.evaluation.report import Table, number
@@ -35,7 +36,7 @@ def few_note(groups: int) -> str:
     """What must be said of few."""
     if groups < TOO_FEW:
         return f"{groups} people or clips: too few for intervals, and for anything to be concluded; AUC 0.5 is chance."
-    few = f"under {FEW}, so that no cue or method is ranked above another; " if groups < FEW else ""
+    few = f"under {RANKED}, so that no cue or method is ranked above another; " if groups < RANKED else ""
     return f"Intervals over {groups} people or clips: {few}AUC 0.5 is chance."
 
 

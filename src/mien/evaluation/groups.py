@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.evaluation.intervals import ENDS, Interval, widen
+from mien.evaluation.intervals import ENDS, RANKED, Interval, widen
 from mien.evaluation.scores import Scores, threshold_at
 from mien.evaluation.verification import pair_weights
 
-__all__ = ["ENOUGH", "GroupReport", "GroupRow", "evaluate_groups"]
-
-ENOUGH = 200  # people, below which groups are not ranked
+__all__ = ["GroupReport", "GroupRow", "evaluate_groups"]
 
 
 @dataclass(frozen=True)
@@ -116,14 +114,14 @@ def evaluate_groups(
     threshold = threshold_at(scores.values[~scores.genuine], far)
     inside = {name: np.asarray((one == name) & (other == name)) for name in names}
     rows = tuple(_row(name, scores.where(kept), threshold, resamples, seed) for name, kept in inside.items())
-    few = [f"{row.name} ({row.people})" for row in rows if row.people < ENOUGH]
+    few = [f"{row.name} ({row.people})" for row in rows if row.people < RANKED]
     empty = [row.name for row in rows if not row.genuine or not row.impostor]
     strangers = int((~scores.genuine).sum())
     warnings = [
         f"{strangers} pairs of two people cannot show a FAR of {far:g}: the threshold is above all of them."
         if far * strangers < 1 - 1e-9
         else "",
-        f"under {ENOUGH} people, which ranks nobody: {', '.join(few)}." if few else "",
+        f"under {RANKED} people, which ranks nobody: {', '.join(few)}." if few else "",
         f"no pairs of one person, or of two: {', '.join(empty)}." if empty else "",
     ]
     grouped = sum(int(kept.sum()) for kept in inside.values())

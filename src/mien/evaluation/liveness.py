@@ -23,17 +23,16 @@ from mien.core.image import load_image
 from mien.datasets.readers.labels_csv import read_labels
 from mien.engine import Batch, Engine, default_engine
 from mien.evaluation.gaze import Measured
-from mien.evaluation.intervals import bootstrap, widen
+from mien.evaluation.intervals import RANKED, bootstrap, widen
 from mien.evaluation.report import Table, number, span
 from mien.evaluation.separation import auc, equal_error, measured
 from mien.features.genuine.liveness import MiniFASNet
 from mien.media.scan import find_pictures
 
-__all__ = ["FEW", "LivenessReport", "Sample", "evaluate_liveness", "judge_samples", "liveness_tables", "read_samples"]
+__all__ = ["LivenessReport", "Sample", "evaluate_liveness", "judge_samples", "liveness_tables", "read_samples"]
 
 Doubles: TypeAlias = NDArray[np.float64]
 
-FEW: Final = 200  # subjects, below which no ranking is claimed
 LIVE_NAMES: Final = frozenset({"live", "real", "genuine", "bonafide", "bona_fide", "true", "1"})
 
 
@@ -303,8 +302,8 @@ def liveness_tables(report: LivenessReport) -> list[Table]:
         )
     unit = "subjects" if report.known else "pictures, since nobody said who is on them: they promise too much"
     notes.append(f"Intervals (95 %) over {report.subjects} {unit}.")
-    if report.subjects < FEW or not report.known:
-        notes.append(f"Fewer than {FEW} independent subjects: no ranking is claimed.")
+    if report.subjects < RANKED or not report.known:
+        notes.append(f"Fewer than {RANKED} independent subjects: no ranking is claimed.")
     columns = list(report.areas["live"])
     areas = [(name, *(_cell(report.areas[name][kind]) for kind in columns)) for name in report.areas]
     equal = [(name, *(_cell(report.errors[name][kind]) for kind in columns)) for name in report.errors]

@@ -33,7 +33,8 @@ def au(
     """Tell how well action units are told: by the expressions that are made of them, or against labels."""
     from mien.datasets.readers.labels_csv import read_labels
     from mien.evaluation.action_unit_labels import evaluate_labels
-    from mien.evaluation.action_units import RANKED, evaluate_prototypes, read_posed
+    from mien.evaluation.action_units import evaluate_prototypes, read_posed
+    from mien.evaluation.intervals import RANKED
 
     report = (
         evaluate_prototypes(read_posed(source), engine=engine)

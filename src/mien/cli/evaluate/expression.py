@@ -48,7 +48,7 @@ def expression(
 
 
 def _print(folder: Path, report: ExpressionReport) -> None:
-    from mien.evaluation.groups import ENOUGH
+    from mien.evaluation.intervals import RANKED
 
     print(f"{report.model} on {folder}: {report.faces} faces of {report.subjects} subjects")
     print(f"not found: {report.missed}, not judged: {report.abstained}")
@@ -73,8 +73,8 @@ def _print(folder: Path, report: ExpressionReport) -> None:
         )
     print("\nIntervals (95 %) are over subjects. Left out: the area under the curve of the model's lack of confidence,")
     print("were the class taken out of its probabilities. Valence and arousal are not told by any model here.")
-    if report.subjects < ENOUGH:
-        print(f"{report.subjects} subjects are fewer than {ENOUGH}: this ranks no models.")
+    if report.subjects < RANKED:
+        print(f"{report.subjects} subjects are fewer than {RANKED}: this ranks no models.")
 
 
 def _shown(value: Measured) -> str:

@@ -13,8 +13,6 @@ from mien.cli.options import takes_engines
 if TYPE_CHECKING:
     from mien.engine import Engine
 
-FEW = 200  # people below which no order is claimed
-
 
 @takes_engines("quality")
 def quality(
@@ -40,6 +38,7 @@ def quality(
 
     Repeat --model quality=ID to compare; recognizability, which comes with the embedding, is always shown.
     """
+    from mien.evaluation.intervals import RANKED
     from mien.evaluation.plots import discards, save_plots
     from mien.evaluation.quality import LIMIT, TOLD, evaluate_quality
     from mien.evaluation.report import Report, Table, number, span
@@ -55,7 +54,7 @@ def quality(
         f"{found.genuine:,} pairs of one person; cosine {found.threshold:.3f} from {found.impostor:,} pairs of two",
         f"area: up to {LIMIT:.0%}, 0 as of a perfect measure, 1 as of one that knows nothing; 95 % over people",
     ]
-    if found.people < FEW:
+    if found.people < RANKED:
         notes.append(f"{found.people} people: no ranking")
     table = Table(
         f"False non-matches at FMR {fmr:g} when the poorest pairs are discarded",
