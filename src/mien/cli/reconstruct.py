@@ -131,7 +131,9 @@ def _record(face: Reconstruction, number: int, files: list[Path]) -> dict[str, A
     record: dict[str, Any] = {
         "face": number,
         "size_mm": [round(float(side)) for side in high - low],
-        "yaw": None if face.pose.abstained else round(float(face.pose.yaw), 1),  # far from 0, half is a mirror image
+        # Far from 0, half of the face is a mirror image, or its brow and chin are made up.
+        "yaw": None if face.pose.abstained else round(float(face.pose.yaw), 1),
+        "pitch": None if face.pose.abstained else round(float(face.pose.pitch), 1),
         "seen": round(float(face.seen.mean()), 3),
     }
     if face.motion is not None:
