@@ -100,6 +100,7 @@ def test_every_size_is_found_once(tiles: Any, size: int) -> None:
     assert_each_once(faces, boxes)
 
 
+@pytest.mark.full
 @settings(deadline=None, max_examples=12)
 @given(st.integers(0, 10_000), st.sampled_from([22, 40, 53, 90]), st.sampled_from(["auto", 320, 500]))
 def test_no_face_is_halved_wherever_it_is(seed: int, size: int, tiles: Any) -> None:
@@ -192,6 +193,7 @@ def test_right_angles_are_exact() -> None:
         np.testing.assert_allclose(faces.boxes, [[x1, y1, x2, y2]], atol=2)
 
 
+@pytest.mark.full
 def test_large_pictures_are_turned_no_larger_than_they_are_looked_at() -> None:
     image = np.full((3000, 4000, 3), 10, np.uint8)
     box = mark(image, 2500, 700, 700)

@@ -32,6 +32,7 @@ def rotations(rows: Any) -> Any:
     return rotation_matrix(np.asarray(rows, np.float64)).astype(np.float64)
 
 
+@pytest.mark.full
 @settings(max_examples=20)
 @given(st.lists(st.tuples(angle, angle, angle), min_size=1, max_size=5))
 def test_no_error_is_none(rows: list[tuple[float, float, float]]) -> None:

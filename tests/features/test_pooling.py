@@ -153,6 +153,7 @@ def test_a_clip_without_faces_has_no_stretches() -> None:
     assert not events([frame()] * 3)
 
 
+@pytest.mark.full
 @given(st.lists(st.sampled_from([HAPPY, CALM, ODD, BETWEEN, None]), max_size=60), st.floats(0, 0.5))
 @settings(max_examples=30)
 def test_stretches_of_a_person_never_overlap(rows: list[list[float] | None], smoothing: float) -> None:

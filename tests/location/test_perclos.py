@@ -29,6 +29,7 @@ def course(times: Doubles, eyes: Doubles) -> Doubles:
     return np.array([step.update(float(t), tracked([3], row)).perclos.values[0] for t, row in zip(times, eyes)])  # noqa: B905
 
 
+@pytest.mark.full
 @settings(max_examples=6)
 @given(st.floats(0.05, 0.9), st.floats(0.18, 0.4), st.sampled_from([10.0, 25.0]))
 def test_the_share_of_a_minute(share: float, wide: float, rate: float) -> None:

@@ -62,6 +62,7 @@ def errors(seed: int, across: int, down: int) -> tuple[float, ...]:
     return (*(float(np.linalg.norm(told - test, axis=1).mean()) for told in (raw, calibrated)), profile.error)
 
 
+@pytest.mark.full
 def test_calibration_helps_and_says_what_to_expect() -> None:
     few = np.array([errors(seed, 3, 3) for seed in range(8)])
     many = np.array([errors(seed, 4, 4) for seed in range(8)])

@@ -293,6 +293,7 @@ looked = st.none() | st.lists(face, max_size=4)
 step = st.sampled_from([0.0, 0.04, 0.04, 0.04, 0.3, 2.0, -0.1])
 
 
+@pytest.mark.full
 @settings(max_examples=100)
 @given(
     results=st.lists(st.tuples(looked, step, st.sampled_from([128, 128, 128, 30])), max_size=40),

@@ -287,6 +287,7 @@ def test_boxes_that_are_none(tmp_path: Path, box: tuple[float, float, float, flo
         write_regions(save(tmp_path / "a.jpg"), [Region(box)])
 
 
+@pytest.mark.full
 def test_files_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         read_regions(tmp_path / "none.jpg")
