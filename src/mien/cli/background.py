@@ -209,6 +209,6 @@ class Run:
 
 
 def _is_film(source: str) -> bool:
-    from mien.swaps.background import is_video
+    from mien.swaps.targets import is_video
 
     return is_video(source)

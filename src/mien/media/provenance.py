@@ -98,6 +98,15 @@ class Provenance:
         models = dict.fromkeys(model for source in sources for model in source.models)
         return cls(kind, _tool(), tuple(models))
 
+    @classmethod
+    def manipulated(cls, *sources: Provenance, models: tuple[str, ...] = ()) -> Provenance:
+        """Of a picture in which a face shows what no camera saw, made of others: swapped, or made to smile.
+
+        It is synthetic, whatever it is made of, and whether or not a model was trained for it.
+        """
+        named = dict.fromkeys((*models, *(model for source in sources for model in source.models)))
+        return cls("compositeSynthetic", _tool(), tuple(named))
+
     @property
     def synthetic(self) -> bool | None:
         """True where the picture says that an algorithm made it or a part of it; None where that is not known.

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ImageError, SourceError, UsageError
+from mien.core.errors import UsageError
 from mien.core.image import Image, ImageSource, load_image
-from mien.media.provenance import Provenance, provenance
-from mien.media.scan import find_pictures
+from mien.media.provenance import Provenance
 from mien.media.video import Frame, open_video
 from mien.swaps.compositing import Levels, cover
+from mien.swaps.targets import mark_of
 
-__all__ = ["Backdrop", "Blur", "Color", "Moving", "Scene", "Still", "mark_of", "parse_color"]
+__all__ = ["Backdrop", "Blur", "Color", "Moving", "Scene", "Still", "parse_color"]
 
 REACH = 4  # pixels of the disc in the small picture: the filter takes ever longer, and more shows no difference
 UNSURE = 8  # levels of 255 up to which a pixel shows nothing of a person
@@ -306,17 +305,3 @@ def _disc(radius: float) -> NDArray[np.float32]:
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
     return np.asarray(disc / disc.sum(), np.float32)
-
-
-def mark_of(source: Any) -> Provenance:
-    """What a picture or a video says of its making; of pictures in a row, what the first says.
-
-    What is no file says nothing.
-    """
-    if not isinstance(source, str | os.PathLike | bytes):
-        return Provenance(reason="it is no file.")
-    first = source if isinstance(source, bytes) else next(find_pictures(source))
-    try:
-        return provenance(first) if isinstance(first, bytes | Path) else Provenance(reason=str(first.error))
-    except (ImageError, SourceError) as error:  # of a kind that carries no mark, such as AVI; a webcam
-        return Provenance(reason=str(error))

@@ -23,13 +23,14 @@ from mien.masks.masking import Size, mask, sized
 from mien.masks.matting import SteadyMatte, matte
 from mien.masks.refining import foreground, refine
 from mien.media.provenance import Provenance
-from mien.media.video import VIDEO_SUFFIXES, Frame, Video, VideoSource, open_video
-from mien.swaps.backdrops import Backdrop, Blur, Color, Moving, Scene, Still, mark_of, parse_color
+from mien.media.video import Frame, Video, VideoSource, open_video
+from mien.swaps.backdrops import Backdrop, Blur, Color, Moving, Scene, Still, parse_color
 from mien.swaps.edit import Edit
 from mien.swaps.film import film, open_writer
 from mien.swaps.people import keep_people
+from mien.swaps.targets import is_video, mark_of
 
-__all__ = ["Background", "background", "choose", "is_video"]
+__all__ = ["Background", "background", "choose"]
 
 Floats = NDArray[np.float32]
 
@@ -112,13 +113,6 @@ def background(
     assert first is not None  # noqa: S101 - for the type checker: a video has a frame
     report = {**change.report, "frames": count}
     return Edit(first.image, change.mark(video.source), Faces.empty(), report, path=Path(out))
-
-
-def is_video(target: object) -> bool:
-    """Whether a target is a video, open or by its name."""
-    if isinstance(target, Video):
-        return True
-    return isinstance(target, str | os.PathLike) and Path(target).suffix.lower() in VIDEO_SUFFIXES
 
 
 def choose(
