@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mien.core.errors import (
         CardError,
         DeviceUnavailable,
+        EditRefused,
         EmbeddingSpaceMismatch,
         FieldNotComputed,
         GalleryChanged,
@@ -85,6 +86,7 @@ __all__ = [
     "Clip",
     "DeviceUnavailable",
     "Edit",
+    "EditRefused",
     "EmbeddingSpaceMismatch",
     "Engine",
     "Event",

@@ -26,7 +26,8 @@ One line of text each, written for the person who has to act on it. ::
     ├── NotCalibrated               an error rate that no calibration carries
     ├── GalleryError                a gallery that cannot be used: torn, or of a newer version
     │   └── GalleryChanged          somebody else changed it meanwhile: read again
-    └── StorageError                could not write (full disk, no permission)
+    ├── StorageError                could not write (full disk, no permission)
+    └── EditRefused                 an edit that mien, or a gate of yours, will not make
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from __future__ import annotations
 __all__ = [
     "CardError",
     "DeviceUnavailable",
+    "EditRefused",
     "EmbeddingSpaceMismatch",
     "FieldNotComputed",
     "GalleryChanged",
@@ -158,3 +160,7 @@ class GalleryChanged(GalleryError):
 
 class StorageError(MienError):
     """A file or folder could not be written."""
+
+
+class EditRefused(MienError):
+    """An edit that mien will not make: of somebody who is not to be swapped, or one that a gate refuses."""
