@@ -98,4 +98,4 @@ def from_oklab(colors: ArrayLike) -> Floats:
     cones = np.asarray(cv2.transform(flat, _FROM_LAB), np.float32)
     light = np.asarray(cv2.transform(cones * cones * cones, _FROM_CONES), np.float32).clip(0, 1)
     places = (np.sqrt(np.sqrt(light)) * np.float32(STEPS) + np.float32(0.5)).astype(np.int32)
-    return _levels()[places].reshape(given.shape)
+    return np.asarray(_levels()[places], np.float32).reshape(given.shape)
