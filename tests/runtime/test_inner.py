@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.core.errors import ModelError
-from mien.runtime.mending import read_network, widen_weights
+from mien.runtime.mending import read_network, spread_input, widen_weights
 from mien.runtime.onnx import OnnxSession
 from mien.runtime.openvino import OpenVinoSession, core
 from mien.runtime.session import SessionOptions, resolve_device
@@ -78,3 +78,18 @@ def test_8_bit_weights_of_a_file_are_floats_once_it_is_read(tmp_path: Path) -> N
     assert "i8" not in kinds
     session = OpenVinoSession(path, device=resolve_device("cpu"), options=SessionOptions(threads=1))
     np.testing.assert_array_equal(session.run(np.eye(2, dtype=np.float32))[0], [[0.5, -1], [1.5, 2]])
+
+
+def test_an_input_is_spread_over_its_layers_by_depth() -> None:
+    from openvino import Model
+    from openvino import opset13 as ops
+
+    x = ops.parameter([1, 2], np.float32)
+    late, early = (ops.matmul(x, ops.constant(np.eye(2, dtype=np.float32) * k), False, False) for k in (1, 10))
+    model = Model([ops.add(late, ops.relu(early))], [x])
+    spread_input(model)
+    assert list(model.inputs[0].shape) == [1, 2, 2]
+    rows = np.array([[[1, 2], [3, 4]]], np.float32)
+    np.testing.assert_array_equal(core().compile_model(model, "CPU")(rows)[0], [[13, 24]])
+    with pytest.raises(ModelError, match="several layers read"):
+        spread_input(model)

@@ -47,11 +47,12 @@ class Bundle:
             raise CardError(f"the card of {self.card.id} has no file {name!r}; it has {', '.join(self._files)}.")
         return self._files[name]
 
-    def session(self, name: str = "model", *, inner: Sequence[str] = ()) -> Session:
+    def session(self, name: str = "model", *, inner: Sequence[str] = (), spread: bool = False) -> Session:
         """Return the session of a file; it is made on the first call.
 
         With names of `inner` values of the network, such as a feature map before the last layer, these come behind its
-        own outputs; that is another session, compiled for itself when it is first asked for.
+        own outputs; that is another session, compiled for itself when it is first asked for. So is one that is
+        `spread`: an input (N, D) that R layers read becomes (N, R, D), a row for each of them in order of depth.
 
         An OpenVINO ``.xml`` called `name` finds its ``.bin`` as ``name_weights``; plain weights are drawn as the card's
         ``graph`` says.
@@ -68,9 +69,9 @@ class Bundle:
         with self._lock:
             if self._closed:
                 raise UsageError(f"the model {self.card.id} is closed.")
-            key = "+".join([name, *inner])
+            key = "+".join([name, *inner]) + "*" * spread
             if key not in self._sessions:
-                self._sessions[key] = self._open(name, inner)
+                self._sessions[key] = self._open(name, inner, spread)
             return self._sessions[key]
 
     def info(self) -> dict[str, SessionInfo]:
@@ -86,7 +87,7 @@ class Bundle:
                 session.close()
             self._sessions.clear()
 
-    def _open(self, name: str, inner: Sequence[str]) -> Session:
+    def _open(self, name: str, inner: Sequence[str], spread: bool) -> Session:
         path = self.path(name)
         picture, graph = self.card.files[name].input, self.card.files[name].graph
         kind = path.suffix.lower()
@@ -94,6 +95,8 @@ class Bundle:
         # ONNX Runtime reads nothing but ONNX, so of a free choice only the CPU is left for other files.
         device = resolve_device("cpu" if wanted == "auto" and kind != ".onnx" else wanted)
         if device.backend == "onnxruntime":
+            if spread:
+                raise DeviceUnavailable(f"device {wanted!r} cannot spread the input of {path.name}; use device='cpu'.")
             if kind != ".onnx":
                 raise DeviceUnavailable(
                     f"device {wanted!r} cannot run {path.name}: it is no ONNX file; use device='cpu'."
@@ -115,4 +118,5 @@ class Bundle:
             options=self.options,
             hashes=[self.card.files[part].sha256 for part in names],
             inner=inner,
+            spread=spread,
         )

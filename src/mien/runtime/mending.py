@@ -22,7 +22,15 @@ import numpy as np
 from mien.core.errors import ModelError
 from mien.models.card import ImageInput
 
-__all__ = ["drop_unused_inputs", "free_batch", "give_inner", "mended_onnx", "read_network", "widen_weights"]
+__all__ = [
+    "drop_unused_inputs",
+    "free_batch",
+    "give_inner",
+    "mended_onnx",
+    "read_network",
+    "spread_input",
+    "widen_weights",
+]
 
 
 def read_network(core: Any, path: Path, weights: Path | None) -> Any:
@@ -101,6 +109,48 @@ def give_inner(model: Any, names: Sequence[str]) -> None:
         if found is None:
             raise ModelError(f"the network has no inner value {wanted!r}.")
         model.add_outputs([found])
+
+
+def spread_input(model: Any) -> None:
+    """Give each layer that reads the one input (N, D) of an ``openvino.Model`` a row of its own: (N, R, D).
+
+    The rows are in the order of depth: the first is of the layer that has most operations between it and the result.
+    With all R rows alike the network gives what it gave before, up to rounding.
+
+    Raises
+    ------
+    ModelError
+        The network has more inputs than one, or no two matrix products read it.
+    """
+    from openvino import PartialShape
+    from openvino import opset13 as ops
+
+    parameters = model.get_parameters()
+    readers = [
+        reader
+        for parameter in parameters
+        for reader in parameter.output(0).get_target_inputs()
+        if reader.get_node().get_type_name() == "MatMul"
+    ]
+    if len(parameters) != 1 or len(readers) < 2:
+        raise ModelError("the network has no single input that several layers read: it cannot be spread over them.")
+    depths = _depths(model)
+    readers.sort(key=lambda reader: -depths[reader.get_node().get_friendly_name()])
+    shape = parameters[0].get_partial_shape()
+    parameters[0].set_partial_shape(PartialShape([shape[0], len(readers), shape[1]]))
+    axis = ops.constant(np.int64(1))
+    for row, reader in enumerate(readers):
+        reader.replace_source_output(ops.gather(parameters[0], ops.constant(np.int64(row)), axis).output(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _depths(model: Any) -> dict[str, int]:
+    """How many operations stand at most between each one, by name, and the result."""
+    depths: dict[str, int] = {}
+    for node in reversed(model.get_ordered_ops()):
+        users = [reader.get_node() for output in node.outputs() for reader in output.get_target_inputs()]
+        depths[node.get_friendly_name()] = max((depths[user.get_friendly_name()] + 1 for user in users), default=0)
+    return depths
 
 
 def _value(nodes: Sequence[Any], wanted: str) -> Any:

@@ -22,7 +22,7 @@ from mien.runtime.batching import cuts
 from mien.runtime.cache import CompileCache, digest
 from mien.runtime.fusing import convolve_before_enlarging, join_siblings, widen_groups
 from mien.runtime.graphs import find_graph
-from mien.runtime.mending import free_batch, give_inner, read_network
+from mien.runtime.mending import free_batch, give_inner, read_network, spread_input
 from mien.runtime.requests import Network
 from mien.runtime.session import Device, SessionInfo, SessionOptions
 from mien.runtime.signature import Signature
@@ -88,11 +88,13 @@ class OpenVinoSession:
         SHA-256 of `path` and `weights`, as hex, where the caller has just checked them; else both are read for it.
     inner
         Names of values inside of the network to give as further outputs.
+    spread
+        Whether each layer that reads the input gets a row of its own (see `mien.runtime.mending.spread_input`).
 
     Raises
     ------
     ModelError
-        OpenVINO cannot read or compile the file, it has no such inner value, or the weights are not those of the graph.
+        OpenVINO cannot read or compile the file, it has no such inner value or input to spread, or the weights are not those of the graph.
     CardError
         The graph cannot be loaded.
     """
@@ -109,12 +111,14 @@ class OpenVinoSession:
         options: SessionOptions,
         hashes: Sequence[str] = (),
         inner: Sequence[str] = (),
+        spread: bool = False,
     ) -> None:
         self._path = path
         self._weights = weights
         self._graph = find_graph(graph) if graph else None
         self._picture = picture
         self._inner = tuple(inner)
+        self._spread = spread
         self._device = device
         self._options = options
         self._on_cpu = device.is_cpu
@@ -124,6 +128,7 @@ class OpenVinoSession:
         hashes = hashes or [digest(file) for file in (path, weights) if file is not None]
         drawn = [self._graph.name, self._graph.version] if self._graph else []
         self._key = [_CACHE_VERSION, library().__version__, *hashes, repr(picture), *drawn, *self._inner]
+        self._key += ["spread"] if spread else []
         self._networks: OrderedDict[tuple[Rows, int, int], Network] = OrderedDict()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -260,6 +265,8 @@ class OpenVinoSession:
             model = self._graph.draw(read_weights(self._path))
         else:
             model = read_network(core(), self._path, self._weights)
+        if self._spread:
+            spread_input(model)
         give_inner(model, self._inner)
         sizes = [_sizes(port) for port in model.inputs]
         if (picture := self._picture) is not None:

@@ -42,8 +42,13 @@ class Generator(Protocol):
         """Styles (N, D) of latents (N, D), pulled towards the mean style: 0 is the mean face, 1 is no pull."""
         ...
 
+    @property
+    def layers(self) -> int:
+        """How many layers R take a style each, from the coarsest to the finest."""
+        ...
+
     def draw(self, styles: Floats) -> NDArray[np.uint8]:
-        """Pictures (N, H, W, 3) of styles (N, D)."""
+        """Pictures (N, H, W, 3) of styles: (N, D), the same for all layers, or (N, R, D), one for each."""
         ...
 
 
@@ -63,7 +68,7 @@ class MobileStyleGAN:
 
     def __init__(self, bundle: Bundle) -> None:
         self._mapping = bundle.session("mapping")
-        self._synthesis = bundle.session("synthesis")
+        self._synthesis = bundle.session("synthesis", spread=True)
         stream = latents(0)
         sample = np.stack([next(stream) for _ in range(STYLES_AVERAGED)])
         self._mean: Floats = self._mapping.run(sample)[0].mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -72,8 +77,15 @@ class MobileStyleGAN:
         """See `Generator.styles`; D is 512."""
         return self._mean + np.float32(truncation) * (self._mapping.run(latents)[0] - self._mean)
 
+    @property
+    def layers(self) -> int:
+        """See `Generator.layers`; 23: three for each size from 4 to 512 pixels, but two for the first and the last."""
+        return 23
+
     def draw(self, styles: Floats) -> NDArray[np.uint8]:
         """See `Generator.draw`; H and W are 1024."""
+        if styles.ndim == 2:
+            styles = np.repeat(styles[:, None], self.layers, axis=1)
         pictures = self._synthesis.run(styles)[0]  # (N, 3, H, W), RGB in [-1, 1] with some overshoot
         levels = np.clip(pictures * np.float32(127.5) + np.float32(128), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
