@@ -94,7 +94,8 @@ class OpenVinoSession:
     Raises
     ------
     ModelError
-        OpenVINO cannot read or compile the file, it has no such inner value or input to spread, or the weights are not those of the graph.
+        OpenVINO cannot read or compile the file, it has no such inner value or no input to
+        spread, or the weights are not those of the graph.
     CardError
         The graph cannot be loaded.
     """
