@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology
+from mien.core.shading import fit_light, harmonics
 from mien.location.unwrapping import Texture, over_texture
 
 __all__ = ["Relief", "relief"]
@@ -85,11 +86,11 @@ def relief(texture: Texture, points: NDArray[np.floating], topology: Topology) -
     seen = np.where(np.isfinite(normals).all(axis=2), texture.seen, np.float32(0)) * _unpainted(topology, size)
     seen = seen.astype(np.float32)
     normals, right, down = np.nan_to_num(normals), np.nan_to_num(right), np.nan_to_num(down)
-    light = _fit(normals, level, seen)
+    light = fit_light(normals, level, seen)
     nothing = np.zeros((size, size), np.float32)
     if light is None:
         return Relief(np.stack([nothing] * 2, axis=-1), nothing, np.zeros(9))
-    shade = np.maximum(_basis(normals) @ light, 1e-3).astype(np.float32)
+    shade = np.maximum(harmonics(normals) @ light, 1e-3).astype(np.float32)
     # What is brighter or darker than around it, in parts of it.
     log = np.log(np.maximum(level, 1e-3))
     near = [_mean(log, seen, max(sigma * size, 0.3)) for sigma in (GRAIN, FINE)]
@@ -103,30 +104,6 @@ def relief(texture: Texture, points: NDArray[np.floating], topology: Topology) -
     tilts *= np.minimum(1, STEEPEST / np.maximum(steep, 1e-6))
     known = seen * strength / (strength + weak)
     return Relief(cv2.GaussianBlur(tilts, (0, 0), 0.6).astype(np.float32), known.astype(np.float32), light)
-
-
-def _fit(normals: Floats, level: Floats, weight: Floats) -> Doubles | None:
-    """The light that explains the brightness best, texels that it does not explain counting less; None: too few."""
-    rows = np.flatnonzero(weight > 0.3)
-    if len(rows) < 100:
-        return None
-    rows = rows[:: max(len(rows) // 20000, 1)]
-    basis, seen = _basis(normals.reshape(-1, 3)[rows]).astype(np.float64), level.ravel()[rows].astype(np.float64)
-    trust = weight.ravel()[rows].astype(np.float64)
-    light = np.zeros(9)
-    for _ in range(5):
-        normal = (basis * trust[:, None]).T @ basis + 1e-3 * trust.sum() * np.diag([0, 1, 1, 1, 3, 3, 3, 3, 3])
-        light = np.linalg.solve(normal, (basis * trust[:, None]).T @ seen)
-        off = np.abs(seen - basis @ light)
-        trust = weight.ravel()[rows] / (1 + (off / max(1.5 * float(np.median(off)), 1e-4)) ** 2)
-    return np.asarray(light)
-
-
-def _basis(n: NDArray[np.floating]) -> Floats:
-    """Real spherical harmonics up to the second order, but for their constants, of normals (..., 3): (..., 9)."""
-    x, y, z = np.moveaxis(n, -1, 0)
-    rows = [np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1]
-    return np.stack(rows, axis=-1).astype(np.float32)
 
 
 def _slope(n: Floats, light: Doubles) -> Floats:

@@ -1,0 +1,105 @@
+"""Light of one face put on another: the ratio of two low orders of spherical harmonics, in linear light.
+
+As in Wen, Liu, Huang, *Face relighting with radiance environment maps* (CVPR 2003): the brightness of skin is fitted by
+its normals, once for each picture, and a face is multiplied by the ratio of the two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.mesh import Topology
+from mien.core.raster import rasterize
+from mien.core.shading import fit_light, harmonics
+from mien.swaps.colors import to_display, to_linear
+from mien.swaps.facemask import smaller
+from mien.swaps.plate import Plate
+
+__all__ = ["normal_map", "relit"]
+
+Floats = NDArray[np.float32]
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB (ITU-R BT.709)
+SIDE = 64  # pixels of a face's extent that its normals are drawn on: light changes slowly
+STRONGEST = 3.0  # times by which a place is made brighter, or darker
+DARKEST = 0.12  # of the mean: no place is darker than that by the fitted light
+HELD = 0.02  # see `fit_light`
+
+
+def normal_map(plate: Plate, topology: Topology) -> Floats:
+    """Normals of a face in the axes of the camera, all over its plate.
+
+    Returns
+    -------
+    (h, w, 3) float32
+        A smaller plate: about 64 pixels of face; NaN where there is none.
+    """
+    points, size, _ = smaller(plate, SIDE)
+    count = len(topology.vertices)
+    raster = rasterize(points[:count], topology.triangles, size)
+    out = np.full((*size, 3), np.nan, np.float32)
+    out[raster.window] = raster.interpolate(topology.normals(plate.points[:count]))
+    return np.asarray(out / np.linalg.norm(out, axis=2, keepdims=True), np.float32)
+
+
+def relit(front: Floats, back: Floats, normals: Floats, weight: Floats, *, strength: float = 1.0) -> Floats:
+    """Give a face the light of another that has the same normals: where it comes from, not how bright it is.
+
+    Parameters
+    ----------
+    front, back : (h, w, 3) float32
+        0 to 255; laid over each other.
+    normals : (h', w', 3) float32
+        Of the face, all over the plate, in any resolution; NaN where there is none: see `normal_map`.
+    weight : (h, w) float32
+        Where both are skin, in [0, 1].
+    strength : float
+        0 leaves the light as it is, 1 changes it in full.
+
+    Returns
+    -------
+    (h, w, 3) float32
+        As bright on the whole as `front`; `front` itself where there is too little skin to tell the light by.
+    """
+    import cv2
+
+    size = normals.shape[1::-1]
+    model, mine = (to_linear(_small(one, size)) @ LUMINANCE for one in (back, front))
+    inside = np.asarray(np.isfinite(normals).all(axis=2))
+    known = np.where(inside, _small(weight, size), 0).astype(np.float32)
+    flat = np.nan_to_num(normals)
+    theirs, own = (_shade(flat, level, known) for level in (model, mine))
+    if theirs is None or own is None:
+        return front
+    log = np.log(theirs / own)
+    log = np.where(inside, log - np.average(log, weights=known), 0)
+    limit = np.log(STRONGEST)
+    gain = _spread((strength * log).clip(-limit, limit).astype(np.float32), inside)
+    whole = cv2.resize(np.exp(gain), front.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return to_display(to_linear(front) * whole[..., None])
+
+
+def _small(values: Floats, size: tuple[int, int]) -> Floats:
+    import cv2
+
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _shade(normals: Floats, level: Floats, known: Floats) -> NDArray[np.float64] | None:
+    """How bright each normal is by the light that explains what is known, 1 on the whole; None: too little is."""
+    light = fit_light(normals, level, known, held=HELD)
+    if light is None:
+        return None
+    shade = harmonics(normals) @ light
+    mean = float(np.average(shade, weights=known))
+    return np.asarray(np.maximum(shade / max(mean, 1e-6), DARKEST))
+
+
+def _spread(gain: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """Smooth, and carried on beyond the face, fading to 0."""
+    import cv2
+
+    known = inside.astype(np.float32)
+    sigma = max(0.02 * max(gain.shape), 0.8)
+    near = cv2.GaussianBlur(known, (0, 0), sigma)
+    return np.asarray(cv2.GaussianBlur(gain * known, (0, 0), sigma) / np.maximum(near, 1e-3), np.float32)
