@@ -1,0 +1,82 @@
+"""A face's texture drawn over another's mesh, with openings for what stays the target's: eyes, and the mouth inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.image import Image
+from mien.core.layouts import indices_of
+from mien.core.mesh import Topology, warp_mesh
+from mien.location.unwrapping import Texture
+
+__all__ = ["OPENINGS", "dressed", "opened", "wires"]
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+#: Outlines of what can be left open, by name.
+OPENINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"eyes": ("right_eye", "left_eye"), "mouth": ("lips_inner",)}
+)
+EDGE = 0.008  # of the face's extent, over which an opening's edge fades, inwards
+
+
+def dressed(texture: Texture, points: Doubles, topology: Topology, size: tuple[int, int]) -> tuple[Image, Image]:
+    """Draw a texture over a mesh.
+
+    Parameters
+    ----------
+    texture : Texture
+    points : (468, 3) float64
+        Where the mesh is: pixels, z away.
+    topology : Topology
+    size : (height, width)
+
+    Returns
+    -------
+    picture : (height, width, 3) uint8
+    drawn : (height, width) uint8
+        255 where the mesh is, else 0.
+    """
+    uv = topology.uv * np.float32(len(texture.image)) - np.float32(0.5)
+    picture, drawn = warp_mesh(texture.image, uv, points, topology.triangles, size)
+    return picture, drawn.view(np.uint8) * np.uint8(255)
+
+
+def opened(points: Doubles, size: tuple[int, int], names: Iterable[str]) -> Floats:
+    """How far each pixel is within an opening.
+
+    Parameters
+    ----------
+    points : (V, 2 or 3) float64
+        The mesh, pixels.
+    size : (height, width)
+    names : iterable of str
+        Of `OPENINGS`.
+
+    Returns
+    -------
+    (height, width) float32
+        In [0, 1].
+    """
+    import cv2
+
+    mask = np.zeros(size, np.uint8)
+    for region in (region for name in names for region in OPENINGS[name]):
+        outline = points[indices_of("mesh478", region), :2]
+        cv2.fillPoly(mask, [(outline * 16).round().astype(np.int32)], 255, shift=4, lineType=cv2.LINE_AA)
+    sigma = max(EDGE * float(np.ptp(points[:, :2], axis=0).max()) / 2, 0.5)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32) / np.float32(255)
+
+
+def wires(picture: Image, points: Doubles, topology: Topology) -> None:
+    """Draw a mesh's edges into a picture (H, W, 3), in place."""
+    import cv2
+
+    lines = points[topology.edges, :2] * 16
+    cv2.polylines(picture, list(lines.round().astype(np.int32)), False, (0, 255, 0), 1, cv2.LINE_AA, 4)
