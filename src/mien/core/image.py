@@ -27,10 +27,12 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Image",
     "ImageSource",
+    "encode_image",
     "load_image",
     "load_levels",
     "pixel_limit",
     "save_image",
+    "write_picture",
 ]
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PILImage | NDArray[Any]"
@@ -162,8 +164,17 @@ def save_image(
     StorageError
         If the file cannot be written: no such folder, no permission, a full disk. Nothing is left behind.
     """
-    path = Path(path)
-    data = _encode(image, path, quality, xmp)
+    write_picture(Path(path), encode_image(image, path, quality=quality, xmp=xmp))
+
+
+def write_picture(path: Path, data: bytes) -> None:
+    """Write the bytes of a picture's file, which appears complete or not at all; its folder is there.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written. Nothing is left behind.
+    """
     part = path.with_name(f".{uuid4().hex}.part")
     try:
         try:
@@ -225,7 +236,20 @@ def _open(path: str | os.PathLike[str], name: str) -> BinaryIO:
 # --- encoding ------------------------------------------------------------------------------------
 
 
-def _encode(image: NDArray[np.uint8], path: Path, quality: int, xmp: bytes | None) -> bytes:
+def encode_image(
+    image: NDArray[np.uint8], path: str | os.PathLike[str], *, quality: int = 95, xmp: bytes | None = None
+) -> bytes:
+    """The bytes of the file that `save_image` writes, which names the parameters and the errors.
+
+    Parameters
+    ----------
+    image : uint8 array
+    path : path
+        Its suffix names the format; nothing is written there.
+    quality : int
+    xmp : bytes, optional
+    """
+    path = Path(path)
     import PIL.Image
     from PIL.PngImagePlugin import PngInfo
 
