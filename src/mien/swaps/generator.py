@@ -7,10 +7,10 @@ passes is the seed's person. So a seed means the same person wherever the same m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 from mien.core.columns import Points
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
-from mien.core.geometry import TEMPLATES
 from mien.core.image import Image
 from mien.embeddings.calibration import Traits, load_calibration
 from mien.engine import Engine, default_engine
 from mien.media.provenance import Provenance
 from mien.runtime.bundle import Bundle
+from mien.swaps.attributes import checked_targets
+from mien.swaps.checks import Checks
+from mien.swaps.directions import Look, Reached
 from mien.swaps.edit import Edit
-from mien.swaps.minors import minor_probability
+from mien.swaps.studio import Studio
 
 __all__ = ["Checks", "Generator", "MobileStyleGAN", "distinct_people", "generate", "latents"]
 
@@ -33,6 +35,7 @@ Floats = NDArray[np.float32]
 
 STYLES_AVERAGED = 1024  # latents whose mean style is the face that truncation pulls towards
 PATIENCE = 100  # latents that may fail in a row
+DRAWS = 12  # pictures on the way to the attributes that are asked for
 
 
 class Generator(Protocol):
@@ -105,66 +108,6 @@ def latents(seed: int) -> Iterator[Floats]:
         yield np.concatenate([radius * np.cos(angle), radius * np.sin(angle)]).astype(np.float32)
 
 
-# --- which pictures pass --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checks:
-    """What a picture must show to be given out: one clean face, of an adult.
-
-    Two poor judges of age must be nearly sure: the age model, and the shape of the face (`mien.swaps.minors`). Asked
-    for 4 %, the age model alone let through boys whom anybody sees to be boys. With both, none of 420 people looked
-    plainly under 18 to us, though five might be either, and none of 162 minors of UTKFace passes. The price: of 238
-    adults there two of five are refused, more than nine of ten of those under 25, and women twice as often as men. So
-    the people who come out are older, and more of them men, than those that the network draws.
-
-    Parameters
-    ----------
-    score : float
-        Least detector score of the face.
-    presence : float
-        Least probability of the mesh that it is a face.
-    second : float
-        Detector score from which on anything else counts as a second face: low, as heads cut by the edge score low.
-    displacement : float
-        Furthest that the five points may stand from where the network puts them (the crop of FFHQ), as root mean
-        square in parts of the picture's side: a melted face has its features elsewhere.
-    minor : float
-        Most probability of an age under 18 (`mien.swaps.minors.minor_probability`).
-    """
-
-    score: float = 0.8
-    presence: float = 0.9
-    second: float = 0.15
-    displacement: float = 0.06
-    minor: float = 0.04
-
-    def refusal(self, faces: Faces) -> str | None:
-        """Why the picture of these faces is not given out; None where it is.
-
-        Parameters
-        ----------
-        faces : Faces
-            All that score `second` or more, best first, with ``alignment``, ``presence``, ``age``, ``landmarks`` and
-            ``pose``.
-        """
-        if not len(faces) or faces.scores[0] < self.score or not faces.presence.values[0] >= self.presence:
-            return "no clear face"
-        if len(faces) > 1:
-            return "more than one face"
-        if not _displacement(faces) <= self.displacement:
-            return "face out of place"
-        if not minor_probability(faces)[0] <= self.minor:  # a judge that abstained refuses, too
-            return "may be a minor"
-        return None
-
-
-def _displacement(faces: Faces) -> float:
-    """How far the first face's points are from FFHQ's, root mean square, in parts of the picture's width."""
-    points = faces.alignment.values[0] / np.asarray(faces.image_size, np.float32)
-    return float(np.sqrt(((points - TEMPLATES["ffhq"].points_at(1)) ** 2).sum(axis=1).mean()))
-
-
 # --- verbs ----------------------------------------------------------------------------------------
 
 
@@ -175,8 +118,9 @@ def generate(
     size: int | None = None,
     checks: Checks | None = None,
     engine: Engine | None = None,
+    **attributes: float | None,
 ) -> Edit:
-    """Draw the portrait of a person who does not exist.
+    """Draw the portrait of a person who does not exist, with attributes of given values where they are asked for.
 
     Parameters
     ----------
@@ -192,6 +136,11 @@ def generate(
         What a picture must pass. Those that fail are skipped; ``report["refused"]`` counts them by reason.
     engine : Engine, optional
         Default: `mien.default_engine()`.
+    **attributes : float
+        Values that the engine's own models shall read off the picture, such as ``age=60, smile=0.8, yaw=15``: see
+        `mien.swaps.attributes.ATTRIBUTES` for all. The seed's person is changed step by step, up to `DRAWS` pictures,
+        and what comes out must pass the checks, too. ``report["attributes"]`` says what was reached, and
+        ``report["missed"]`` what was not.
 
     Returns
     -------
@@ -201,12 +150,22 @@ def generate(
     Raises
     ------
     UsageError
-        If an option is out of range, or no picture passes in 100 draws.
+        If an option or an attribute is out of range, or an age under 18 is asked for, or no picture passes in 100
+        draws.
     ModelError
         If the models cannot be had.
     """
     _check_options(seed, truncation, size)
-    return next(_people(seed, truncation, size, checks, engine, frozenset(), lambda _: None))
+    targets = checked_targets(attributes)
+    engine = engine or default_engine()
+    extra = frozenset({"embedding"}) if targets else frozenset()
+    studio = Studio(engine, checks, attributes=frozenset(targets), fields=extra)
+    look, told = next(_people(seed, truncation, studio, lambda _: None))
+    if targets:
+        reached = studio.steer(look, targets, draws=DRAWS)
+        told |= _told(reached, look, targets)
+        look = reached.look
+    return _edit(look, seed, told, size, engine)
 
 
 def distinct_people(
@@ -260,7 +219,9 @@ def distinct_people(
         known.append(vector)
         return None
 
-    return islice(_people(seed, truncation, size, checks, engine, frozenset({"embedding"}), stranger), count)
+    studio = Studio(engine, checks, fields=frozenset({"embedding"}))
+    people = _people(seed, truncation, studio, stranger)
+    return islice((_edit(look, seed, told, size, engine) for look, told in people), count)
 
 
 def _check_options(seed: int, truncation: float, size: int | None) -> None:
@@ -273,25 +234,13 @@ def _check_options(seed: int, truncation: float, size: int | None) -> None:
 
 
 def _people(
-    seed: int,
-    truncation: float,
-    size: int | None,
-    checks: Checks | None,
-    engine: Engine | None,
-    extra: frozenset[str],
-    accept: Callable[[Faces], str | None],
-) -> Iterator[Edit]:
-    """Pictures of a seed that pass the checks and `accept`, which says why one does not."""
-    engine, checks = engine or default_engine(), checks or Checks()
-    generator = cast("Generator", engine.runner("generate"))
-    provenance = Provenance.generated(engine.choose("generate").id, seed=seed)
-    want = {"alignment", "presence", "age", "landmarks", "pose"} | extra
+    seed: int, truncation: float, studio: Studio, accept: Callable[[Faces], str | None]
+) -> Iterator[tuple[Look, dict[str, Any]]]:
+    """Looks of a seed that pass the checks and `accept`, which says why one does not; and what to tell of each."""
     refused: Counter[str] = Counter()
     for draw, latent in enumerate(latents(seed), start=1):
-        image = generator.draw(generator.styles(latent[None], truncation=truncation))[0]
-        found = engine.analyze(image, want=want, min_score=checks.second)
-        faces = found.top(len(found), by="score")
-        if reason := checks.refusal(faces) or accept(faces):
+        look = studio.look(studio.generator.styles(latent[None], truncation=truncation)[0])
+        if reason := look.refusal or accept(look.faces):
             refused[reason] += 1
             if refused.total() == PATIENCE:
                 reasons = ", ".join(f"{number} {why}" for why, number in refused.most_common())
@@ -300,9 +249,29 @@ def _people(
                     "try a higher truncation or another seed."
                 )
             continue
-        report = {"seed": seed, "truncation": truncation, "draw": draw, "refused": dict(refused)}
-        yield _scaled(Edit(image, provenance, faces, report), size or image.shape[1])
+        yield look, {"seed": seed, "truncation": truncation, "draw": draw, "refused": dict(refused)}
         refused.clear()
+
+
+def _told(reached: Reached, before: Look, targets: Mapping[str, float]) -> dict[str, Any]:
+    """What became of the attributes that were asked for; JSON types."""
+    vectors = [np.asarray(look.faces.embedding.values[0], np.float64) for look in (before, reached.look)]
+    return {
+        "attributes": {
+            name: {"asked": target, "before": round(before.value(name), 3), "reached": round(reached.values[name], 3)}
+            for name, target in targets.items()
+        },
+        "missed": reached.missed(targets),
+        "steps": reached.draws,
+        "steps_refused": dict(reached.refused),
+        "similarity": round(float(np.nan_to_num(vectors[0] @ vectors[1])), 3),
+    }
+
+
+def _edit(look: Look, seed: int, told: dict[str, Any], size: int | None, engine: Engine) -> Edit:
+    """What is given out."""
+    mark = Provenance.generated(engine.choose("generate").id, seed=seed)
+    return _scaled(Edit(look.image, mark, look.faces, told), size or look.image.shape[1])
 
 
 def _scaled(edit: Edit, size: int) -> Edit:
