@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -17,11 +17,52 @@ from mien.cli.options import print_json, progress_bar
 from mien.core.errors import EditRefused, InputError, MienError, StorageError, UsageError
 
 if TYPE_CHECKING:
+    from mien.engine import Engine
+    from mien.gallery.people import Gallery as People
     from mien.media.scan import Nothing
     from mien.media.video import Frame, Video
     from mien.swaps.edit import Edit
+    from mien.swaps.editor import Editor
 
-__all__ = ["Changes", "Out", "Plan", "Run"]
+__all__ = [
+    "At",
+    "Changes",
+    "Every",
+    "Fps",
+    "Gallery",
+    "Json",
+    "Layers",
+    "NoAudio",
+    "Out",
+    "Plan",
+    "Preview",
+    "Resume",
+    "Run",
+    "Who",
+    "edit_all",
+    "open_gallery",
+    "parse_who",
+]
+
+Who = Annotated[
+    str | None,
+    typer.Option(
+        help="Whom: numbers of faces (in a video: tracks), all, largest, leftmost, rightmost, middle, @X,Y, or a name "
+        "in --gallery; by default the only face.",
+        show_default=False,
+    ),
+]
+Gallery = Annotated[str | None, typer.Option(help="A gallery whose names --who may be.")]
+Every = Annotated[int, typer.Option(help="Detect the faces of a video in every Nth frame.", min=1)]
+NoAudio = Annotated[bool, typer.Option("--no-audio", help="Leave out a video's sound.")]
+Resume = Annotated[
+    Path | None, typer.Option(help="A file that keeps what was done to a video: the same call goes on with it.")
+]
+Preview = Annotated[bool, typer.Option("--preview", help="Of a video one frame only, as a picture.")]
+At = Annotated[float, typer.Option(help="Of --preview: the first frame from here on, in seconds.", min=0)]
+Layers = Annotated[bool, typer.Option("--layers", help="Write a picture's layers beside it: mask and so on.")]
+Fps = Annotated[float, typer.Option(help="Frames a second of pictures that become a video.", min=0.001)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one line a file, on a terminal too.")]
 
 Out = Annotated[
     Path,
@@ -130,11 +171,122 @@ class Plan:
 
 
 @dataclass
+class _Editing:
+    """An editor, with the options of one call."""
+
+    editor: Editor
+    audio: bool
+    resume: Path | None
+    layers: bool
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """See `Changes.report`."""
+        return self.editor.report
+
+    def picture(self, target: str) -> Edit:
+        """See `Changes.picture`."""
+        return self.editor.picture(target, layers=self.layers)
+
+    def video(self, video: Video, out: Path) -> Generator[Frame, None, None]:
+        """See `Changes.video`."""
+        return self.editor.video(video, out, audio=self.audio, resume=self.resume)
+
+
+def edit_all(
+    editor: Editor,
+    sources: list[str],
+    out: Path,
+    *,
+    audio: bool = True,
+    resume: Path | None = None,
+    preview: bool = False,
+    at: float = 0.0,
+    layers: bool = False,
+    fps: float = 25.0,
+    json: bool = False,
+) -> None:
+    """Edit pictures, folders and videos: what every command does whose work an `Editor` does.
+
+    Raises
+    ------
+    UsageError
+        If the options do not go together.
+    """
+    if resume is not None and (preview or len(sources) > 1 or is_many(sources[0])):
+        raise UsageError("--resume is for one video.")
+    prints = json or not sys.stdout.isatty()
+    if preview:
+        _preview(editor, sources, out, at=at, layers=layers, fps=fps, prints=prints)
+        return
+    run = Run(Plan(sources, out, transparent=False, fps=fps), _Editing(editor, audio, resume, layers), layers=layers)
+    run.all(prints=prints)
+    run.report()
+
+
+def _preview(
+    editor: Editor, sources: list[str], out: Path, *, at: float, layers: bool, fps: float, prints: bool
+) -> None:
+    from mien.media.sinks import make_folder
+    from mien.media.video import open_video
+
+    if len(sources) > 1:
+        raise UsageError("--preview is of one video.")
+    if is_same_file(sources[0], out):
+        raise UsageError(f"{out} is what is read: give another name to write to.")
+    make_folder(out.parent)
+    with open_video(sources[0], fps=fps) as video:
+        edit = editor.preview(video, at=at)
+    record = {"path": str(edit.save(out)), **edit.report, **_save_layers(edit, out, layers=layers)}
+    print_json({"source": sources[0], **record}) if prints else print(out)
+
+
+def _save_layers(edit: Edit, path: Path, *, layers: bool) -> dict[str, Any]:
+    """Write the layers of an edit beside it, each with its mark, and tell where."""
+    import numpy as np
+
+    from mien.core.faces import Faces
+    from mien.swaps.edit import Edit
+
+    if not layers:
+        return {}
+    paths = {name: path.with_name(f"{path.stem}-{name}.png") for name in edit.layers}
+    for name, target in paths.items():
+        layer = edit.layers[name]
+        picture = layer if layer.ndim == 3 else np.repeat(layer[..., None], 3, axis=2)
+        Edit(picture, edit.provenance, Faces.empty()).save(target)
+    return {"layers": {name: str(target) for name, target in paths.items()}}
+
+
+def parse_who(text: str | None) -> int | list[int] | str | None:
+    """What ``--who`` says: see `mien.swaps.choice.Who`."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if all(part.isdecimal() for part in parts):
+        return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
+    return text
+
+
+@contextmanager
+def open_gallery(place: str | None, engine: Engine) -> Iterator[People | None]:
+    """The gallery of ``--gallery``, which must be there."""
+    from mien.gallery.people import Gallery as People
+
+    if place is None:
+        yield None
+        return
+    with People(place, create=False, engine=engine) as gallery:
+        yield gallery
+
+
+@dataclass
 class Run:
     """One call of the command, and what became of it."""
 
     plan: Plan
     change: Changes
+    layers: bool = False
     done: int = 0
     failures: int = 0
     stopped: bool = False
@@ -173,7 +325,8 @@ class Run:
         make_folder(target.parent)
         if video is None:
             edit = self.change.picture(source)
-            return {"path": str(edit.save(target)), **edit.report}
+            told = {"path": str(edit.save(target)), **edit.report}
+            return {**told, **_save_layers(edit, target, layers=self.layers)}
         frames = 0
         bar = progress_bar("frames", total=video.frame_count, show=shows)
         with stops_at_ctrl_c(lambda: None) as stopped, bar as more, closing(self.change.video(video, target)) as film:
