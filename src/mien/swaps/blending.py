@@ -8,15 +8,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.swaps.facemask import window_of
+
 __all__ = ["gradient", "multiband"]
 
 Floats = NDArray[np.float32]
-LEVELS = 5  # of a pyramid, at most
-SMALLEST = 8  # pixels that its last level has at least
-ENTRY = 0.15  # alpha below which what the coarse bands give fades out, so that there is no step at 0
+FARTHEST = 1 / 10  # of the mask's extent: over so long a way the broadest differences are blended
+MOST_LEVELS = 8
+MARGIN = 0.02  # of the mask's extent around it
+ENTRY = 0.2  # alpha below which what the coarse bands give fades out, so that there is no step at 0
 
 
-def multiband(front: Floats, back: Floats, alpha: Floats, *, levels: int = LEVELS) -> Floats:
+def multiband(front: Floats, back: Floats, alpha: Floats, *, levels: int | None = None) -> Floats:
     """Blend by bands: fine detail over a short way, broad differences over a long one.
 
     As in Burt and Adelson, *A multiresolution spline with application to image mosaics* (ACM TOG 1983), of the
@@ -28,8 +31,8 @@ def multiband(front: Floats, back: Floats, alpha: Floats, *, levels: int = LEVEL
         0 to 255. What the front is where alpha is 0 does not matter.
     alpha : (h, w) float32
         In [0, 1].
-    levels : int
-        Bands; more of them take broad differences over a longer way.
+    levels : int, optional
+        Bands; more of them take broad differences over a longer way. By default, over a tenth of the mask's extent.
 
     Returns
     -------
@@ -38,20 +41,29 @@ def multiband(front: Floats, back: Floats, alpha: Floats, *, levels: int = LEVEL
     """
     import cv2
 
-    known = (alpha > 0).astype(np.float32)
-    difference = (front - back) * known[..., None]
-    pyramid = [(difference, alpha, known)]
-    while len(pyramid) <= levels and min(pyramid[-1][1].shape) >= 2 * SMALLEST:
-        d, a, k = (np.asarray(cv2.pyrDown(one), np.float32) for one in pyramid[-1])
-        pyramid.append((d, a, k))
+    window = window_of(alpha, MARGIN)
+    if window is None:
+        return back.copy()
+    share, under = np.ascontiguousarray(alpha[window]), back[window]
+    known = (share > 0).astype(np.float32)
+    difference = (front[window] - under) * known[..., None]
+    pyramid = [(difference, share, known)]
+    for _ in range(_levels(share.shape) if levels is None else levels):
+        pyramid.append(tuple(np.asarray(cv2.pyrDown(one), np.float32) for one in pyramid[-1]))  # type: ignore[arg-type]
     # Beyond the front, the difference is what it is nearby.
-    means = [d / np.maximum(k, 1e-3)[..., None] for d, _, k in pyramid]
-    out = means[-1] * pyramid[-1][1][..., None]
+    means = [difference, *(d / np.maximum(k, 1e-3)[..., None] for d, _, k in pyramid[1:])]
+    more = means[-1] * pyramid[-1][1][..., None]
     for fine, coarse, (_, a, _) in zip(means[-2::-1], means[:0:-1], pyramid[-2::-1], strict=True):
         size = fine.shape[1::-1]
-        out = cv2.pyrUp(out, dstsize=size) + (fine - cv2.pyrUp(coarse, dstsize=size)) * a[..., None]
-    entry = np.minimum(alpha * np.float32(1 / ENTRY), 1)[..., None]
-    return np.where(alpha[..., None] > 0, back + entry * out, back).astype(np.float32)
+        more = np.asarray(cv2.pyrUp(more, dstsize=size) + (fine - cv2.pyrUp(coarse, dstsize=size)) * a[..., None])
+    more *= np.minimum(share * np.float32(1 / ENTRY), known)[..., None]
+    out = back.copy()
+    np.add(under, more, out=out[window], where=known[..., None] > 0)
+    return out
+
+
+def _levels(shape: tuple[int, ...]) -> int:
+    return int(np.clip(np.log2(max(min(shape) * FARTHEST, 1)), 0, MOST_LEVELS))
 
 
 def gradient(front: Floats, back: Floats, alpha: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Colours of one face brought to those of another: in Oklab, where equal steps look equally large.
 
-Lightness is moved along a curve that leaves black and white where they are, and the chroma is turned and scaled about
-grey: so skin meets skin, while pupils stay dark, lips red and what is grey stays grey.
+Lightness is moved along a curve that leaves black and white where they are, the less the darker or the paler something
+is than the skin: so skin meets skin, while pupils stay dark, the white of eyes white and lips redder than the skin.
 
 References
 ----------
@@ -17,9 +17,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.swaps.facemask import shrunk, window_of
+
 __all__ = ["from_oklab", "match_colors", "to_display", "to_linear", "to_oklab"]
 
 Floats = NDArray[np.float32]
+
+POWER: Final = 2.4  # of sRGB's power law
+BLACK: Final = 0.055 * 255  # what is added to its numbers before
 
 # sRGB's primaries to the cones' responses, and these, by their cube roots, to lightness and two opponent colours.
 _CONES: Final = np.array(
@@ -38,8 +43,15 @@ _LAB: Final = np.array(
 )
 SMALL = 64  # pixels that colours are compared on
 BROAD = 0.16  # of the window's side: what differs over less is the face's own
-GREY = 0.012  # chroma below which skin has no hue
-LEAST = 60.0  # pixels of the small window that must count
+ROOM = 0.05  # of the face's extent around what is compared that is changed as well
+FEWEST = 40.0  # pixels of the small window that must count
+GREY = (0.006, 0.025)  # chroma of skin in a picture without colours, and in one that has them
+DARK = (0.25, 0.9)  # of the skin's lightness: pupils, lashes and brows, as dark on any skin; and what is skin
+PALE = (0.15, 0.7)  # of the skin's chroma: the white of eyes, gloss, grey hair; and what is skin
+PALE_SHARE = 0.4  # of the skin's change that they take part in
+SKIN_SPREAD = 0.08  # in Oklab, of what is one skin
+DARKER = (0.5, 1.3)  # limits of what chroma is multiplied by as lightness is
+WIDEST = 2.5  # log odds by which lightness is moved at most
 
 
 def to_linear(image: Floats) -> Floats:
@@ -47,16 +59,18 @@ def to_linear(image: Floats) -> Floats:
     import cv2
 
     # (x + a) / (1 + a) to the power: what the standard's straight piece changes are the 10 darkest of 256 levels.
-    base = np.maximum(image * np.float32(1 / (255 * 1.055)) + np.float32(0.055 / 1.055), 0)
-    return np.asarray(cv2.pow(base, 2.4), np.float32)
+    base = (image + np.float32(BLACK)) * np.float32(1 / (255 + BLACK))
+    return np.asarray(cv2.pow(np.maximum(base, 0, out=base), POWER), np.float32)
 
 
 def to_display(light: Floats) -> Floats:
     """The inverse of `to_linear`."""
     import cv2
 
-    base = cv2.pow(np.maximum(light, 0), 1 / 2.4)
-    return np.asarray((base - np.float32(0.055 / 1.055)) * np.float32(255 * 1.055), np.float32)
+    base = np.asarray(cv2.pow(np.maximum(light, 0), 1 / POWER), np.float32)
+    base *= np.float32(255 + BLACK)
+    base -= np.float32(BLACK)
+    return base
 
 
 def to_oklab(image: Floats) -> Floats:
@@ -93,17 +107,13 @@ def match_colors(front: Floats, back: Floats, weight: Floats, *, strokes: float 
         `front` in the colours of `back`, within the weight's surroundings; `front` itself where there is no skin to
         compare.
     """
-    window = _window(weight)
+    window = window_of(weight, ROOM)
     if window is None:
         return front
-    import cv2
-
     part = np.ascontiguousarray(front[window])
-    small = _small(part.shape)
-    model, mine, known = (
-        np.asarray(cv2.resize(one, small, interpolation=cv2.INTER_AREA), np.float32)
-        for one in (back[window], part, weight[window])
-    )
+    scale = min(SMALL / max(part.shape[:2]), 1.0)
+    small = max(round(part.shape[0] * scale), 1), max(round(part.shape[1] * scale), 1)
+    model, mine, known = (shrunk(one, small) for one in (back[window], part, weight[window]))
     change = _compare(to_oklab(mine), to_oklab(model), known, strokes)
     if change is None:
         return front
@@ -117,55 +127,39 @@ class _Change:
     """What becomes of Oklab colours."""
 
     shift: Floats  # (h, w, 3): log odds of lightness, and the two colours
-    turn: complex  # of the chroma, about grey
+    colorful: float  # what the face's own chroma is multiplied by
     skin: float  # lightness of the skin that is changed
-    chroma: float  # of it
-
-
-def _window(weight: Floats) -> tuple[slice, slice] | None:
-    """Rows and columns around all that counts."""
-    rows, columns = np.flatnonzero(weight.max(axis=1, initial=0) > 0), np.flatnonzero(weight.max(axis=0, initial=0) > 0)
-    if not len(rows):
-        return None
-    more = round(0.1 * max(rows[-1] - rows[0], columns[-1] - columns[0])) + 2
-    top, left = max(int(rows[0]) - more, 0), max(int(columns[0]) - more, 0)
-    return slice(top, int(rows[-1]) + more), slice(left, int(columns[-1]) + more)
-
-
-def _small(shape: tuple[int, ...]) -> tuple[int, int]:
-    scale = min(SMALL / max(shape[:2]), 1.0)
-    return max(round(shape[1] * scale), 1), max(round(shape[0] * scale), 1)
+    chroma: float  # of it; 0 where it has no hue
 
 
 def _compare(mine: Floats, model: Floats, known: Floats, strokes: float) -> _Change | None:
+    """What makes one skin (h, w, 3) the other, of Oklab colours; None: too little is known (h, w)."""
     import cv2
 
-    trust = known
-    if float(trust.sum()) < min(LEAST, 0.1 * trust.size):
+    if float(known.sum()) < min(FEWEST, 0.05 * known.size):
         return None
+    trust = known
     for _ in range(3):  # what is far from the skin's mean in either is no skin
-        total = trust.sum()
-        own, other = ((one * trust[..., None]).sum(axis=(0, 1)) / total for one in (mine, model))
-        far = sum(((one - mean) ** 2).sum(axis=2) for one, mean in ((mine, own), (model, other)))
-        trust = known / (1 + far / np.float32(2 * 0.08**2)) ** 2
-    turn, chroma = _turn(own, other)
-    change = _Change(np.zeros((1, 1, 3), np.float32), turn, float(own[0]), chroma)
-    turned = _changed(mine, change)
-    gap = np.concatenate([_odds(model[..., :1]) - _odds(mine[..., :1]), model[..., 1:] - turned[..., 1:]], axis=2)
-    mean = (gap * trust[..., None]).sum(axis=(0, 1)) / trust.sum()
+        own, other = (_mean(one, trust) for one in (mine, model))
+        far = ((mine - own) ** 2).sum(axis=2) + ((model - other) ** 2).sum(axis=2)
+        trust = known / (1 + far * np.float32(0.5 / SKIN_SPREAD**2)) ** 2
+    has, wants = float(np.hypot(own[1], own[2])), float(np.hypot(other[1], other[2]))
+    # Darker, all colours are less far from grey: Oklab's three numbers grow with the cube root of light alike.
+    darker = float(np.clip(other[0] / max(float(own[0]), 0.05), *DARKER))
+    colorful = darker * float(_step(np.array(wants, np.float32), *GREY))
+    gap = (model - np.array([1, colorful, colorful], np.float32) * mine).astype(np.float32)
+    gap[..., 0] = _odds(model[..., 0]) - _odds(mine[..., 0])
+    mean = _mean(gap, trust)
     sigma = max(BROAD * max(known.shape), 1.0)
     near = cv2.GaussianBlur(trust, (0, 0), sigma)[..., None]
-    local = (cv2.GaussianBlur((gap - mean) * trust[..., None], (0, 0), sigma)) / (near + np.float32(0.05))
-    return _Change((mean + np.float32(strokes) * local).astype(np.float32), turn, float(own[0]), chroma)
+    local = cv2.GaussianBlur((gap - mean) * trust[..., None], (0, 0), sigma) / (near + np.float32(0.05))
+    shift = (mean + np.float32(strokes) * local).astype(np.float32)
+    shift[..., 0] = shift[..., 0].clip(-WIDEST, WIDEST)
+    return _Change(shift, colorful, float(own[0]), has if has > GREY[1] else 0.0)
 
 
-def _turn(own: Floats, other: Floats) -> tuple[complex, float]:
-    """By what the chroma is multiplied, as a complex number, and that of the skin; 1 where there is no hue."""
-    mine, wanted = complex(own[1], own[2]), complex(other[1], other[2])
-    if abs(mine) < GREY:
-        return 1.0, 0.0
-    ratio = wanted / mine
-    return (ratio if abs(ratio) < 2 else 2 * ratio / abs(ratio)), abs(mine)
+def _mean(values: Floats, trust: Floats) -> Floats:
+    return np.asarray(np.tensordot(trust, values, 2) / trust.sum(), np.float32)
 
 
 def _odds(level: Floats) -> Floats:
@@ -178,21 +172,25 @@ def _changed(lab: Floats, change: _Change) -> Floats:
     import cv2
 
     light, a, b = (np.asarray(one, np.float32) for one in cv2.split(lab))
-    shift = change.shift
-    if shift.shape[:2] != light.shape:
-        shift = np.asarray(cv2.resize(shift, light.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-    odds, more_a, more_b = cv2.split(np.ascontiguousarray(shift))
-    # Pupils, lashes and brows are dark on any skin; the white of eyes, and gloss, is nearly as light.
-    share = _step(light, 0.25 * change.skin, 0.9 * change.skin)
+    shift = cv2.resize(change.shift, light.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    odds, more_a, more_b = (np.asarray(one, np.float32) for one in cv2.split(shift))
+    share = _step(light, *(change.skin * edge for edge in DARK))
     if change.chroma:
-        chroma = np.asarray(cv2.magnitude(a, b), np.float32)
-        share = share * (np.float32(0.4) + np.float32(0.6) * _step(chroma, 0.15 * change.chroma, 0.7 * change.chroma))
-    factor = np.exp(-np.asarray(odds, np.float32) * share)
-    out_light = light / (light + factor * (1 - light)).clip(1e-4)
-    x, y = np.float32(change.turn.real), np.float32(change.turn.imag)
-    return np.asarray(cv2.merge([out_light, x * a - y * b + more_a, y * a + x * b + more_b]), np.float32)
+        tinted = _step(np.asarray(cv2.magnitude(a, b), np.float32), *(change.chroma * edge for edge in PALE))
+        tinted *= np.float32(1 - PALE_SHARE)
+        tinted += np.float32(PALE_SHARE)
+        share *= tinted
+        more_a *= tinted
+        more_b *= tinted
+    odds *= share
+    factor = np.asarray(cv2.exp(-odds), np.float32)
+    factor *= 1 - light
+    factor += light
+    keeps = np.float32(change.colorful)
+    return np.asarray(cv2.merge([light / factor.clip(1e-4), keeps * a + more_a, keeps * b + more_b]), np.float32)
 
 
 def _step(values: Floats, low: float, high: float) -> Floats:
+    """0 up to `low`, 1 from `high` on, smooth between."""
     t = ((values - np.float32(low)) * np.float32(1 / max(high - low, 1e-6))).clip(0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from mien.core.mesh import Topology
 from mien.core.raster import rasterize
 from mien.core.shading import fit_light, harmonics
-from mien.swaps.colors import to_display, to_linear
-from mien.swaps.facemask import smaller
+from mien.swaps.colors import BLACK, POWER, to_linear
+from mien.swaps.facemask import shrunk, smaller, window_of
 from mien.swaps.plate import Plate
 
-__all__ = ["normal_map", "relit"]
+__all__ = ["brightened", "normal_map", "relit"]
 
 Floats = NDArray[np.float32]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB (ITU-R BT.709)
 SIDE = 64  # pixels of a face's extent that its normals are drawn on: light changes slowly
 STRONGEST = 3.0  # times by which a place is made brighter, or darker
 DARKEST = 0.12  # of the mean: no place is darker than that by the fitted light
+ROOM = 0.1  # of the face's extent around what is compared that is changed as well
 HELD = 0.02  # see `fit_light`
 
 
@@ -63,10 +64,10 @@ def relit(front: Floats, back: Floats, normals: Floats, weight: Floats, *, stren
     """
     import cv2
 
-    size = normals.shape[1::-1]
-    model, mine = (to_linear(_small(one, size)) @ LUMINANCE for one in (back, front))
+    size = normals.shape[0], normals.shape[1]
+    model, mine = (to_linear(shrunk(one, size)) @ LUMINANCE for one in (back, front))
     inside = np.asarray(np.isfinite(normals).all(axis=2))
-    known = np.where(inside, _small(weight, size), 0).astype(np.float32)
+    known = np.where(inside, shrunk(weight, size), 0).astype(np.float32)
     flat = np.nan_to_num(normals)
     theirs, own = (_shade(flat, level, known) for level in (model, mine))
     if theirs is None or own is None:
@@ -75,14 +76,24 @@ def relit(front: Floats, back: Floats, normals: Floats, weight: Floats, *, stren
     log = np.where(inside, log - np.average(log, weights=known), 0)
     limit = np.log(STRONGEST)
     gain = _spread((strength * log).clip(-limit, limit).astype(np.float32), inside)
-    whole = cv2.resize(np.exp(gain), front.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return to_display(to_linear(front) * whole[..., None])
+    window = window_of(weight, ROOM)
+    assert window is not None  # noqa: S101 - for the type checker: there was enough to fit a light to
+    out = front.copy()
+    whole = np.asarray(cv2.resize(gain, front.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    out[window] = brightened(front[window], whole[window])
+    return out
 
 
-def _small(values: Floats, size: tuple[int, int]) -> Floats:
+def brightened(image: Floats, gain: Floats) -> Floats:
+    """A picture (h, w, 3), 0 to 255, whose light is multiplied by the exponential of `gain` (h, w)."""
     import cv2
 
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+    # With a power law, light that is multiplied is the picture's numbers multiplied: see `to_linear`.
+    factor = np.asarray(cv2.exp(gain * np.float32(1 / POWER)), np.float32)
+    factor = np.asarray(cv2.merge([factor] * 3), np.float32)
+    out = np.asarray(cv2.multiply(image + np.float32(BLACK), factor), np.float32)
+    out -= np.float32(BLACK)
+    return out
 
 
 def _shade(normals: Floats, level: Floats, known: Floats) -> NDArray[np.float64] | None:
