@@ -176,7 +176,10 @@ def _outline(plate: Plate, topology: Topology | None) -> Levels:
     across = np.cross(b - a, c - a)
     facing = -across[:, 2] > GRAZING * np.linalg.norm(across, axis=1)
     raster = rasterize(mesh, topology.triangles[facing], size)
-    mask[raster.window] = (raster.triangle >= 0).astype(np.uint8) * np.uint8(255)
+    mask[raster.window] = raster.triangle >= 0
+    lines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    # Filled: within the face, beside the nose, what is seen on edge is face as well.
+    cv2.drawContours(mask, lines, -1, 255, cv2.FILLED)
     return np.asarray(cv2.medianBlur(mask, 3), np.uint8)
 
 

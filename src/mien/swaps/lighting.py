@@ -23,6 +23,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB (IT
 SIDE = 64  # pixels of a face's extent that its normals are drawn on: light changes slowly
 STRONGEST = 3.0  # times by which a place is made brighter, or darker
 DARKEST = 0.12  # of the mean: no place is darker than that by the fitted light
+BRIGHT, WHITE = 0.98, 0.85  # so much of the skin is below so much of white
 ROOM = 0.1  # of the face's extent around what is compared that is changed as well
 HELD = 0.02  # see `fit_light`
 
@@ -60,28 +61,39 @@ def relit(front: Floats, back: Floats, normals: Floats, weight: Floats, *, stren
     Returns
     -------
     (h, w, 3) float32
-        As bright on the whole as `front`; `front` itself where there is too little skin to tell the light by.
+        As bright on the whole as `front`, or darker where it would be beyond white; `front` itself where there is too
+        little skin to tell the light by.
     """
     import cv2
 
     size = normals.shape[0], normals.shape[1]
-    model, mine = (to_linear(shrunk(one, size)) @ LUMINANCE for one in (back, front))
+    model, mine = (to_linear(shrunk(one, size)) for one in (back, front))
     inside = np.asarray(np.isfinite(normals).all(axis=2))
     known = np.where(inside, shrunk(weight, size), 0).astype(np.float32)
-    flat = np.nan_to_num(normals)
-    theirs, own = (_shade(flat, level, known) for level in (model, mine))
+    theirs, own = (_shade(np.nan_to_num(normals), level @ LUMINANCE, known) for level in (model, mine))
     if theirs is None or own is None:
         return front
-    log = np.log(theirs / own)
-    log = np.where(inside, log - np.average(log, weights=known), 0)
-    limit = np.log(STRONGEST)
-    gain = _spread((strength * log).clip(-limit, limit).astype(np.float32), inside)
+    gain = _spread(_below_white(strength * _ratio(theirs, own, known), mine, known), inside)
     window = window_of(weight, ROOM)
     assert window is not None  # noqa: S101 - for the type checker: there was enough to fit a light to
     out = front.copy()
     whole = np.asarray(cv2.resize(gain, front.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     out[window] = brightened(front[window], whole[window])
     return out
+
+
+def _ratio(theirs: Floats, own: Floats, known: Floats) -> Floats:
+    """Logarithm of what light is multiplied by, 0 on the whole."""
+    log = np.log(theirs / own)
+    limit = np.log(STRONGEST)
+    return np.asarray((log - np.average(log, weights=known)).clip(-limit, limit), np.float32)
+
+
+def _below_white(gain: Floats, light: Floats, known: Floats) -> Floats:
+    """A gain lowered so far that nothing gets brighter than white: colours cut off there could not be brought back."""
+    bright = (np.log(np.maximum(light.max(axis=2), 1e-3)) + gain)[known > 0.3]
+    over = float(np.quantile(bright, BRIGHT)) - np.log(WHITE)
+    return np.asarray(gain - max(over, 0), np.float32)
 
 
 def brightened(image: Floats, gain: Floats) -> Floats:
@@ -96,14 +108,14 @@ def brightened(image: Floats, gain: Floats) -> Floats:
     return out
 
 
-def _shade(normals: Floats, level: Floats, known: Floats) -> NDArray[np.float64] | None:
+def _shade(normals: Floats, level: Floats, known: Floats) -> Floats | None:
     """How bright each normal is by the light that explains what is known, 1 on the whole; None: too little is."""
     light = fit_light(normals, level, known, held=HELD)
     if light is None:
         return None
     shade = harmonics(normals) @ light
     mean = float(np.average(shade, weights=known))
-    return np.asarray(np.maximum(shade / max(mean, 1e-6), DARKEST))
+    return np.asarray(np.maximum(shade / max(mean, 1e-6), DARKEST), np.float32)
 
 
 def _spread(gain: Floats, inside: NDArray[np.bool_]) -> Floats:
