@@ -74,9 +74,11 @@ def opened(points: Doubles, size: tuple[int, int], names: Iterable[str]) -> Floa
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32) / np.float32(255)
 
 
-def wires(picture: Image, points: Doubles, topology: Topology) -> None:
-    """Draw a mesh's edges into a picture (H, W, 3), in place."""
+def wires(points: Doubles, topology: Topology, size: tuple[int, int]) -> Image:
+    """A mesh's edges in green on black, (height, width, 3) uint8."""
     import cv2
 
+    picture = np.zeros((*size, 3), np.uint8)
     lines = points[topology.edges, :2] * 16
     cv2.polylines(picture, list(lines.round().astype(np.int32)), False, (0, 255, 0), 1, cv2.LINE_AA, 4)
+    return picture
