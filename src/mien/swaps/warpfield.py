@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.core.errors import ShapeMismatch, UsageError
 
-__all__ = ["displace", "displacement", "remap"]
+__all__ = ["displace", "displacement", "follow", "remap"]
 
 T = TypeVar("T", bound=np.generic)
 Floats = NDArray[np.float32]
@@ -102,7 +102,7 @@ def displacement(source_points: ArrayLike, target_points: ArrayLike, size: tuple
     y = (np.arange(rows) + 0.5) * (height / rows) - 0.5
     grid = np.stack(np.meshgrid(x, y), axis=-1)
     extent = max(float(np.ptp(target, axis=0).max()), 1.0)
-    moved = _follow(grid.reshape(-1, 2), target, source - target, still * extent).reshape(rows, columns, 2)
+    moved = follow(grid.reshape(-1, 2), target, source - target, still * extent).reshape(rows, columns, 2)
     rim = _rim(grid, size, RIM * extent)[..., None]
     coarse = _unfolded((moved * rim).astype(np.float32), rim, (width / columns, height / rows))
     field: Floats = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -111,8 +111,22 @@ def displacement(source_points: ArrayLike, target_points: ArrayLike, size: tuple
     return np.asarray(field * np.minimum(x1.clip(max=1), y1.clip(max=1)[:, None])[..., None], np.float32)
 
 
-def _follow(places: Doubles, points: Doubles, values: Doubles, reach: float) -> Doubles:
-    """What is known at points (V, 2), followed at places (P, 2): (P, C), 0 farther than `reach` from all points."""
+def follow(places: Doubles, points: Doubles, values: Doubles, reach: float) -> Doubles:
+    """What is known at points, followed at other places.
+
+    Parameters
+    ----------
+    places : (P, D) float64
+    points : (V, D) float64
+    values : (V, C) float64
+    reach : float
+        How far from a point it says nothing any more, in the points' unit.
+
+    Returns
+    -------
+    (P, C) float64
+        0 farther than `reach` from all points.
+    """
     from scipy.linalg import solve
 
     kernel = _kernel(points, points, reach)

@@ -1,0 +1,284 @@
+"""A face drawn anew with its mesh elsewhere: other expression, other pose; what surrounds it follows.
+
+Three layers, from behind: the surroundings, displaced smoothly after the outline of the face; what lies inside of the
+lids and lips, which the head carries and they uncover or cover; and the skin, drawn over the mesh with a z-buffer. What
+the picture does not show of the skin is taken from the other half of the face (Hassner, Harel, Paz, Enbar, *Effective
+face frontalization in unconstrained images*, CVPR 2015). Nothing is learned: teeth and irises that nobody saw are not
+there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.image import Image
+from mien.core.layouts import indices_of
+from mien.core.mesh import Topology, warp_mesh
+from mien.location.stabilization import similarities
+from mien.location.unwrapping import fill, unwrap
+from mien.swaps.plate import Plate
+from mien.swaps.warpfield import displacement, remap
+
+__all__ = ["AROUND", "Redrawn", "Seat", "gap", "redraw"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+SURFACE = 468  # points of the mesh before those of the irises
+AROUND: Final = 0.75  # of the face's extent: what of the picture takes part, on each side
+EARS = [234, 454]  # the mesh's points before the ears: a head turns about a place between and behind them
+BEHIND = 1.5  # cm from there to the axis
+RING = 1.4  # outlines of the face: there the surroundings turn with the head as if they were so deep ...
+DEPTH = (0.55, 1.0)  # ... above and below it: parts of the way from the outline to the axis
+STILL = 0.4  # of the ring's extent, beyond it: there nothing moves
+SOFT = 1 / 70  # of the face's extent: how softly the skin ends in its surroundings
+STIRRED = 0.05  # pixels: what moves less has not moved
+WIDER = 1.12  # what lies within lids and lips is drawn so much larger: no gap opens at their edge
+TEXTURE = 512  # side of the texture that is made where the picture does not show all that is drawn
+HIDDEN = 0.003  # of the drawn skin: less is no reason to make one
+LIPS = indices_of("mesh478", "lips_inner")
+LIDS = (indices_of("mesh478", "right_eye"), indices_of("mesh478", "left_eye"))
+SHIFT = 4  # bits of fixed point numbers
+CLOSED = 0.06  # of the mouth's width: lips that are less apart show nothing behind them
+DARK = np.array([0.30, 0.19, 0.18], np.float32)  # of the lips' colour: what an open mouth shows, where nothing is known
+
+
+@dataclass(frozen=True, eq=False)
+class Seat:
+    """How a head sits in a plate.
+
+    Attributes
+    ----------
+    plate : Plate
+        Its points are the 468 of the surface.
+    rotation : (3, 3) float64
+        From the head's axes to those of the picture.
+    scale : float
+        Pixels per centimetre of the stabilized mesh.
+    pivot : (3,) float64
+        What the head turns about, in pixels of the plate.
+    """
+
+    plate: Plate
+    rotation: Doubles
+    scale: float
+    pivot: Doubles
+
+    @classmethod
+    def of(cls, image: Image, landmarks: NDArray[Any], stabilized: NDArray[Any]) -> Seat | None:
+        """The seat of a mesh (478, 3) in pixels, which lies (478, 3) so in the head's own axes, in cm.
+
+        None where there is no mesh, or none of it is in the picture.
+        """
+        plate = Plate.around(image, np.asarray(landmarks)[:SURFACE], margin=AROUND)
+        if plate is None or min(plate.image.shape[:2]) < 2:
+            return None
+        own = np.asarray(stabilized, np.float64)[:SURFACE]
+        fit = similarities(own, plate.points[None], np.ones((1, SURFACE)))
+        rotation, scale = fit.rotation[0], float(fit.scale[0])
+        return cls(plate, rotation, scale, plate.points[EARS].mean(axis=0) + rotation[:, 2] * BEHIND * scale)
+
+    def moved(self, motion: NDArray[Any]) -> Doubles:
+        """Motion (V, 3), in cm of the head's own axes, in pixels of the plate."""
+        return np.asarray(self.scale * motion @ self.rotation.T, np.float64)
+
+    def turned(self, points: Doubles, turn: Doubles) -> Doubles:
+        """Points (V, 3) of the plate after a turn (3, 3) in the picture's axes about the head's pivot."""
+        return np.asarray((points - self.pivot) @ turn.T + self.pivot)
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """What became of a plate.
+
+    Attributes
+    ----------
+    image : (h, w, 3) float32
+        0 to 255.
+    alpha : (h, w) float32
+        1 where anything may have changed, 0 elsewhere.
+    skin : (h, w) bool
+        Where the face was drawn.
+    guessed : float
+        Which part of the drawn skin the picture did not show.
+    """
+
+    image: Floats
+    alpha: Floats
+    skin: NDArray[np.bool_]
+    guessed: float
+
+
+def redraw(seat: Seat, motion: Doubles, turn: Doubles, topology: Topology, *, mouth: Image | None = None) -> Redrawn:
+    """Draw a face with another expression and turned.
+
+    Parameters
+    ----------
+    seat : Seat
+    motion : (468, 3) float64
+        What the expression adds, in pixels of the plate.
+    turn : (3, 3) float64
+        In the picture's axes.
+    topology : Topology
+    mouth : (h, w, 4) uint8, optional
+        What to show between lips that part, in place, and where it is known (255): see `mien.swaps.reenacting`.
+
+    Returns
+    -------
+    Redrawn
+    """
+    plate, source = seat.plate, seat.plate.points
+    rigid, target = seat.turned(source, turn), seat.turned(source + motion, turn)
+    around, stirred = _surroundings(seat, source, target, turn, topology)
+    skin, known, guessed = _skin(plate.image, source, target, topology)
+    lower = around.astype(np.float32)
+    for ring in (LIPS, *LIDS):
+        lower = _uncovered(lower, plate.image, source[ring], _within(rigid[ring], target[ring]))
+    lower = _parted(lower, plate.image, source, target, mouth)
+    face = _soft(known, target, max(plate.size * SOFT, 1.0))
+    image = lower + face[..., None] * (skin - lower)
+    inner = np.zeros(known.shape, np.uint8)
+    _paint(inner, target)
+    return Redrawn(image, (stirred | known | (inner > 0)).astype(np.float32), known, guessed)
+
+
+def _surroundings(
+    seat: Seat, source: Doubles, target: Doubles, turn: Doubles, topology: Topology
+) -> tuple[Image, NDArray[np.bool_]]:
+    """The plate as it lies around the face, and what of it has moved."""
+    outline = topology.boundary_loops[0]
+    middle = source[outline].mean(axis=0)
+    own = (source[outline] - middle) @ seat.rotation
+    depth = np.where(own[:, 1] < 0, *DEPTH) * (((seat.pivot - middle) @ seat.rotation)[2] - own[:, 2])
+    ring = middle + (own * RING * (1, 1, 0) + np.column_stack([depth * 0, depth * 0, own[:, 2] + depth])) @ (
+        seat.rotation.T
+    )
+    before = np.concatenate([_outermost(source, outline), ring[:, :2]])
+    after = np.concatenate([_outermost(target, outline), seat.turned(ring, turn)[:, :2]])
+    field = displacement(before, after, seat.plate.image.shape[:2], still=STILL)
+    stirred = np.abs(field).max(axis=2) > STIRRED
+    moved = remap(seat.plate.image, field)
+    return np.where(stirred[..., None], moved, seat.plate.image), np.asarray(stirred)
+
+
+def _outermost(mesh: Doubles, outline: NDArray[Any]) -> Doubles:
+    """Where the outline is seen, (K, 2): of what the head itself hides, the nearest that shows.
+
+    As seen, a head is convex, or nearly.
+    """
+    import cv2
+
+    points = mesh[:, :2]
+    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    middle = points.mean(axis=0)
+    rays, corners = points[outline] - middle, hull - middle
+    sides = np.roll(corners, -1, axis=0) - corners
+    # The ray t r meets the side c + s d where t = (c x d) / (r x d).
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = (corners[:, 0] * sides[:, 1] - corners[:, 1] * sides[:, 0]) / (
+            rays[:, :1] * sides[:, 1] - rays[:, 1:] * sides[:, 0]
+        )
+    reach = np.where(reach > 0, reach, np.inf).min(axis=1)
+    farther = np.where(np.isfinite(reach), reach, 1.0).clip(1, 3)
+    return np.asarray(middle + rays * farther[:, None])
+
+
+def _skin(
+    image: Image, source: Doubles, target: Doubles, topology: Topology
+) -> tuple[Floats, NDArray[np.bool_], float]:
+    """The skin at its new place (h, w, 3), where it is, and which part of it is a guess."""
+    skin, size = topology.without(LIPS, *LIDS).triangles, image.shape[:2]
+    drawn, seen = warp_mesh(image, source, target, skin, size, visible_only=True)
+    whole = warp_mesh(image[:1, :1], np.zeros_like(target[:, :2]), target, skin, size)[1]
+    colors = drawn.astype(np.float32)
+    if not whole.any() or (whole & ~seen).sum() <= HIDDEN * whole.sum():
+        return colors, seen, 0.0
+    texture = fill(unwrap(image, source, topology, TEXTURE))
+    uv = topology.uv * np.float32(TEXTURE) - np.float32(0.5)
+    levels = np.repeat((texture.seen * 255).astype(np.uint8)[..., None], 3, axis=2)
+    shown = warp_mesh(levels, uv, target, skin, size)[0][..., :1]
+    share = (shown / np.float32(255) * seen[..., None]).astype(np.float32)
+    guess = warp_mesh(texture.image, uv, target, skin, size)[0].astype(np.float32)
+    colors = guess + share * (colors - guess)
+    return colors, whole, float(1 - share[whole].mean())
+
+
+def _within(rigid: Doubles, target: Doubles) -> Doubles:
+    """Where a ring of points (K, 3) is to which the inside is drawn: it stays where it narrows, and widens with it."""
+    middle = rigid[:, :2].mean(axis=0)
+    wider = np.linalg.norm(target[:, :2] - middle, axis=1) > np.linalg.norm(rigid[:, :2] - middle, axis=1)
+    return np.where(wider[:, None], target, rigid)
+
+
+def _uncovered(lower: Floats, image: Image, source: Doubles, target: Doubles) -> Floats:
+    """What lies within a ring of points (K, 3), drawn to where it is now."""
+    count = len(source)
+    fan = np.stack([np.full(count, count), np.arange(count), np.roll(np.arange(count), -1)], axis=1).astype(np.int32)
+    points = []
+    for ring in (source[:, :2], target[:, :2]):
+        middle = ring.mean(axis=0)
+        points.append(np.vstack([middle + WIDER * (ring - middle), middle]))
+    drawn, shown = warp_mesh(image, points[0], points[1], fan, image.shape[:2])
+    soft = _feathered(shown)[..., None]
+    return np.asarray(lower + soft * (drawn - lower), np.float32)
+
+
+def _parted(lower: Floats, image: Image, source: Doubles, target: Doubles, mouth: Image | None) -> Floats:
+    """The inside of a mouth that was closed, or one that is given."""
+    import cv2
+
+    if mouth is None and gap(source) > CLOSED:
+        return lower
+    if gap(target) <= gap(source):
+        return lower
+    inside = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(inside, [_fixed(target[LIPS])], 255, cv2.LINE_AA, SHIFT)
+    blurred: Floats = np.asarray(cv2.GaussianBlur(inside, (0, 0), 0.8), np.float32)
+    share = blurred[..., None] / np.float32(255)
+    x, y = source[LIPS, :2].round().astype(int).clip(0, np.array(image.shape[1::-1]) - 1).T
+    dark = np.median(image[y, x], axis=0).astype(np.float32) * DARK
+    behind: Floats = np.broadcast_to(dark, lower.shape).astype(np.float32)
+    if mouth is not None:
+        behind = behind + (mouth[..., 3:] / np.float32(255)) * (mouth[..., :3] - behind)
+    return np.asarray(lower + share * (behind - lower), np.float32)
+
+
+def gap(points: Doubles) -> float:
+    """How far apart the lips are in the middle, in widths of the mouth."""
+    width, height = (float(np.linalg.norm(points[a, :2] - points[b, :2])) for a, b in ((78, 308), (13, 14)))
+    return height / max(width, 1e-6)
+
+
+def _soft(known: NDArray[np.bool_], target: Doubles, width: float) -> Floats:
+    """How much of each pixel is skin: it ends softly in the surroundings, and sharply at lids and lips."""
+    import cv2
+
+    closed = known.astype(np.uint8)
+    _paint(closed, target)
+    depth = cv2.distanceTransform(np.pad(closed, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return np.asarray((depth / width).clip(0, 1) * _feathered(known), np.float32)
+
+
+def _paint(mask: NDArray[np.uint8], target: Doubles) -> None:
+    """Set what is within lids and lips to 1."""
+    import cv2
+
+    for ring in (LIPS, *LIDS):
+        cv2.fillPoly(mask, [_fixed(target[ring])], 1, cv2.LINE_8, SHIFT)
+
+
+def _feathered(mask: NDArray[np.bool_]) -> Floats:
+    """A mask with an edge of a pixel, all of it inside."""
+    import cv2
+
+    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
+    return np.asarray(((blurred - 0.5) * 2).clip(0, 1), np.float32)
+
+
+def _fixed(points: Doubles) -> NDArray[np.int32]:
+    """Points in fixed point numbers, as OpenCV takes them for exact outlines."""
+    return np.asarray((points[:, :2] * (1 << SHIFT)).round().clip(-(1 << 24), 1 << 24), np.int32)
