@@ -89,6 +89,19 @@ TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
             112,
             [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)],
         ),
+        # InsightFace, `norm_crop2` in the same file: the same for crops with a side of 128, 8 pixels aside.
+        "arcface128": _template(
+            "arcface128",
+            128,
+            [(46.2946, 51.6963), (81.5318, 51.5014), (64.0252, 71.7366), (49.5493, 92.3655), (78.7299, 92.2041)],
+        ),
+        # InsightFace, `src3` of its older `estimate_norm`: the frontal one of five views, and smaller in the crop.
+        # SimSwap and GHOST were trained on such crops.
+        "arcface-frontal": _template(
+            "arcface-frontal",
+            112,
+            [(39.73, 51.138), (72.27, 51.138), (56.0, 68.493), (42.463, 87.010), (69.537, 87.010)],
+        ),
         # facexlib, `face_template` of FaceRestoreHelper: the five-point form of the crop of FFHQ (Karras et al., 2019).
         "ffhq": _template(
             "ffhq",

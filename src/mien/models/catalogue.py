@@ -20,7 +20,7 @@ from mien.core.errors import CardError, SourceError, StorageError, UnknownModel,
 from mien.models.card import MODEL_ID, SPDX_ID, Card, ImageInput, WeightFile
 from mien.models.external_data import external_locations
 
-__all__ = ["Card", "Catalogue", "ImageInput", "WeightFile", "add_card", "user_cards_folder"]
+__all__ = ["Card", "Catalogue", "ImageInput", "WeightFile", "add_card", "load_templates", "user_cards_folder"]
 
 ENTRY_POINT_GROUP = "mien.catalogues"
 
@@ -63,7 +63,7 @@ class Catalogue:
         CardError
             A card that is malformed, or an entry point that names no package.
         """
-        folders: list[Traversable] = [resources.files("mien.models") / "cards"]
+        folders: list[Traversable] = [_ours("cards")]
         for entry in metadata.entry_points(group=ENTRY_POINT_GROUP):
             try:
                 folders.append(resources.files(entry.value))
@@ -95,6 +95,15 @@ class Catalogue:
         """Return the cards that give a field or job, the preferred one first."""
         found = [card for card in self if name in card.gives]
         return sorted(found, key=lambda card: (card.priority, card.id))
+
+
+def load_templates() -> dict[str, Card]:
+    """Cards, by id, of published networks that mien knows how to use and has no file of: for `add_card`."""
+    return {card.id: card for card in _read_folder(_ours("templates"))}
+
+
+def _ours(folder: str) -> Traversable:
+    return resources.files("mien.models") / folder
 
 
 def user_cards_folder() -> Path:
@@ -129,7 +138,7 @@ def add_card(
     path
         The model file, for example an ONNX export with the same inputs and outputs as `like` has.
     like
-        Id of the card whose runner, input, parameters, needs and gives are taken over.
+        Id of the card, or template (`load_templates`), whose runner, input, parameters, needs and gives are taken over.
     id
         The new model's id. It becomes no default: ask for it by name, as in ``models={"embedding": id}``.
     file
@@ -145,7 +154,7 @@ def add_card(
     Raises
     ------
     UnknownModel
-        `like` is not in the catalogue.
+        `like` is neither in the catalogue nor a template.
     UsageError
         `like` has no such file, `id` is taken or no id, or `weights_license` is no SPDX id.
     SourceError
@@ -160,8 +169,9 @@ def add_card(
     if not SPDX_ID.fullmatch(weights_license):
         raise UsageError(f"{weights_license!r} is no SPDX id of a license, such as MIT or LicenseRef-unknown.")
     catalogue = Catalogue.load()
-    known = catalogue[like]
-    if id in catalogue:
+    templates = load_templates()
+    known = templates[like] if like in templates else catalogue[like]
+    if id in catalogue or id in templates:
         raise UsageError(f"there is a model called '{id}' already.")
     if file not in known.files:
         raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files) or 'none'}.")

@@ -40,17 +40,20 @@ _Blocks = dict[str, NDArray[np.uint8]]
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the tensors of a file of plain weights: Keras's HDF5, dlib's own format, or else PyTorch's.
+    """Read the tensors of a file of plain weights: Keras's HDF5, dlib's or ncnn's own format, or else PyTorch's.
 
     Raises
     ------
     UnsafeFile, ModelError
-        As the reader of its kind: `mien.runtime.hdf5`, `mien.runtime.dlib_weights`, `read_state_dict`.
+        As the reader of its kind: `mien.runtime.hdf5`, `mien.runtime.dlib_weights`, `mien.runtime.ncnn_weights`,
+        `read_state_dict`.
     """
     from mien.runtime.dlib_weights import read_dlib
     from mien.runtime.hdf5 import read_keras
+    from mien.runtime.ncnn_weights import read_ncnn
 
-    readers: dict[str, Callable[[Path], dict[str, NDArray[Any]]]] = {".h5": read_keras, ".dat": read_dlib}
+    Reader = Callable[[Path], dict[str, NDArray[Any]]]
+    readers: dict[str, Reader] = {".h5": read_keras, ".dat": read_dlib, ".bin": read_ncnn}
     return readers.get(path.suffix.lower(), read_state_dict)(path)
 
 

@@ -113,6 +113,16 @@ class Drawing:
             return result
         return self._ops.add(result, self._ops.constant(shift.reshape(1, -1, 1, 1)))
 
+    def enlarge(self, x: Node, name: str, out: int, *, kernel: int, stride: int, trim: int) -> Node:
+        """A convolution the other way round, with a bias: each pixel becomes a filter, `stride` pixels from the next.
+
+        `trim` rows and columns are cut off on each side.
+        """
+        weight = self.take(f"{name}.weight", out, channels(x), kernel, kernel).swapaxes(0, 1).copy()
+        window = {"strides": [stride] * 2, "pads_begin": [trim] * 2, "pads_end": [trim] * 2}
+        result = self._ops.convolution_backprop_data(x, self._ops.constant(weight), **window)
+        return self._ops.add(result, self._ops.constant(self.take(f"{name}.bias", out).reshape(1, -1, 1, 1)))
+
     def norm(self, x: Node, name: str) -> Node:
         """A batch normalization of pictures or rows that follows no convolution."""
         shape = [1, -1, *[1] * (len(list(x.get_output_partial_shape(0))) - 2)]
@@ -207,6 +217,12 @@ class Drawing:
             else {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         )
         return self._ops.interpolate(x, size, shape_calculation_mode="sizes", axes=axes, **ways)
+
+    def double(self, x: Node) -> Node:
+        """The same at twice its size: each pixel four times."""
+        ways = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        scales, axes = self._ops.constant(np.array([2, 2], np.float32)), self._ops.constant(np.array([2, 3]))
+        return self._ops.interpolate(x, scales, shape_calculation_mode="scales", axes=axes, **ways)
 
     def rows(self, x: Node, width: int) -> Node:
         """Cut the channels of each pixel into rows of `width`: (N, C, H, W) to (N, H W C / width, width)."""

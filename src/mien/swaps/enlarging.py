@@ -1,0 +1,96 @@
+"""Pictures drawn larger by a network, tile by tile: what gives the job "restore" for any picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import UsageError
+from mien.runtime.bundle import Bundle
+
+__all__ = ["Enlarger"]
+
+Floats = NDArray[np.float32]
+
+CORE = 128  # pixels of the input that a tile shows: of one size, so that the network is compiled once
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """What a card says of its networks."""
+
+    factor: int
+    margin: int
+    context: int
+    levels: list[str]
+
+
+class Enlarger:
+    """Draws pictures larger, and takes noise out of them.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Its card's params: ``levels``, its files by how much noise they take out; ``factor``, how much larger each
+        draws; ``margin``, pixels of the input on each side that the output does not show; ``context``, pixels around a
+        tile that its edge depends on.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._settings = bundle.card.settings(_Settings)
+        self._bundle = bundle
+
+    @property
+    def factor(self) -> int:
+        """How much larger a picture becomes."""
+        return self._settings.factor
+
+    @property
+    def levels(self) -> int:
+        """How many amounts of noise it knows; 0 is none."""
+        return len(self._settings.levels)
+
+    def enlarge(self, image: NDArray[np.generic], level: int = 0) -> Floats:
+        """A picture, `factor` times as large.
+
+        Parameters
+        ----------
+        image : (h, w, 3) uint8 or float32
+            0 to 255.
+        level : int
+            How much noise is taken out, below `levels`.
+
+        Returns
+        -------
+        (factor h, factor w, 3) float32
+            0 to 255. It does not depend on where the tiles lie.
+
+        Raises
+        ------
+        UsageError
+            If there is no such level.
+        ModelError
+            If the network cannot be run.
+        """
+        known = self._settings
+        if not 0 <= level < len(known.levels):
+            raise UsageError(f"level is 0 to {len(known.levels) - 1} for this network, not {level!r}.")
+        session = self._bundle.session(known.levels[level])
+        height, width = image.shape[:2]
+        rows, columns = -(-height // CORE), -(-width // CORE)
+        around = known.context
+        more = ((around, rows * CORE - height + around), (around, columns * CORE - width + around), (0, 0))
+        padded = np.pad(np.asarray(image, np.float32), more, mode="edge").transpose(2, 0, 1) * np.float32(1 / 255)
+        out = np.empty((rows * CORE * known.factor, columns * CORE * known.factor, 3), np.float32)
+        side, cut = CORE + 2 * around, (around - known.margin) * known.factor
+        step = CORE * known.factor
+        for row in range(rows):
+            for column in range(columns):
+                y, x = row * CORE, column * CORE
+                tile = session.run(np.ascontiguousarray(padded[None, :, y : y + side, x : x + side]))[0][0]
+                shown = tile[:, cut : cut + step, cut : cut + step].transpose(1, 2, 0)
+                out[y * known.factor : y * known.factor + step, x * known.factor : x * known.factor + step] = shown
+        larger = out[: height * known.factor, : width * known.factor] * np.float32(255)
+        return np.asarray(larger.clip(0, 255), np.float32)
