@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,9 @@ def pytest_configure() -> None:
     """Take the weights that no package index carries from the folder beside the checkout, where there is one."""
     if WEIGHTS.is_dir():
         os.environ.setdefault("MIEN_MIRROR", str(WEIGHTS))
+    if "MIEN_CONFIG" not in os.environ:  # else tests would sign with the user's key; workers inherit the folder
+        os.environ["MIEN_CONFIG"] = tempfile.mkdtemp(prefix="mien-tests-")
+        atexit.register(shutil.rmtree, os.environ["MIEN_CONFIG"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.image import Image, save_image
+from mien.core.image import Image
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology, warp_mesh
 from mien.location.stabilization import similarities
 from mien.location.unwrapping import mirrored_fill
+from mien.media.marking import mark_image
 from mien.media.provenance import Provenance
 
 __all__ = ["Frontal", "View", "draw_frontal"]
@@ -100,17 +101,16 @@ class Frontal:
     provenance: Provenance
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture with its mark; its suffix says the format, as for `mien.save_image`.
+        """Write the picture with its marks; its suffix says the format, as for `mien.save_image`.
 
         Raises
         ------
         UsageError
-            If the format is unknown or cannot carry the mark.
+            If the format is unknown or cannot carry the marks.
         StorageError
-            If it cannot be written.
+            If it cannot be signed or written.
         """
-        save_image(self.image, path, xmp=self.provenance.to_xmp())
-        return Path(path)
+        return mark_image(self.image, path, self.provenance)
 
 
 def draw_frontal(

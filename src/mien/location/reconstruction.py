@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from mien.core.columns import Angles, Scores
 from mien.core.errors import UsageError
-from mien.core.image import Image, save_image
+from mien.core.image import Image
 from mien.core.mesh import Topology
 from mien.location.frontal import Frontal, View, draw_frontal
 from mien.location.relief import Relief, relief
 from mien.location.unwrapping import Texture, fill
+from mien.media.marking import mark_image
 from mien.media.meshes import save_surface
 from mien.media.provenance import Provenance
 from mien.media.surfaces import Motion, Surface
@@ -192,9 +193,8 @@ class Reconstruction:
         return save_surface(self.surface(relief=relief), path)
 
     def save_texture(self, path: str | os.PathLike[str]) -> Path:
-        """Write the texture with its mark; see `mien.save_image`."""
-        save_image(self.texture, path, xmp=self.provenance.to_xmp())
-        return Path(path)
+        """Write the texture with its marks; see `mien.media.marking.mark_image`."""
+        return mark_image(self.texture, path, self.provenance)
 
 
 def mark_of(source: Provenance) -> Provenance:

@@ -16,10 +16,12 @@ import numpy as np
 from mien.core.errors import ShapeMismatch, StorageError, UsageError
 from mien.core.image import Image, pixel_limit
 from mien.media.demuxing import open_container
+from mien.media.marking import carries_mark, sign_file
 from mien.media.provenance import Provenance
 from mien.media.sinks import begin
 from mien.media.sound import Sound
 from mien.media.video_xmp import append_box
+from mien.media.watermark import embed
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -128,14 +130,15 @@ class VideoWriter:
     alpha : bool
         Whether pictures are RGBA: .mov (ProRes 4444) and .webm (VP9) keep what shines through.
     provenance : Provenance, optional
-        Written into the file: as XMP, which `mien.provenance` reads, and as its comment, for people.
+        Written into the file: as XMP, which `mien.provenance` reads; as its comment, for people; where it is synthetic,
+        into each frame, invisibly; and into signed content credentials. Matroska and WebM hold no credentials.
 
     Raises
     ------
     UsageError
         If the suffix is unknown, its kind of file holds no alpha, or a number is out of range.
     StorageError
-        When the block is entered, if the file cannot be written.
+        When the block is entered, if the file cannot be written; when it is left, if it cannot be signed.
 
     Notes
     -----
@@ -282,6 +285,8 @@ class VideoWriter:
 
         assert self._size is not None  # noqa: S101 - for the type checker: _open sets it
         fitted = _fit(image, self._size)
+        if self._provenance and carries_mark(self._provenance):
+            fitted = embed(fitted, str(self._provenance.source_type))
         odd = [(0, side % 2) for side in fitted.shape[:2]]
         if any(more for _, more in odd):
             fitted = np.pad(fitted, [*odd, (0, 0)], mode="edge")
@@ -313,6 +318,8 @@ class VideoWriter:
             self._container.close()
             if self._provenance and self._kind.boxed:
                 append_box(self._part, self._provenance.to_xmp())
+            if self._provenance:
+                sign_file(self._part, self._path, self._provenance)
             self._part.replace(self._path)
         except (av.FFmpegError, OSError) as error:
             raise StorageError(f"cannot write {self._path}: {str(error.strerror).lower()}.") from error

@@ -1,42 +1,33 @@
-"""Where a picture came from: the mark of synthetic media, written and read.
+"""Where a picture came from: what its marks say, and whether they agree.
 
-The mark is IPTC's *Digital Source Type* in an XMP packet (IPTC Photo Metadata Standard 2025.1), which photo agencies,
-search engines and social networks read. It names software and models, never a person. Metadata is a label on honest
-files: whoever wants to can strip it, so a file without a mark is one that nothing is known about, and never "real".
+A file that is written here says it three times: as IPTC's *Digital Source Type* in an XMP packet (IPTC Photo Metadata
+Standard 2025.1), which photo agencies, search engines and social networks read; in signed content credentials
+(`mien.media.credentials`), which tell of any change; and, where it is synthetic, in its pixels
+(`mien.media.watermark`), which is what a screenshot leaves. All name software and models, never a person. Whoever wants
+to can remove them all, so a file without a mark is one that nothing is known about, and never "real".
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import IO
+from typing import IO, Any
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
+from mien.media.credentials import Credentials, read_credentials
+from mien.media.source_types import SYNTHETIC_TYPES, VOCABULARY, foremost
+from mien.media.texts import clean
+from mien.media.watermark_reading import InvisibleMark
 from mien.media.xmp import MAX_PACKET, RDF, parse_packet, read_packet
 
-__all__ = ["MAX_PACKET", "SYNTHETIC_TYPES", "Provenance", "provenance"]
+__all__ = ["MAX_PACKET", "SYNTHETIC_TYPES", "VOCABULARY", "Provenance", "provenance"]
 
-VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 XMP = "http://ns.adobe.com/xap/1.0/"
 MIEN = "urn:mien:provenance:1#"
-
-#: The source types whose pixels are made, wholly or in part, by an algorithm and not by a camera or a human hand.
-SYNTHETIC_TYPES = frozenset(
-    {
-        "trainedAlgorithmicMedia",
-        "compositeWithTrainedAlgorithmicMedia",
-        "compositeSynthetic",
-        "algorithmicMedia",
-        "dataDrivenMedia",
-        "virtualRecording",
-    }
-)
-
-MAX_TEXT = 200  # characters that one value keeps
 
 
 @dataclass(frozen=True)
@@ -56,6 +47,16 @@ class Provenance:
         Seed of a generated picture: the same seed, settings and models make it again.
     reason : str, optional
         Why nothing is known, where nothing is.
+    consent : str, optional
+        Reference of the record in which the people who are shown agreed; never their names.
+    metadata : str, optional
+        What a file's XMP says; the source type above is that of all marks together, a synthetic one before others.
+    credentials : Credentials, optional
+        What its content credentials say, where it has some.
+    invisible : InvisibleMark, optional
+        What its pixels say, where they were looked at.
+
+    Two are equal that say the same, however they say it.
 
     References
     ----------
@@ -67,6 +68,10 @@ class Provenance:
     models: tuple[str, ...] = ()
     seed: int | None = None
     reason: str | None = None
+    consent: str | None = None
+    metadata: str | None = field(default=None, compare=False, repr=False)
+    credentials: Credentials | None = field(default=None, compare=False, repr=False)
+    invisible: InvisibleMark | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def generated(cls, *models: str, seed: int | None = None) -> Provenance:
@@ -99,13 +104,13 @@ class Provenance:
         return cls(kind, _tool(), tuple(models))
 
     @classmethod
-    def manipulated(cls, *sources: Provenance, models: tuple[str, ...] = ()) -> Provenance:
+    def manipulated(cls, *sources: Provenance, models: tuple[str, ...] = (), consent: str | None = None) -> Provenance:
         """Of a picture in which a face shows what no camera saw, made of others: swapped, or made to smile.
 
         It is synthetic, whatever it is made of, and whether or not a model was trained for it.
         """
         named = dict.fromkeys((*models, *(model for source in sources for model in source.models)))
-        return cls("compositeSynthetic", _tool(), tuple(named))
+        return cls("compositeSynthetic", _tool(), tuple(named), consent=consent)
 
     @property
     def synthetic(self) -> bool | None:
@@ -118,6 +123,27 @@ class Provenance:
     def __bool__(self) -> bool:
         return self.source_type is not None
 
+    @property
+    def said(self) -> dict[str, str]:
+        """What each mark says, by the mark: "metadata", "credentials", "invisible"; those that say nothing are out."""
+        marks = {
+            "metadata": self.metadata,
+            "credentials": self.credentials.source_type if self.credentials else None,
+            "invisible": self.invisible.source_type if self.invisible else None,
+        }
+        return {name: kind for name, kind in marks.items() if kind is not None}
+
+    @property
+    def agree(self) -> bool | None:
+        """Whether the marks say the same; None where there are not two."""
+        return len(set(self.said.values())) == 1 if len(self.said) > 1 else None
+
+    def explain(self) -> list[str]:
+        """What is known, and what it is worth, in plain words: a line for each mark, and one for what is not known."""
+        from mien.media.explaining import explain
+
+        return explain(self)
+
     def to_xmp(self) -> bytes:
         """The XMP packet that says this, UTF-8, for `mien.core.image.save_image`'s ``xmp``."""
         values = {
@@ -125,6 +151,7 @@ class Provenance:
             "Iptc4xmpExt:AISystemUsed": ", ".join(self.models) or None,
             "xmp:CreatorTool": self.tool,
             "mien:Seed": None if self.seed is None else str(self.seed),
+            "mien:Consent": self.consent,
         }
         lines = "\n".join(f"   <{name}>{escape(text)}</{name}>" for name, text in values.items() if text is not None)
         return (
@@ -153,22 +180,26 @@ class Provenance:
         system = next(_values(root, IPTC, "AISystemUsed"), "")
         seed = next(_values(root, MIEN, "Seed"), "")
         return cls(
-            # A synthetic part counts, wherever in the packet it is said.
-            source_type=next((name for name in types if name in SYNTHETIC_TYPES), types[0] if types else None),
+            source_type=foremost(types),
             tool=tool or None,
             models=tuple(name for name in system.split(", ") if name),
             seed=int(seed) if seed.isascii() and seed.isdigit() and len(seed) < 40 else None,
             reason=None if types else "its XMP names no source type.",
+            consent=next(_values(root, MIEN, "Consent"), "") or None,
+            metadata=foremost(types),
         )
 
 
-def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance:
+def provenance(source: str | os.PathLike[str] | bytes | IO[bytes], *, look: bool = False) -> Provenance:
     """What a picture or a video says of its own making.
 
     Parameters
     ----------
     source : path, bytes or binary file
-        JPEG, PNG, WebP or TIFF (HEIC where it can be read); MP4, MOV, Matroska or WebM. Pixels are not decoded.
+        JPEG, PNG, WebP, TIFF or AVIF (HEIC where it can be read); MP4, MOV, Matroska or WebM. Nothing is fetched.
+    look : bool
+        Whether its pixels are decoded, to look for the invisible mark: up to a second for a picture. Of a video some
+        frames are looked at, and it must be given as a path.
 
     Returns
     -------
@@ -182,8 +213,48 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Provenance
     ImageError
         If it is neither.
     """
+    start = None if isinstance(source, (str, os.PathLike, bytes)) else _position(source)
     packet = read_packet(source)
-    return Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")
+    found = Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")
+    _rewind(source, start)
+    found = _with_credentials(found, read_credentials(source))
+    if not look:
+        return found
+    from mien.media.looking import look_for_mark
+
+    _rewind(source, start)
+    return _with_mark(found, look_for_mark(source))
+
+
+def _with_credentials(found: Provenance, signed: Credentials | None) -> Provenance:
+    """The metadata and what is signed; of what only one says, that."""
+    if signed is None:
+        return found
+    kind = foremost((found.source_type, signed.source_type))
+    return replace(
+        found,
+        source_type=kind,
+        tool=found.tool or signed.tool,
+        models=found.models or signed.models,
+        seed=signed.seed if found.seed is None else found.seed,
+        consent=found.consent or signed.consent,
+        reason=None if kind else found.reason,
+        credentials=signed,
+    )
+
+
+def _with_mark(found: Provenance, mark: InvisibleMark) -> Provenance:
+    kind = foremost((found.source_type, mark.source_type))
+    return replace(found, source_type=kind, reason=None if kind else found.reason, invisible=mark)
+
+
+def _position(source: Any) -> int | None:
+    return source.tell() if hasattr(source, "tell") else None
+
+
+def _rewind(source: Any, start: int | None) -> None:
+    if start is not None:
+        source.seek(start)
 
 
 def _tool() -> str:
@@ -195,11 +266,6 @@ def _values(root: ET.Element, namespace: str, name: str) -> Iterator[str]:
     tag = f"{{{namespace}}}{name}"
     for element in root.iter():
         if element.tag == tag:
-            yield _clean(element.get(f"{{{RDF}}}resource") or element.text or "")
+            yield clean(element.get(f"{{{RDF}}}resource") or element.text or "")
         if tag in element.attrib:
-            yield _clean(element.attrib[tag])
-
-
-def _clean(text: str) -> str:
-    """A value that is safe to print: no control or direction-changing characters, and not endless."""
-    return "".join(c for c in text[:MAX_TEXT] if c.isprintable()).strip()
+            yield clean(element.attrib[tag])

@@ -15,7 +15,7 @@ from typing import IO
 
 from mien.core.errors import ImageError, StorageError
 
-__all__ = ["MAX_PACKET", "append_box", "is_video", "read_video_packet"]
+__all__ = ["MAX_PACKET", "append_box", "has_box", "is_video", "read_video_packet"]
 
 # Bytes of an XMP packet in any file: ours has 700, and JPEG holds no more than 65,502 in one segment.
 MAX_PACKET = 1 << 20
@@ -71,6 +71,12 @@ def read_video_packet(file: IO[bytes], name: str) -> bytes | None:
                         if leaf == b"XMP_":
                             return _read(file, first, last)
     return None
+
+
+def has_box(file: IO[bytes], name: bytes) -> bool:
+    """Whether a file that is read from its beginning has a box of this name (16 bytes) at its top."""
+    boxes = _boxes(file, 0, file.seek(0, os.SEEK_END), iter(range(MAX_BOXES)))
+    return any(kind == b"uuid" and _read(file, place, min(stop, place + 16)) == name for kind, place, stop in boxes)
 
 
 def _boxes(file: IO[bytes], start: int, end: int, left: Iterator[int]) -> Iterator[tuple[bytes, int, int]]:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from mien.core.faces import Faces
-from mien.core.image import Image, save_image
+from mien.core.image import Image
+from mien.media.marking import mark_image
 from mien.media.provenance import Provenance
 
 __all__ = ["Edit"]
@@ -51,8 +52,12 @@ class Edit:
         height, width = self.image.shape[:2]
         return f"Edit({width}x{height}, {len(self.faces)} faces, {self.provenance.source_type})"
 
-    def save(self, path: str | os.PathLike[str], *, quality: int = 95) -> Path:
-        """Write the picture with its mark.
+    def save(
+        self, path: str | os.PathLike[str], *, quality: int = 95, parent: str | os.PathLike[str] | None = None
+    ) -> Path:
+        """Write the picture with its marks: metadata, signed content credentials and, if synthetic, the invisible one.
+
+        `image` itself has no mark in its pixels: that is put into the file alone.
 
         Parameters
         ----------
@@ -60,6 +65,8 @@ class Edit:
             Its suffix says the format: JPEG, PNG, WebP, TIFF or AVIF; JPEG holds nothing transparent.
         quality : int
             Of JPEG and WebP, 1 to 100.
+        parent : path, optional
+            File that it was made of, to be named in the credentials together with its hash: see `mark_image`.
 
         Returns
         -------
@@ -71,8 +78,6 @@ class Edit:
         UsageError
             If the format cannot carry the mark, or the picture's transparency.
         StorageError
-            If it cannot be written.
+            If it cannot be signed or written; then there is no file.
         """
-        target = Path(path)
-        save_image(self.image, target, quality=quality, xmp=self.provenance.to_xmp())
-        return target
+        return mark_image(self.image, path, self.provenance, quality=quality, parent=parent)

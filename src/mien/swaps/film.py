@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mien.core.errors import ImageError, StorageError, UsageError
-from mien.core.image import IMAGE_SUFFIXES, Image, save_image
+from mien.core.image import IMAGE_SUFFIXES, Image
 from mien.media.encoding import CONTAINERS, VideoWriter
+from mien.media.marking import mark_image
 from mien.media.provenance import Provenance
 from mien.media.sinks import make_folder
 from mien.media.video import Frame, Video
@@ -60,12 +61,12 @@ class Pictures:
     def __init__(self, pattern: Path, *, provenance: Provenance) -> None:
         if pattern.suffix.lower() not in set(IMAGE_SUFFIXES) - {".bmp"}:  # which carries no mark
             raise UsageError(f"cannot write {pattern.name}: frames are pictures such as %05d.png.")
-        self._pattern, self._xmp = pattern, provenance.to_xmp()
+        self._pattern, self._provenance = pattern, provenance
         self._count = 0
 
     def write(self, image: Image, time: float | None = None) -> None:  # noqa: ARG002 - pictures have no time
         """See `FrameWriter.write`."""
-        save_image(image, self._part / self._name(self._count), xmp=self._xmp)
+        mark_image(image, self._part / self._name(self._count), self._provenance)
         self._count += 1
 
     def __enter__(self) -> Self:
