@@ -6,6 +6,7 @@ pores, wrinkles and hairs stay as they are, as do light and shade.
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ class Shape:
         layer = np.zeros((SIDE * fine, SIDE * fine), np.uint8)
         for line in self.lines:
             points = self._winged(topology.uv[list(line)].astype(np.float64)) * (SIDE * fine) - 0.5
-            for place, (start, end) in enumerate(zip(points[:-1], points[1:], strict=True)):
+            for place, (start, end) in enumerate(itertools.pairwise(points)):
                 # The brush is thinner towards the nose, and runs out in the wing.
                 share = 1.0 - 0.5 * place / max(len(points) - 2, 1) if place or not self.wing else 0.8
                 thick = max(round(self.width * share * SIDE * fine), 1)
@@ -198,7 +199,7 @@ def _pigment(bare: Bare, goal: Floats, mask: Floats) -> Floats:
     return out
 
 
-def _tint(bare: Bare, goal: Floats, mask: Floats) -> Floats:
+def _tint(bare: Bare, goal: Floats, _mask: Floats) -> Floats:
     """Lets the skin through: its own tint, and some of the colour's."""
     out = np.empty_like(bare.broad)
     out[..., 0] = -SHEER
@@ -206,13 +207,13 @@ def _tint(bare: Bare, goal: Floats, mask: Floats) -> Floats:
     return out
 
 
-def _line(bare: Bare, goal: Floats, mask: Floats) -> Floats:
+def _line(bare: Bare, goal: Floats, _mask: Floats) -> Floats:
     """Only ever darkens."""
     out = np.minimum(goal - bare.broad, np.array([0, np.inf, np.inf], np.float32))
     return np.asarray(out, np.float32)
 
 
-def _even(bare: Bare, goal: Floats, mask: Floats) -> Floats:
+def _even(bare: Bare, _goal: Floats, mask: Floats) -> Floats:
     """Evens out blotches; the large shapes of light and shade stay."""
     weight = (mask * bare.seen)[..., None]
     calm = blurred(bare.broad * weight, EVEN) / np.maximum(blurred(weight[..., 0], EVEN), 1e-3)[..., None]

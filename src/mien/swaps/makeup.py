@@ -81,11 +81,12 @@ class Makeup:
         self._strength, self._parts = as_strength(strength), check_parts(parts)
         topology = face_topology(engine=self._engine)
         self._paint: _Paint
+        self._sources: tuple[Provenance, ...] = ()
         if isinstance(reference, str) and reference in presets():
             layers = [one for one in presets()[reference] if one.part in self._parts]
             if not layers:
                 raise UsageError(f"the make-up {reference!r} has nothing for {', '.join(self._parts)}.")
-            self._paint, self._sources = _Preset(layers, topology), ()
+            self._paint = _Preset(layers, topology)
             self._told: dict[str, Any] = {"makeup": reference}
         else:
             image = reference.image[..., :3] if isinstance(reference, Edit) else load_image(reference)
@@ -199,7 +200,8 @@ class _Example(_Paint):
         hidden = sight.hidden()
         bare = Bare.of(sight, closed, hidden=hidden)
         fine = Bare.of(sight, closed, hidden=hidden, reach=FINE).broad[..., 0]
-        kept, skipped = [], []
+        kept: list[str] = []
+        skipped: list[str] = []
         for part in parts:
             mask = shapes()[_COPIED[part].shape].drawn(topology)
             seen = np.maximum(bare.seen, bare.seen[:, ::-1])

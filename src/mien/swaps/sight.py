@@ -77,16 +77,18 @@ class Sight:
         levels = refine(small, np.ascontiguousarray(self.image), radius=radius, smoothness=4e-4).to_levels()
         return levels.astype(np.float32) / np.float32(255)
 
-    def hidden(self, names: tuple[str, ...] = BEFORE) -> Floats:
-        """How much of each pixel something stands before the face, (h, w) in [0, 1]: hair, hands and so on.
+    def hidden(self, names: tuple[str, ...] = BEFORE, *, others: bool = True) -> Floats:
+        """How much of each pixel something stands before the face, (h, w) in [0, 1].
 
         Parameters
         ----------
         names : tuple of str
-            Regions of the parsing that count. Whatever else is before the face, a hand or a cup, counts always.
+            Regions of the parsing that count.
+        others : bool
+            Whether anything else does, such as a hand or a cup.
         """
         out = np.zeros(self.image.shape[:2], np.float32)
-        if not bool(self._occlusion.abstained):
+        if others and not bool(self._occlusion.abstained):
             out = self._levels(self._occlusion, "occluded")
             for name in BEFORE:
                 if name not in names:
