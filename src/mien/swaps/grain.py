@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.swaps.facemask import window_of
 
-__all__ = ["match_grain"]
+__all__ = ["GrainGap", "grain_gap", "match_grain"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -52,31 +52,71 @@ def match_grain(front: Floats, back: Floats, weight: Floats, *, seed: int = 0) -
         `front` itself where there is too little face to compare. A front that is softer than the back is sharpened only
         a little: detail that is not there cannot be given.
     """
-    import cv2
+    gap = grain_gap(front, back, weight)
+    return front if gap is None else gap.closed(front, weight, seed=seed)
 
+
+@dataclass(frozen=True, eq=False)
+class GrainGap:
+    """What one face lacks of another's sharpness and noise: of a video, the same for many frames.
+
+    Attributes
+    ----------
+    blur : float
+        Sigma in pixels that is added; below 0, taken away.
+    noise : (2, 3, 3) float64
+        Covariances of the colours that are missing, at two scales.
+    """
+
+    blur: float
+    noise: Doubles
+
+    def closed(self, front: Floats, weight: Floats, *, seed: int = 0) -> Floats:
+        """A face (h, w, 3) with it, where `weight` is above 0; see `match_grain`."""
+        window = window_of(weight)
+        if window is None:
+            return front
+        out = front.copy()
+        part = out[window]
+        _blur(part, self.blur)
+        part += _noise(self.noise, part.shape[:2], seed)
+        return out
+
+
+def grain_gap(front: Floats, back: Floats, weight: Floats) -> GrainGap | None:
+    """What `front` lacks of the sharpness and noise of `back`; None where there is too little face to compare.
+
+    Parameters are those of `match_grain`.
+    """
     window = window_of(weight)
     if window is None:
-        return front
+        return None
     sure = weight[window] > 0.5
     if np.count_nonzero(sure) < LEAST:
-        return front
+        return None
     middle = tuple(_middle(part, LOOKED_AT) for part in window)
     looked = sure[tuple(slice(m.start - w.start, m.stop - w.start) for m, w in zip(middle, window, strict=True))]
     want, have = (_measure(one[middle], looked) for one in (back, front))
     if want is None or have is None:
-        return front
-    out = front.copy()
-    part = out[window]
+        return None
     blur = want.blur**2 - have.blur**2
-    if blur > SAME**2:
-        part[...] = cv2.GaussianBlur(part, (0, 0), min(np.sqrt(blur), SOFTEST))
-        have = _measure(out[middle], looked) or have
-    elif blur < -(SAME**2):
-        sigma = min(np.sqrt(-blur), SHARPENED)
-        part += part - cv2.GaussianBlur(part, (0, 0), sigma)
-        have = _measure(out[middle], looked) or have
-    part += _noise(want.noise - have.noise, part.shape[:2], seed)
-    return out
+    if abs(blur) <= SAME**2:
+        return GrainGap(0.0, want.noise - have.noise)
+    sigma = float(min(np.sqrt(blur), SOFTEST) if blur > 0 else -min(np.sqrt(-blur), SHARPENED))
+    part = front[middle].copy()
+    _blur(part, sigma)
+    have = _measure(part, looked) or have
+    return GrainGap(sigma, want.noise - have.noise)
+
+
+def _blur(image: Floats, sigma: float) -> None:
+    """Blur a picture in place; below 0, sharpen it."""
+    import cv2
+
+    if sigma > 0:
+        image[...] = cv2.GaussianBlur(image, (0, 0), sigma)
+    elif sigma < 0:
+        image += image - cv2.GaussianBlur(image, (0, 0), -sigma)
 
 
 @dataclass(frozen=True, eq=False)
