@@ -72,12 +72,14 @@ def parts(path: Path, effect: Swap, engine: Engine, count: int) -> None:
     shots: list[Shot] = []
 
     def follow() -> None:
+        shots.clear()
         with engine.track(path, want=NEEDS, keep_images=True) as tracking:
             for item in tracking:
                 assert item.faces is not None
                 rows = np.arange(len(item.faces))
                 shots.append(Shot(image=item.faces.require_image(), faces=item.faces, rows=rows, time=item.time))
 
+    follow()  # what is loaded the first time does not count
     tracking = spent(follow)
     take = effect.start()
     for shot in shots[:WARM]:

@@ -15,6 +15,7 @@ from mien.core.faces import Face, Faces
 from mien.core.image import Image
 from mien.core.mesh import Topology
 from mien.core.region import Region
+from mien.core.warping import resize
 from mien.engine import Engine
 from mien.location.stabilization import similarities
 from mien.swaps.blending import gradient, multiband
@@ -22,8 +23,8 @@ from mien.swaps.colors import match_colors
 from mien.swaps.consent import Guard
 from mien.swaps.dressing import dressed, opened, wires
 from mien.swaps.effects import Changed, Shot
-from mien.swaps.facemask import face_alpha, shrunk, skin_weight
-from mien.swaps.grain import match_grain
+from mien.swaps.facemask import face_alpha, skin_weight
+from mien.swaps.grain import GrainGap, grain_gap
 from mien.swaps.identity import Casting, Identity
 from mien.swaps.lighting import normal_map, relit
 from mien.swaps.likeness import Likeness
@@ -53,7 +54,10 @@ ROOM = 0.06  # of the face's extent beside the mesh, in which it is blended
 PULLED = slice(None, None, 3)  # of the mesh's points: what stands around it follows these
 LOOK = 0.2  # seconds after which what stands before a face of a video is looked at again
 GAP = 0.5  # seconds after which a track that comes back is seen anew
+GRAIN = 1.0  # seconds after which grain and sharpness of a video are measured again
 STEADY = 0.25  # seconds over which a video's masks, colours and light are averaged
+SEEN_AT, FILMED_AT = 400.0, 150.0  # pixels that a face has where its light and colours are found: in pictures, videos
+DARK = np.float32(8)  # levels that are added before ratios: what is black has none
 TINT = 24  # cells of a face on which its colours are averaged
 
 
@@ -112,6 +116,8 @@ class _Track:
         Sums over the frames: see `mien.swaps.likeness.Shift`.
     tint : (TINT, TINT, 3) float32
         What light and colours change, averaged.
+    grain, grained
+        What the face lacks of its surroundings' grain, and when that was measured.
     """
 
     identity: Identity
@@ -122,13 +128,15 @@ class _Track:
     shift: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 3)))
     trust: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 1)))
     tint: Floats | None = None
+    grain: GrainGap | None = None
+    grained: float = -np.inf
     step: float = 0.0
 
     def seen(self, time: float) -> None:
         """Go on at a time; after a gap or a cut, what is before the face and its light are forgotten."""
         self.step, self.time = time - self.time, time
         if not 0 <= self.step <= GAP:
-            self.before = self.tint = None
+            self.before = self.tint = self.grain = None
             self.looked = -np.inf
 
 
@@ -231,7 +239,8 @@ class SwapTake:
             return None
         want = {"parse", "occlusion"} if shot.time is None else {"parse"}
         try:
-            return self._engine.analyze(shot.image, want=want, faces=shot.faces[due].with_image(shot.image))
+            engine = self._engine if shot.time is None else _quick(self._engine)
+            return engine.analyze(shot.image, want=want, faces=shot.faces[due].with_image(shot.image))
         except LicenseRefused:
             return None
 
@@ -294,13 +303,30 @@ class SwapTake:
 
     def _tinted(self, plate: Plate, front: Image, alpha: Floats, track: _Track, time: float | None) -> Floats:
         """The face by itself in the plate's light and colours, as sharp and as noisy."""
-        back, drawn = plate.image.astype(np.float32), front.astype(np.float32)
-        weight = skin_weight(plate, alpha)
-        lit = relit(drawn, back, normal_map(plate, self._topology), weight)
+        import cv2
+
+        scale = min((SEEN_AT if time is None else FILMED_AT) / max(plate.size, 1e-6), 1.0)
+        small = _smaller(plate, scale)
+        size = small.image.shape[1::-1]
+        own, share = (np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_AREA)) for one in (front, alpha))
+        drawn, back = own.astype(np.float32), small.image.astype(np.float32)
+        weight = skin_weight(small, share.astype(np.float32))
+        lit = relit(drawn, back, normal_map(small, self._topology), weight)
         tinted = match_colors(lit, back, weight)
+        # Light and colours change over a longer way than a face has detail: they are carried over to its own pixels.
+        gain = np.asarray(cv2.divide(tinted + DARK, drawn + DARK), np.float32)
         if time is not None:
-            tinted = _steadied(drawn, tinted, alpha, track, _new(track.step))
-        return match_grain(tinted, back, alpha)
+            gain = _steadied(gain, share.astype(np.float32), track, _new(track.step))
+        large = cv2.resize(gain, front.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        whole = np.asarray(cv2.multiply(front.astype(np.float32) + DARK, large), np.float32) - DARK
+        return self._grained(whole, plate.image.astype(np.float32), alpha, track, time)
+
+    def _grained(self, front: Floats, back: Floats, alpha: Floats, track: _Track, time: float | None) -> Floats:
+        """The face as sharp and as noisy as its surroundings: of a video, measured now and then."""
+        if track.grain is None or time is None or time - track.grained >= GRAIN:
+            gap = grain_gap(front, back, alpha)
+            track.grain, track.grained = gap or track.grain, time or 0.0
+        return front if track.grain is None else track.grain.closed(front, alpha, seed=round(1000 * (time or 0)))
 
 
 def _fault(shot: Shot, row: int) -> str | None:
@@ -315,6 +341,12 @@ def _fault(shot: Shot, row: int) -> str | None:
     if Plate.around(shot.image, mesh, margin=0) is None:
         return "it is outside of the picture"
     return None
+
+
+def _quick(engine: Engine) -> Engine:
+    """The engine with the quick size of the model that parses, where it has one."""
+    sizes = engine.choose("parse").params.get("sizes", {})
+    return engine.with_models(parse=sizes["fast"]) if "fast" in sizes else engine
 
 
 def _new(step: float) -> np.float32:
@@ -380,22 +412,28 @@ def _carried(before: Floats, points: Doubles, plate: Plate) -> Floats:
     return np.asarray(moved, np.float32)
 
 
-def _steadied(drawn: Floats, tinted: Floats, alpha: Floats, track: _Track, share: np.float32) -> Floats:
-    """What light and colours have changed, by broad strokes as in the frames before."""
+def _smaller(plate: Plate, scale: float) -> Plate:
+    """A plate with fewer pixels."""
+    if scale == 1:
+        return plate
+    height, width = plate.image.shape[:2]
+    size = max(round(height * scale), 1), max(round(width * scale), 1)
+    edge = np.array([0.5, 0.5, 0])  # places scale about the picture's corner, not about its first pixel's centre
+    points = (plate.points + edge) * (size[1] / width, size[0] / height, scale) - edge
+    return Plate(resize(plate.image, size), plate.origin, points)
+
+
+def _steadied(gain: Floats, alpha: Floats, track: _Track, share: np.float32) -> Floats:
+    """What light and colours change (h, w, 3), by broad strokes as in the frames before."""
     import cv2
 
-    def coarse(values: NDArray[Any]) -> Floats:
-        return np.asarray(cv2.resize(shrunk(values, (2 * TINT, 2 * TINT)), (TINT, TINT)), np.float32)
-
-    weight = coarse(alpha)
-    changed = cv2.multiply(cv2.subtract(tinted, drawn), cv2.merge([alpha] * 3))
-    now = np.asarray(coarse(np.asarray(changed)) / np.maximum(weight, 1e-3)[..., None], np.float32)
-    if track.tint is None:
-        track.tint = now
-        return tinted
-    track.tint = np.asarray(track.tint + share * (now - track.tint), np.float32)
-    gap = cv2.resize(track.tint - now, tinted.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(tinted + gap, np.float32)
+    weight = np.asarray(cv2.resize(alpha, (TINT, TINT), interpolation=cv2.INTER_AREA), np.float32)
+    inside = np.asarray(cv2.multiply(gain, cv2.merge([alpha] * 3)))
+    now = np.asarray(cv2.resize(inside, (TINT, TINT), interpolation=cv2.INTER_AREA), np.float32)
+    now = np.asarray((now + np.float32(1e-3)) / (weight[..., None] + np.float32(1e-3)), np.float32)
+    track.tint = now if track.tint is None else np.asarray(track.tint + share * (now - track.tint), np.float32)
+    ratio = cv2.resize(track.tint / now, gain.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.multiply(gain, ratio), np.float32)
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
