@@ -34,6 +34,9 @@ EARS = [234, 454]  # the mesh's points before the ears: a head turns about a pla
 BEHIND = 1.5  # cm from there to the axis
 RING = 1.4  # outlines of the face: there the surroundings turn with the head as if they were so deep ...
 DEPTH = (0.55, 1.0)  # ... above and below it: parts of the way from the outline to the axis
+NEAREST = 1.2  # outlines as seen from the middle: nearer, a place of the ring would be one of the face
+DEEP = 0.02  # of the face's extent: the face is not so far beyond its own outline
+MENDED = 256  # pixels of the longer side on which surroundings are mended
 STILL = 0.4  # of the ring's extent, beyond it: there nothing moves
 SOFT = 1 / 70  # of the face's extent: how softly the skin ends in its surroundings
 STIRRED = 0.05  # pixels: what moves less has not moved
@@ -133,23 +136,23 @@ def redraw(seat: Seat, motion: Doubles, turn: Doubles, topology: Topology, *, mo
     """
     plate, source = seat.plate, seat.plate.points
     rigid, target = seat.turned(source, turn), seat.turned(source + motion, turn)
-    around, stirred = _surroundings(seat, source, target, turn, topology)
+    field = _surroundings(seat, source, target, turn, topology)
+    stirred = np.abs(field).max(axis=2) > STIRRED
     skin, known, guessed = _skin(plate.image, source, target, topology)
-    lower = around.astype(np.float32)
+    inner = np.zeros(known.shape, np.uint8)
+    _paint(inner, target)
+    around = np.where(stirred[..., None], remap(plate.image, field), plate.image)
+    lower = _mended(around, field, source, known | (inner > 0)).astype(np.float32)
     for ring in (LIPS, *LIDS):
         lower = _uncovered(lower, plate.image, source[ring], _within(rigid[ring], target[ring]))
     lower = _parted(lower, plate.image, source, target, mouth)
     face = _soft(known, target, max(plate.size * SOFT, 1.0))
     image = lower + face[..., None] * (skin - lower)
-    inner = np.zeros(known.shape, np.uint8)
-    _paint(inner, target)
     return Redrawn(image, (stirred | known | (inner > 0)).astype(np.float32), known, guessed)
 
 
-def _surroundings(
-    seat: Seat, source: Doubles, target: Doubles, turn: Doubles, topology: Topology
-) -> tuple[Image, NDArray[np.bool_]]:
-    """The plate as it lies around the face, and what of it has moved."""
+def _surroundings(seat: Seat, source: Doubles, target: Doubles, turn: Doubles, topology: Topology) -> Floats:
+    """How what lies around the face moves with it: a field, see `mien.swaps.warpfield`."""
     outline = topology.boundary_loops[0]
     middle = source[outline].mean(axis=0)
     own = (source[outline] - middle) @ seat.rotation
@@ -157,33 +160,57 @@ def _surroundings(
     ring = middle + (own * RING * (1, 1, 0) + np.column_stack([depth * 0, depth * 0, own[:, 2] + depth])) @ (
         seat.rotation.T
     )
-    before = np.concatenate([_outermost(source, outline), ring[:, :2]])
-    after = np.concatenate([_outermost(target, outline), seat.turned(ring, turn)[:, :2]])
-    field = displacement(before, after, seat.plate.image.shape[:2], still=STILL)
-    stirred = np.abs(field).max(axis=2) > STIRRED
-    moved = remap(seat.plate.image, field)
-    return np.where(stirred[..., None], moved, seat.plate.image), np.asarray(stirred)
+    before = np.concatenate([_beyond(source, source[outline], 1.0), _beyond(source, ring, NEAREST)])
+    after = np.concatenate([_beyond(target, target[outline], 1.0), _beyond(target, seat.turned(ring, turn), NEAREST)])
+    return displacement(before, after, seat.plate.image.shape[:2], still=STILL)
 
 
-def _outermost(mesh: Doubles, outline: NDArray[Any]) -> Doubles:
-    """Where the outline is seen, (K, 2): of what the head itself hides, the nearest that shows.
+def _mended(around: Image, field: Floats, source: Doubles, face: NDArray[np.bool_]) -> Image:
+    """The surroundings without what they show of the face beside its new place, filled from around it."""
+    import cv2
 
-    As seen, a head is convex, or nearly.
+    height, width = around.shape[:2]
+    factor = min(1.0, MENDED / max(height, width))
+    few = (max(round(width * factor), 1), max(round(height * factor), 1))
+    scale = np.array(few) / (width, height)
+    hull = cv2.convexHull((source[:, :2] * scale).astype(np.float32))
+    before = np.zeros(few[::-1], np.uint8)
+    cv2.fillConvexPoly(before, hull.round().astype(np.int32), 1)
+    extent = float(np.ptp(source[:, :2] * scale, axis=0).max())
+    deep = np.asarray(cv2.distanceTransform(before, cv2.DIST_L2, 3), np.float32)
+    coarse = np.asarray(cv2.resize(field, few, interpolation=cv2.INTER_LINEAR), np.float32) * scale.astype(np.float32)
+    now = cv2.resize(face.astype(np.uint8), few, interpolation=cv2.INTER_LINEAR) > 0
+    left = (remap(deep, coarse) > DEEP * extent) & ~now
+    if not left.any():
+        return around
+    side = 2 * round(1.5 * DEEP * extent) + 1
+    left = np.asarray(cv2.dilate(left.astype(np.uint8), np.ones((side, side), np.uint8)), bool) & ~now
+    small = cv2.resize(around, few, interpolation=cv2.INTER_AREA)
+    # Only what is neither face nor left over tells what is there.
+    filled = cv2.inpaint(small, (left | now).astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    share = cv2.resize(cv2.GaussianBlur(left.astype(np.float32), (0, 0), 1), (width, height))[..., None]
+    fill = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(around + share * (fill.astype(np.float32) - around) + np.float32(0.5), np.uint8)
+
+
+def _beyond(mesh: Doubles, points: Doubles, least: float) -> Doubles:
+    """Where points (K, 3) are seen, (K, 2): of those that the head hides, the nearest place that shows.
+
+    As seen, a head is convex, or nearly; so they go outwards, until they stand `least` outlines from its middle.
     """
     import cv2
 
-    points = mesh[:, :2]
-    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
-    middle = points.mean(axis=0)
-    rays, corners = points[outline] - middle, hull - middle
+    hull = cv2.convexHull(mesh[:, :2].astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    middle = mesh[:, :2].mean(axis=0)
+    rays, corners = points[:, :2] - middle, hull - middle
     sides = np.roll(corners, -1, axis=0) - corners
-    # The ray t r meets the side c + s d where t = (c x d) / (r x d).
+    # The ray t r meets the side c + s d, which goes around the middle, where t = (c x d) / (r x d).
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = (corners[:, 0] * sides[:, 1] - corners[:, 1] * sides[:, 0]) / (
             rays[:, :1] * sides[:, 1] - rays[:, 1:] * sides[:, 0]
         )
-    reach = np.where(reach > 0, reach, np.inf).min(axis=1)
-    farther = np.where(np.isfinite(reach), reach, 1.0).clip(1, 3)
+    reach = least * np.where(reach > 0, reach, np.inf).min(axis=1)
+    farther = np.where(np.isfinite(reach), reach, 1.0).clip(1, 4)
     return np.asarray(middle + rays * farther[:, None])
 
 
