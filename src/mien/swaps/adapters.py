@@ -3,7 +3,7 @@
 Swappers, restorers, stylizers and ageing networks all take a crop in which the face stands upright at a known place,
 and give one of the same place; some are also told who, by an embedding, or how much, by a number. They differ in the
 size, the place of the five points, colour order, layout and range of their numbers. All that is data: a card's
-``[params]``. The conventions of published networks are kept as templates of cards (``mien models add my.onnx --like ...``).
+``[params]``. The conventions of published networks are kept as templates of cards (``mien models add --like``).
 """
 
 from __future__ import annotations

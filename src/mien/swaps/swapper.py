@@ -11,6 +11,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from mien.core.errors import UsageError
 from mien.core.image import ImageSource
 from mien.engine import Engine, default_engine
 from mien.gallery.people import Gallery
@@ -21,7 +22,9 @@ from mien.swaps.choice import Who
 from mien.swaps.consent import Consent, Gate, Guard
 from mien.swaps.edit import Edit
 from mien.swaps.editor import Editor, edited
+from mien.swaps.effects import Effect
 from mien.swaps.identity import Casting, Identity
+from mien.swaps.learned import LearnedSwap
 from mien.swaps.likeness import Likeness
 from mien.swaps.swapping import Blend, Settings, SwapTake
 
@@ -102,6 +105,7 @@ def swap(
     who: Who = None,
     gallery: Gallery | None = None,
     source_who: Who = None,
+    model: str | None = None,
     keep: Collection[str] = ("eyes", "mouth", "glasses"),
     strength: float = 1.0,
     blend: Blend = "multiband",
@@ -124,6 +128,8 @@ def swap(
         Whom to change: see `mien.swaps.choice.Who`. None: the only face.
     source_who : int, str or None
         Which face where a source has several. None: the only one.
+    model : str, optional
+        Id of a network of your own that swaps: see ``mien models add``. By default it is done by geometry.
     keep : collection of str
         What of the target stays: "eyes" (eyeballs), "mouth" (what is seen between the lips), "glasses", "outline".
     strength : float
@@ -166,7 +172,16 @@ def swap(
     """
     engine = engine or default_engine()
     guard = Guard.of(gate=gate, consent=consent, do_not_swap=do_not_swap, engine=engine)
-    identity = source if isinstance(source, Identity) else Identity.of(source, who=source_who, engine=engine)
-    guard.check_source(identity)
-    effect = Swap(identity, keep=keep, strength=strength, blend=blend, guard=guard, engine=engine)
+    effect: Effect
+    if model is not None:
+        if isinstance(source, Identity):
+            raise UsageError("a network is told by pictures who it is: give those as the source.")
+        glasses = "glasses" in Settings(keep=keep, strength=strength, blend=blend).keep
+        effect = LearnedSwap.of(
+            source, model=model, who=source_who, strength=strength, keep_glasses=glasses, guard=guard, engine=engine
+        )
+    else:
+        identity = source if isinstance(source, Identity) else Identity.of(source, who=source_who, engine=engine)
+        guard.check_source(identity)
+        effect = Swap(identity, keep=keep, strength=strength, blend=blend, guard=guard, engine=engine)
     return edited(target, Editor(effect, who=who, gallery=gallery, engine=engine), out=out, audio=audio)
