@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ from mien.swaps.plate import Plate, join
 __all__ = ["LearnedSwap", "face_net", "told_by"]
 
 Floats = NDArray[np.float32]
-Source = ImageSource | Edit
+Source: TypeAlias = "ImageSource | Edit"
 
 NEEDS = frozenset({"landmarks", "presence", "alignment", "pose"})
 SURFACE = 468
