@@ -5,42 +5,23 @@ is than the skin: so skin meets skin, while pupils stay dark, the white of eyes 
 
 References
 ----------
-Ottosson, *A perceptual color space for image processing*, 2020. Reinhard, Ashikhmin, Gooch, Shirley, *Color transfer
-between images*, IEEE CG&A 2001.
+Reinhard, Ashikhmin, Gooch, Shirley, *Color transfer between images*, IEEE CG&A 2001.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.swaps.facemask import shrunk, window_of
+from mien.swaps.oklab import from_oklab, to_oklab
 
-__all__ = ["from_oklab", "match_colors", "to_display", "to_linear", "to_oklab"]
+__all__ = ["match_colors"]
 
 Floats = NDArray[np.float32]
 
-POWER: Final = 2.4  # of sRGB's power law
-BLACK: Final = 0.055 * 255  # what is added to its numbers before
-
-# sRGB's primaries to the cones' responses, and these, by their cube roots, to lightness and two opponent colours.
-_CONES: Final = np.array(
-    [
-        (0.4122214708, 0.5363325363, 0.0514459929),
-        (0.2119034982, 0.6806995451, 0.1073969566),
-        (0.0883024619, 0.2817188376, 0.6299787005),
-    ]
-)
-_LAB: Final = np.array(
-    [
-        (0.2104542553, 0.7936177850, -0.0040720468),
-        (1.9779984951, -2.4285922050, 0.4505937099),
-        (0.0259040371, 0.7827717662, -0.8086757660),
-    ]
-)
 SMALL = 64  # pixels that colours are compared on
 BROAD = 0.16  # of the window's side: what differs over less is the face's own
 ROOM = 0.05  # of the face's extent around what is compared that is changed as well
@@ -52,41 +33,6 @@ PALE_SHARE = 0.4  # of the skin's change that they take part in
 SKIN_SPREAD = 0.08  # in Oklab, of what is one skin
 DARKER = (0.5, 1.3)  # limits of what chroma is multiplied by as lightness is
 WIDEST = 2.5  # log odds by which lightness is moved at most
-
-
-def to_linear(image: Floats) -> Floats:
-    """Numbers of sRGB 0 to 255 as light in [0, 1]: its power law, without the straight piece next to black."""
-    import cv2
-
-    # (x + a) / (1 + a) to the power: what the standard's straight piece changes are the 10 darkest of 256 levels.
-    base = (image + np.float32(BLACK)) * np.float32(1 / (255 + BLACK))
-    return np.asarray(cv2.pow(np.maximum(base, 0, out=base), POWER), np.float32)
-
-
-def to_display(light: Floats) -> Floats:
-    """The inverse of `to_linear`."""
-    import cv2
-
-    base = np.asarray(cv2.pow(np.maximum(light, 0), 1 / POWER), np.float32)
-    base *= np.float32(255 + BLACK)
-    base -= np.float32(BLACK)
-    return base
-
-
-def to_oklab(image: Floats) -> Floats:
-    """Numbers 0 to 255 of sRGB (h, w, 3) in Oklab: lightness in [0, 1] and two opponent colours, 0 for grey."""
-    import cv2
-
-    cones = cv2.pow(cv2.transform(to_linear(image), _CONES), 1 / 3)
-    return np.asarray(cv2.transform(cones, _LAB), np.float32)
-
-
-def from_oklab(lab: Floats) -> Floats:
-    """The inverse of `to_oklab`; beyond 0 to 255 where sRGB has no such colour."""
-    import cv2
-
-    cones = cv2.transform(lab, np.linalg.inv(_LAB))
-    return to_display(np.asarray(cv2.transform(cones * cones * cones, np.linalg.inv(_CONES)), np.float32))
 
 
 def match_colors(front: Floats, back: Floats, weight: Floats, *, strokes: float = 1.0) -> Floats:
@@ -118,7 +64,7 @@ def match_colors(front: Floats, back: Floats, weight: Floats, *, strokes: float 
     if change is None:
         return front
     out = front.copy()
-    out[window] = from_oklab(_changed(to_oklab(part), change)).clip(0, 255)
+    out[window] = from_oklab(_changed(to_oklab(part), change))
     return out
 
 

@@ -12,20 +12,30 @@ from numpy.typing import NDArray
 from mien.core.mesh import Topology
 from mien.core.raster import rasterize
 from mien.core.shading import fit_light, harmonics
-from mien.swaps.colors import BLACK, POWER, to_linear
 from mien.swaps.facemask import shrunk, smaller, window_of
 from mien.swaps.plate import Plate
 
-__all__ = ["brightened", "normal_map", "relit"]
+__all__ = ["brightened", "normal_map", "relit", "to_linear"]
 
 Floats = NDArray[np.float32]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB (ITU-R BT.709)
+POWER = 2.4  # of sRGB's power law (IEC 61966-2-1)
+BLACK = 0.055 * 255  # what is added to its numbers before
 SIDE = 64  # pixels of a face's extent that its normals are drawn on: light changes slowly
 STRONGEST = 3.0  # times by which a place is made brighter, or darker
 DARKEST = 0.12  # of the mean: no place is darker than that by the fitted light
 BRIGHT, WHITE = 0.98, 0.85  # so much of the skin is below so much of white
 ROOM = 0.1  # of the face's extent around what is compared that is changed as well
 HELD = 0.02  # see `fit_light`
+
+
+def to_linear(image: Floats) -> Floats:
+    """Numbers of sRGB 0 to 255 as light in [0, 1]: its power law, without the straight piece next to black."""
+    import cv2
+
+    # Of 256 levels the straight piece concerns the ten darkest; without it, light is multiplied by multiplying levels.
+    base = (image + np.float32(BLACK)) * np.float32(1 / (255 + BLACK))
+    return np.asarray(cv2.pow(np.maximum(base, 0, out=base), POWER), np.float32)
 
 
 def normal_map(plate: Plate, topology: Topology) -> Floats:

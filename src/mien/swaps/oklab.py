@@ -52,13 +52,23 @@ def _levels() -> Floats:
     return table
 
 
+def _light_of(levels: Floats) -> Floats:
+    """Linear light of levels, 0 to 255, that are no bytes."""
+    import cv2
+
+    level = (levels * np.float32(1 / 255)).clip(0, 1)
+    light = np.asarray(cv2.pow((level + np.float32(0.055)) * np.float32(1 / 1.055), 2.4), np.float32)
+    np.multiply(level, np.float32(1 / 12.92), out=light, where=level <= np.float32(0.04045))
+    return light
+
+
 def to_oklab(colors: ArrayLike) -> Floats:
     """Colours of a screen (sRGB) in Oklab.
 
     Parameters
     ----------
     colors : (..., 3) array-like
-        0 to 255: bytes, or numbers, which are rounded to bytes.
+        0 to 255: bytes, or numbers, between which there may be others.
 
     Returns
     -------
@@ -67,11 +77,10 @@ def to_oklab(colors: ArrayLike) -> Floats:
     import cv2
 
     given = np.asarray(colors)
-    levels = given if given.dtype == np.uint8 else np.rint(given).clip(0, 255).astype(np.uint8)
-    flat = np.ascontiguousarray(levels).reshape(-1, 1, 3)
+    flat = np.ascontiguousarray(given, None if given.dtype == np.uint8 else np.float32).reshape(-1, 1, 3)
     if not flat.size:
         return np.zeros(given.shape, np.float32)
-    cones = cv2.transform(np.asarray(cv2.LUT(flat, _light()), np.float32), _CONES)
+    cones = cv2.transform(cv2.LUT(flat, _light()) if flat.dtype == np.uint8 else _light_of(flat), _CONES)
     return np.asarray(cv2.transform(cv2.pow(cones, 1 / 3), _LAB), np.float32).reshape(given.shape)
 
 
