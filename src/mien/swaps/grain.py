@@ -31,7 +31,7 @@ SOFTEST = 8.0  # pixels: the widest blur that is given
 SHARPENED = 0.6  # pixels of blur that are taken away, at most: more would show its traces
 NOISIEST = 30.0  # levels
 FAINTEST = 0.1  # levels: nobody sees that
-TILE = 256  # pixels of noise that are drawn; beyond, it repeats
+TILE = 512  # pixels of noise that are drawn; beyond, it repeats
 
 
 def match_grain(front: Floats, back: Floats, weight: Floats, *, seed: int = 0) -> Floats:
@@ -187,13 +187,15 @@ def _noise(missing: Doubles, shape: tuple[int, ...], seed: int) -> Floats:
 
     tiles, power = _grains()
     out = np.zeros((*shape, 3), np.float32)
-    top, left = np.random.default_rng(seed).integers(0, TILE, 2).tolist()
-    more = max(top + shape[0] - TILE, 0), max(left + shape[1] - TILE, 0)
+    more = max(shape[0] - TILE, 0), max(shape[1] - TILE, 0)
+    places = [max(TILE - side, 0) + 1 for side in shape]
+    top, left = (int(place) for place in np.random.default_rng(seed).integers(0, places))
     for tile, shares in zip(tiles, np.linalg.inv(power), strict=True):
         root = _root(np.tensordot(shares, missing, 1))
         if np.abs(root).max() > FAINTEST:
-            coloured = cv2.copyMakeBorder(cv2.transform(tile, root), 0, more[0], 0, more[1], cv2.BORDER_WRAP)
-            out += coloured[top : top + shape[0], left : left + shape[1]]
+            part = np.ascontiguousarray(tile[top : top + shape[0], left : left + shape[1]])
+            coloured = cv2.transform(part, root)
+            out += cv2.copyMakeBorder(coloured, 0, more[0], 0, more[1], cv2.BORDER_WRAP) if any(more) else coloured
     return out
 
 

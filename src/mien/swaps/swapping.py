@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mien.core.errors import LicenseRefused, UsageError
 from mien.core.faces import Face, Faces
 from mien.core.image import Image
+from mien.core.layouts import indices_of
 from mien.core.mesh import Topology
 from mien.core.region import Region
 from mien.core.warping import resize
@@ -51,14 +52,14 @@ SMALLEST = 16.0  # pixels that a target's face must extend over
 STILL = 0.35  # of the face's extent: how far from it nothing moves any more
 FIELD = 0.02  # pixels that count as no motion
 ROOM = 0.06  # of the face's extent beside the mesh, in which it is blended
-PULLED = slice(None, None, 3)  # of the mesh's points: what stands around it follows these
+PULLED = 9  # of the mesh's points within, what stands around it follows every so many-th; and all of its outline
 LOOK = 0.2  # seconds after which what stands before a face of a video is looked at again
 GAP = 0.5  # seconds after which a track that comes back is seen anew
 GRAIN = 1.0  # seconds after which grain and sharpness of a video are measured again
 STEADY = 0.25  # seconds over which a video's masks, colours and light are averaged
 SEEN_AT, FILMED_AT = 400.0, 150.0  # pixels that a face has where its light and colours are found: in pictures, videos
 DARK = np.float32(8)  # levels that are added before ratios: what is black has none
-TINT = 24  # cells of a face on which its colours are averaged
+TINT = 0.1  # seconds after which light and colours of a video are found again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +107,16 @@ class _Track:
     ----------
     identity : Identity
         Who is put in its place.
-    time, step : float
-        When it was last seen, and how long after the time before that.
+    time : float
+        When it was last seen.
     looked : float
         When it was last looked at what stands before it.
     before, points
         How much of each pixel of a plate that is, and where the mesh was in that plate.
     shift, trust
         Sums over the frames: see `mien.swaps.likeness.Shift`.
-    tint : (TINT, TINT, 3) float32
-        What light and colours change, averaged.
+    gain, gain_points, gained
+        What light and colours change on a small plate, where the mesh was in it, and when that was found.
     grain, grained
         What the face lacks of its surroundings' grain, and when that was measured.
     """
@@ -127,17 +128,18 @@ class _Track:
     points: Doubles | None = None
     shift: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 3)))
     trust: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 1)))
-    tint: Floats | None = None
+    gain: Floats | None = None
+    gain_points: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 3)))
+    gained: float = -np.inf
     grain: GrainGap | None = None
     grained: float = -np.inf
-    step: float = 0.0
 
     def seen(self, time: float) -> None:
         """Go on at a time; after a gap or a cut, what is before the face and its light are forgotten."""
-        self.step, self.time = time - self.time, time
-        if not 0 <= self.step <= GAP:
-            self.before = self.tint = self.grain = None
+        if not 0 <= time - self.time <= GAP:
+            self.before = self.gain = self.grain = None
             self.looked = -np.inf
+        self.time = time
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,21 +307,34 @@ class SwapTake:
         """The face by itself in the plate's light and colours, as sharp and as noisy."""
         import cv2
 
-        scale = min((SEEN_AT if time is None else FILMED_AT) / max(plate.size, 1e-6), 1.0)
-        small = _smaller(plate, scale)
+        small = _smaller(plate, min((SEEN_AT if time is None else FILMED_AT) / max(plate.size, 1e-6), 1.0))
+        gain = self._gain(small, front, alpha) if time is None else self._steady_gain(small, front, alpha, track, time)
+        # Light and colours change over a longer way than a face has detail: they are carried over to its own pixels.
+        large = cv2.resize(gain, front.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        whole = np.asarray(cv2.multiply(front.astype(np.float32) + DARK, large), np.float32) - DARK
+        return self._grained(whole, plate.image.astype(np.float32), alpha, track, time)
+
+    def _steady_gain(self, small: Plate, front: Image, alpha: Floats, track: _Track, time: float) -> Floats:
+        """Of a video: found a few times a second, averaged over a moment, and carried along with the mesh."""
+        old = None if track.gain is None else _carried(track.gain, track.gain_points, small)
+        if old is not None and time - track.gained < TINT:
+            return old
+        gain = self._gain(small, front, alpha)
+        if old is not None:
+            gain = np.asarray(old + _new(time - track.gained) * (gain - old), np.float32)
+        track.gain, track.gain_points, track.gained = gain, small.points, time
+        return gain
+
+    def _gain(self, small: Plate, front: Image, alpha: Floats) -> Floats:
+        """By what the face's colours are multiplied to be in the plate's light, (h, w, 3), on a small plate."""
+        import cv2
+
         size = small.image.shape[1::-1]
         own, share = (np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_AREA)) for one in (front, alpha))
         drawn, back = own.astype(np.float32), small.image.astype(np.float32)
         weight = skin_weight(small, share.astype(np.float32))
         lit = relit(drawn, back, normal_map(small, self._topology), weight)
-        tinted = match_colors(lit, back, weight)
-        # Light and colours change over a longer way than a face has detail: they are carried over to its own pixels.
-        gain = np.asarray(cv2.divide(tinted + DARK, drawn + DARK), np.float32)
-        if time is not None:
-            gain = _steadied(gain, share.astype(np.float32), track, _new(track.step))
-        large = cv2.resize(gain, front.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        whole = np.asarray(cv2.multiply(front.astype(np.float32) + DARK, large), np.float32) - DARK
-        return self._grained(whole, plate.image.astype(np.float32), alpha, track, time)
+        return np.asarray(cv2.divide(match_colors(lit, back, weight) + DARK, drawn + DARK), np.float32)
 
     def _grained(self, front: Floats, back: Floats, alpha: Floats, track: _Track, time: float | None) -> Floats:
         """The face as sharp and as noisy as its surroundings: of a video, measured now and then."""
@@ -369,8 +384,9 @@ def _motion(plate: Plate, moved: Doubles) -> tuple[Floats, NDArray[np.bool_]]:
     """How the plate follows its mesh (h, w, 2), and where it stays as it is."""
     import cv2
 
-    size = plate.image.shape[:2]
-    motion = displacement(plate.points[PULLED, :2], moved[PULLED, :2], size, still=STILL)
+    pulled = np.concatenate([np.arange(0, SURFACE, PULLED), indices_of("mesh478", "face_oval")])
+    before, after = (points[np.unique(pulled), :2] for points in (plate.points, moved))
+    motion = displacement(before, after, plate.image.shape[:2], still=STILL)
     x, y = cv2.split(motion)
     still = np.asarray(cv2.magnitude(x, y) < FIELD)
     motion[still] = 0
@@ -421,19 +437,6 @@ def _smaller(plate: Plate, scale: float) -> Plate:
     edge = np.array([0.5, 0.5, 0])  # places scale about the picture's corner, not about its first pixel's centre
     points = (plate.points + edge) * (size[1] / width, size[0] / height, scale) - edge
     return Plate(resize(plate.image, size), plate.origin, points)
-
-
-def _steadied(gain: Floats, alpha: Floats, track: _Track, share: np.float32) -> Floats:
-    """What light and colours change (h, w, 3), by broad strokes as in the frames before."""
-    import cv2
-
-    weight = np.asarray(cv2.resize(alpha, (TINT, TINT), interpolation=cv2.INTER_AREA), np.float32)
-    inside = np.asarray(cv2.multiply(gain, cv2.merge([alpha] * 3)))
-    now = np.asarray(cv2.resize(inside, (TINT, TINT), interpolation=cv2.INTER_AREA), np.float32)
-    now = np.asarray((now + np.float32(1e-3)) / (weight[..., None] + np.float32(1e-3)), np.float32)
-    track.tint = now if track.tint is None else np.asarray(track.tint + share * (now - track.tint), np.float32)
-    ratio = cv2.resize(track.tint / now, gain.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.multiply(gain, ratio), np.float32)
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
