@@ -8,6 +8,7 @@ import typer
 
 from mien.cli import (
     analyze,
+    anonymize,
     background,
     calibrate,
     check,
@@ -41,6 +42,7 @@ app.command()(analyze.analyze)
 app.command()(track.track)
 app.command()(mask.mask)
 app.command()(background.background)
+app.command()(anonymize.anonymize)
 app.command()(portrait.portrait)
 app.command()(describe.describe)
 app.command()(verify.verify)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.core.canvas import Canvas
 from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource, load_image
@@ -26,6 +27,7 @@ from mien.swaps.watching import spots_of
 __all__ = ["Settings", "Tools"]
 
 _GROWN = 0.03  # of a face's side: by which a region of it is hidden beyond its edge
+_TEXT = 14  # pixels of a score that is drawn
 _LEAST = 0.002  # of a face's box: a region smaller than this was not found
 
 
@@ -40,10 +42,12 @@ class Settings:
     shape: Shape = "ellipse"
     mask_scale: float = 1.3
     regions: str | None = None
+    block: int = 0
     min_score: float | None = None
     second_look: bool = True
     thorough: bool = False
     every: int = 15
+    draw_scores: bool = False
     likeness: bool = True
 
     def __post_init__(self) -> None:
@@ -59,7 +63,7 @@ class Settings:
         picture = None if self.image is None else load_image(self.image)
         cover = Cover(shape=self.shape, scale=self.mask_scale)
         strength = strength_for(self.method, self.strength)
-        return Hider(self.method, cover, Paint(parse_color(self.color), picture), strength)
+        return Hider(self.method, cover, Paint(parse_color(self.color), picture, self.block), strength)
 
 
 class Tools:
@@ -111,7 +115,8 @@ class Tools:
     def hide(self, image: Image, spots: Sequence[Spot], regions: list[Region] | None = None) -> Image:
         """A picture with spots hidden: see `Hider.hide`."""
         masks = self._masks(image, spots) if self.settings.regions and spots else None
-        return self.hider.hide(image, spots, masks=masks, regions=regions)
+        out = self.hider.hide(image, spots, masks=masks, regions=regions)
+        return _scored(out, spots) if self.settings.draw_scores and spots else out
 
     def check(self, image: Image, spots: Sequence[Spot], *, closely: bool) -> list[Spot]:
         """The faces that either detector still finds in a result, and that are not hidden.
@@ -149,6 +154,15 @@ class Tools:
                 grown = region.dilate(max(1.0, _GROWN * spots[row].side))
                 out[row] = grown | grown.dilate(2).feather(2)
         return out
+
+
+def _scored(image: Image, spots: Sequence[Spot]) -> Image:
+    """A picture with each spot's score above it."""
+    canvas = Canvas(image)
+    for spot in spots:
+        text = spot.source if spot.score is None else f"{spot.score:.2f}"
+        canvas.text((float(spot.box[0]), float(spot.box[1]) - _TEXT - 2), text, _TEXT, (0, 255, 0))
+    return canvas.image
 
 
 def weighed(spot: Spot, found: Spot | None) -> Spot:

@@ -40,10 +40,13 @@ class Paint:
         Of "solid".
     picture : (H, W, 3) uint8, optional
         Of "image".
+    block : int
+        Pixels that a block of "pixelate" has at least; 0: as many as the strength says.
     """
 
     color: tuple[int, int, int] = (0, 0, 0)
     picture: Image | None = None
+    block: int = 0
 
 
 class Method(Protocol):
@@ -64,9 +67,12 @@ def _blur(part: Image, cells: tuple[float, float], paint: Paint) -> Image:  # no
     return np.asarray(cv2.resize(smooth, part.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _pixelate(part: Image, cells: tuple[float, float], paint: Paint) -> Image:  # noqa: ARG001 - as all methods
+def _pixelate(part: Image, cells: tuple[float, float], paint: Paint) -> Image:
     import cv2
 
+    if paint.block:
+        height, width = part.shape[:2]
+        cells = min(cells[0], width / paint.block), min(cells[1], height / paint.block)
     return np.asarray(cv2.resize(_averaged(part, cells), part.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
