@@ -262,24 +262,27 @@ class FaceNet:
         image: NDArray[np.uint8],
         points: ArrayLike,
         *,
+        window: tuple[slice, slice] | None = None,
         source: ArrayLike | None = None,
         extra: Mapping[str, float] | None = None,
     ) -> tuple[Floats, Floats]:
-        """A picture with a face redrawn by the network.
+        """A picture, or a window of it, with a face redrawn by the network.
 
         Parameters
         ----------
-        image : (h, w, 3) uint8
+        image : (H, W, 3) uint8
             RGB.
         points : (5, 2) array-like
             The face's field ``alignment``, in its pixels.
+        window : two slices, optional
+            Rows and columns that are given back; all by default.
         source, extra
             See `repaint`.
 
         Returns
         -------
         front : (h, w, 3) float32
-            0 to 255; `image` where the crop does not reach.
+            Of the window, 0 to 255; `image` where the crop does not reach.
         share : (h, w) float32
             How much of each pixel the network has drawn, in [0, 1].
 
@@ -297,11 +300,15 @@ class FaceNet:
         side = len(picture)
         larger = side / size
         grown = np.array([[larger, 0, (larger - 1) / 2], [0, larger, (larger - 1) / 2]])
-        back = invert(_after(grown, m))
+        rows, columns = window or (slice(0, image.shape[0]), slice(0, image.shape[1]))
+        under = image[rows, columns]
+        away = _after(grown, m)
+        away[:, 2] += away[:, :2] @ (columns.start or 0, rows.start or 0)
+        back = invert(away)
         share = _faded(side) if mask is None else np.minimum(mask, _faded(side))
-        shown = warp(picture, back, image.shape[:2], border="replicate")
-        drawn = warp(np.ascontiguousarray(share), back, image.shape[:2]).clip(0, 1)
-        front = np.where(drawn[..., None] > 0, shown, np.asarray(image, np.float32))
+        shown = warp(picture, back, under.shape[:2], border="replicate")
+        drawn = warp(np.ascontiguousarray(share), back, under.shape[:2]).clip(0, 1)
+        front = np.where(drawn[..., None] > 0, shown, np.asarray(under, np.float32))
         return np.asarray(front, np.float32), np.asarray(drawn, np.float32)
 
     # -- what goes in and comes out ----------------------------------------------------------------------------------

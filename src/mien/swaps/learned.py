@@ -231,15 +231,15 @@ class LearnedTake:
     ) -> tuple[Floats, Floats]:
         """The plate with the network's face in it, and how much of each pixel that is."""
         effect = self.effect
-        points = np.asarray(faces.alignment.values[place] - np.asarray(plate.origin, np.float32), np.float32)
-        front, share = effect.net.redraw(plate.image, points, source=effect.told)
+        points = np.asarray(faces.alignment.values[place], np.float32)
+        front, share = effect.net.redraw(faces.require_image(), points, window=plate.window, source=effect.told)
         alpha = face_alpha(plate, faces[place], topology=effect.topology, keep_glasses=effect.keep_glasses)
         alpha = np.minimum(alpha, share)
         back = plate.image.astype(np.float32)
         if track is not None and time is not None:
             step = np.float32(1 - np.exp(-max(time - track.time, 0) / STEADY))
             track.time = time
-            alpha = self._steady_mask(alpha, points, track, step)
+            alpha = self._steady_mask(alpha, points - np.asarray(plate.origin, np.float32), track, step)
         weight = skin_weight(plate, alpha)
         tinted = match_colors(front, back, weight, strokes=0.5 if track is None else 0.0)
         if track is not None and weight.any():

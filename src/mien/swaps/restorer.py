@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mien.core.errors import NotCalibrated, UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, ImageSource, load_image
-from mien.core.layouts import indices_of
 from mien.core.region import Region
 from mien.embeddings.calibration import load_calibration
 from mien.engine import Engine, default_engine
@@ -33,6 +32,7 @@ from mien.swaps.editor import Editor, edited
 from mien.swaps.effects import Changed, Shot
 from mien.swaps.enlarging import Enlarger
 from mien.swaps.plate import Plate, join
+from mien.swaps.surroundings import around_face
 from mien.swaps.targets import is_video, mark_of
 
 __all__ = ["SCALES", "Restore", "restore"]
@@ -159,8 +159,7 @@ class RestoreTake:
                 continue
             first = shot.time is None or int(shot.faces.track.ids[row]) not in self._found
             found = self._finding(shot, row, plate)
-            points = np.asarray(shot.faces.alignment.values[row], np.float64) - plate.origin
-            front, alpha = self._restored(plate, points, found)
+            front, alpha = self._restored(plate, shot, row, found)
             plate.put(picture, front, alpha)
             masks.append(plate.region(alpha, size))
             if first:
@@ -178,13 +177,13 @@ class RestoreTake:
             self._found[track] = _look(plate, self._effect.enlarged)
         return self._found[track]
 
-    def _restored(self, plate: Plate, points: NDArray[np.float64], found: Finding) -> tuple[Floats, Floats]:
+    def _restored(self, plate: Plate, shot: Shot, row: int, found: Finding) -> tuple[Floats, Floats]:
         """The plate made clearer, and how much of each pixel is taken over."""
         net, effect = self._effect.net, self._effect
-        alpha = _around_face(plate)
+        alpha = around_face(plate)
         if isinstance(net, FaceNet):
             extra = {} if effect.fidelity is None else {"fidelity": effect.fidelity}
-            front, own = net.redraw(plate.image, points, extra=extra)
+            front, own = net.redraw(shot.image, shot.faces.alignment.values[row], window=plate.window, extra=extra)
             return front, np.asarray(alpha * own * np.float32(effect.strength), np.float32)
         front = _clearer(net, plate.image, found)
         return front, np.asarray(alpha * np.float32(effect.strength), np.float32)
@@ -225,21 +224,6 @@ def _smaller(image: Floats, factor: int) -> Floats:
         return image
     size = max(round(image.shape[1] / factor), 1), max(round(image.shape[0] / factor), 1)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _around_face(plate: Plate) -> Floats:
-    """1 on the face and next to it, falling to 0 before the plate ends; (h, w) float32."""
-    import cv2
-
-    scale = min(128 / max(plate.size, 1), 1.0)
-    size = max(round(plate.image.shape[1] * scale), 1), max(round(plate.image.shape[0] * scale), 1)
-    outline = plate.points[indices_of("mesh478", "face_oval"), :2] * scale
-    outside = np.full(size[::-1], 255, np.uint8)
-    cv2.fillConvexPoly(outside, cv2.convexHull(outline.astype(np.float32)).round().astype(np.int32), 0)
-    away = cv2.distanceTransform(outside, cv2.DIST_L2, 5) / max(0.8 * AROUND * plate.size * scale, 1)
-    t = (1 - away).clip(0, 1)
-    soft = cv2.resize(t * t * (3 - 2 * t), plate.image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(soft, np.float32)
 
 
 def _drift(engine: Engine, faces: Faces, row: int, picture: Image) -> dict[str, Any]:
