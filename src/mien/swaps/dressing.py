@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.core.image import Image
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology, warp_mesh
-from mien.location.unwrapping import Texture
+from mien.swaps.identity import Identity
 
 __all__ = ["OPENINGS", "dressed", "opened", "wires"]
 
@@ -26,12 +26,12 @@ OPENINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 EDGE = 0.008  # of the face's extent, over which an opening's edge fades, inwards
 
 
-def dressed(texture: Texture, points: Doubles, topology: Topology, size: tuple[int, int]) -> tuple[Image, Image]:
-    """Draw a texture over a mesh.
+def dressed(identity: Identity, points: Doubles, topology: Topology, size: tuple[int, int]) -> tuple[Image, Image]:
+    """Draw somebody's face over a mesh.
 
     Parameters
     ----------
-    texture : Texture
+    identity : Identity
     points : (468, 3) float64
         Where the mesh is: pixels, z away.
     topology : Topology
@@ -41,11 +41,12 @@ def dressed(texture: Texture, points: Doubles, topology: Topology, size: tuple[i
     -------
     picture : (height, width, 3) uint8
     drawn : (height, width) uint8
-        255 where the mesh is, else 0.
+        How much of each pixel is to be drawn: 0 beyond the mesh, and where the face is a guess.
     """
-    uv = topology.uv * np.float32(len(texture.image)) - np.float32(0.5)
-    picture, drawn = warp_mesh(texture.image, uv, points, topology.triangles, size)
-    return picture, drawn.view(np.uint8) * np.uint8(255)
+    texture = identity.painted
+    uv = topology.uv * np.float32(len(texture)) - np.float32(0.5)
+    picture, drawn = warp_mesh(texture, uv, points, topology.triangles, size)
+    return np.ascontiguousarray(picture[..., :3]), picture[..., 3] * drawn
 
 
 def opened(points: Doubles, size: tuple[int, int], names: Iterable[str]) -> Floats:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -61,7 +62,8 @@ SHUT = 0.12  # opening of an eye in its widths: below it, there is no eye to tak
 COVERED = 0.5  # probability that the eyes are, or the mouth is
 CLEAR = 0.6  # share of the face that nothing may stand before
 STRANGERS = 1e-2  # rate at which strangers are as alike as pictures of one person should be
-HAIR_EDGE = 1 / 40  # of the texture's side: so near to hair, skin has its colour
+GUESS = 1 / 14  # of the texture's side: guesses that are smaller are drawn
+HAIR_EDGE = 1 / 26  # of the texture's side: so near to hair, skin has its colour
 
 
 class Casting(Protocol):
@@ -80,6 +82,9 @@ class Identity:
     ----------
     texture : Texture
         Its colours on the mesh, completed.
+    drawn : (S, S) float32
+        How much of each texel is worth drawing, in [0, 1]: of what no picture shows, not even on the other half of the
+        face, as under hair, the target's own skin is better than a guess.
     shape : (468, 3) float64
         The mesh in the head's own axes, cm, as ``stabilized`` has it.
     embedding : Vectors
@@ -95,6 +100,7 @@ class Identity:
     """
 
     texture: Texture = field(repr=False)
+    drawn: Floats = field(repr=False)
     shape: Doubles = field(repr=False)
     embedding: Vectors = field(repr=False)
     mark: Provenance
@@ -106,6 +112,11 @@ class Identity:
     def space(self) -> str:
         """Of the embedding."""
         return self.embedding.space
+
+    @cached_property
+    def painted(self) -> NDArray[np.uint8]:
+        """The texture, and how much of it is worth drawing as its fourth channel: (S, S, 4) uint8."""
+        return np.dstack([self.texture.image, (self.drawn * 255).astype(np.uint8)])
 
     def identity_for(self, shot: Shot, row: int) -> Identity | None:
         """Itself, for everyone: see `Casting`."""
@@ -297,6 +308,7 @@ def _fused(used: Sequence[_Look], looks: Sequence[_Look], topology: Topology, si
     marks = [look.mark for look in used]
     return Identity(
         texture,
+        _worth(texture.seen),
         shape,
         Vectors(mean[None].astype(np.float32), space=space)[0],
         marks[0] if len(marks) == 1 else Provenance.composed(*marks),
@@ -304,6 +316,20 @@ def _fused(used: Sequence[_Look], looks: Sequence[_Look], topology: Topology, si
         np.asarray(weights @ np.stack([look.expression for look in used])),
         {"pictures": _told(looks), **_doubt(vectors, space, engine)},
     )
+
+
+def _worth(seen: Floats) -> Floats:
+    """How much of each texel is worth drawing: all but large parts that neither half of the face shows."""
+    import cv2
+
+    side = len(seen)
+    guess = ((seen < 0.5) & (seen[:, ::-1] < 0.5)).astype(np.uint8)
+    # The texture's corners are no face; so what is beyond its edge counts as a guess as well.
+    reach = max(round(side * GUESS), 1)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    framed = np.pad(guess, reach, constant_values=1)
+    large = cv2.dilate(cv2.erode(framed, brush), brush)[reach:-reach, reach:-reach]
+    return np.asarray(1 - cv2.GaussianBlur(large.astype(np.float32), (0, 0), reach / 5), np.float32)
 
 
 def _weighted_median(values: Doubles, weights: Doubles) -> Doubles:

@@ -264,8 +264,8 @@ class SwapTake:
         core = _core(plate, moved)
         after = _cut(Plate(out, plate.origin, moved), core)
         alpha = self._alpha(_cut(plate, core), after, track, motion[core])
-        front, drawn = dressed(track.identity.texture, after.points, self._topology, after.image.shape[:2])
-        alpha[drawn == 0] = 0
+        front, drawn = dressed(track.identity, after.points, self._topology, after.image.shape[:2])
+        alpha *= drawn.astype(np.float32) / np.float32(255)
         tinted = self._tinted(after, front, alpha, track, shot.time)
         strength = np.float32(self._settings.strength)
         back = after.image.astype(np.float32)
