@@ -237,7 +237,12 @@ def _open(path: str | os.PathLike[str], name: str) -> BinaryIO:
 
 
 def encode_image(
-    image: NDArray[np.uint8], path: str | os.PathLike[str], *, quality: int = 95, xmp: bytes | None = None
+    image: NDArray[np.uint8],
+    path: str | os.PathLike[str],
+    *,
+    quality: int = 95,
+    xmp: bytes | None = None,
+    profile: bytes | None = None,
 ) -> bytes:
     """The bytes of the file that `save_image` writes, which names the parameters and the errors.
 
@@ -248,6 +253,8 @@ def encode_image(
         Its suffix names the format; nothing is written there.
     quality : int
     xmp : bytes, optional
+    profile : bytes, optional
+        ICC: how the colours are meant. BMP takes none.
     """
     path = Path(path)
     import PIL.Image
@@ -270,6 +277,8 @@ def encode_image(
         "TIFF": {"compression": "tiff_lzw"},
     }
     options = every.get(kind, {})
+    if profile is not None and kind != "BMP":
+        options["icc_profile"] = profile
     if xmp is not None and kind == "PNG":
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mien.core.errors import StorageError
 from mien.core.image import Image, encode_image, write_picture
-from mien.media.credentials import SIGNED, sign
+from mien.media.manifests import SIGNED, sign
 from mien.media.watermark import CODES, embed
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def mark_image(
     quality: int = 95,
     parent: str | os.PathLike[str] | None = None,
     key: SigningKey | None = None,
+    profile: bytes | None = None,
 ) -> Path:
     """Write a picture with all its marks: XMP, content credentials and, where it is synthetic, the invisible one.
 
@@ -54,6 +55,8 @@ def mark_image(
         Never that of an anonymized picture.
     key : SigningKey, optional
         Default: one's own by ``MIEN_SIGNING_KEY`` and ``MIEN_SIGNING_CERT``, else this machine's.
+    profile : bytes, optional
+        ICC: how the colours are meant.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def mark_image(
     path = Path(path)
     marked = carries_mark(provenance) and image.ndim == 3
     pixels = embed(image, str(provenance.source_type)) if marked else image
-    data = encode_image(pixels, path, quality=quality, xmp=provenance.to_xmp())
+    data = encode_image(pixels, path, quality=quality, xmp=provenance.to_xmp(), profile=profile)
     if provenance:
         signed = BytesIO()
         kind = SIGNED[path.suffix.lower()]

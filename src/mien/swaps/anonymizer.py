@@ -18,6 +18,7 @@ from mien.core.region import Region
 from mien.engine import Engine, default_engine
 from mien.gallery.people import Gallery
 from mien.media.provenance import Provenance
+from mien.media.scrubbing import colors_of
 from mien.media.video import Frame, Video, VideoSource, open_video
 from mien.swaps.choice import Who
 from mien.swaps.contact_sheet import Sheet, least_certain
@@ -126,7 +127,8 @@ class Anonymizer:
             image_size=size,
         )
         layers = {"mask": Region.union(regions, size).to_levels()}
-        return Edit(hidden, self.mark(target), faces.with_image(hidden), self.report, layers)
+        profile = colors_of(target)
+        return Edit(hidden, self.mark(target), faces.with_image(hidden), self.report, layers, profile=profile)
 
     # -- videos ------------------------------------------------------------------------------------------------------
 

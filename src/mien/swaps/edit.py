@@ -35,6 +35,8 @@ class Edit:
         Intermediate pictures and masks by name, where the verb has some.
     path : Path, optional
         The file, or the pattern of pictures, that the verb has written; a video is always in one.
+    profile : bytes, optional
+        ICC: how the colours are meant; written into each file of it.
     """
 
     image: Image
@@ -43,6 +45,7 @@ class Edit:
     report: Mapping[str, Any] = field(default_factory=dict)
     layers: Mapping[str, Image] = field(default_factory=dict)
     path: Path | None = None
+    profile: bytes | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report", MappingProxyType(dict(self.report)))
@@ -80,4 +83,4 @@ class Edit:
         StorageError
             If it cannot be signed or written; then there is no file.
         """
-        return mark_image(self.image, path, self.provenance, quality=quality, parent=parent)
+        return mark_image(self.image, path, self.provenance, quality=quality, parent=parent, profile=self.profile)
