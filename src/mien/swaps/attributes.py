@@ -11,7 +11,7 @@ import numpy as np
 from mien.core.errors import UsageError
 from mien.core.faces import Face
 from mien.core.image import Image
-from mien.swaps.appearance import appearance_of
+from mien.swaps.appearance import appearance_of, hair_of
 
 __all__ = ["ADULT", "ATTRIBUTES", "Attribute", "checked_targets"]
 
@@ -86,6 +86,11 @@ def _beard(image: Image, face: Face) -> float:
     return appearance_of(image, face).beard
 
 
+def _hair(part: str) -> Callable[[Image, Face], float]:
+    return lambda image, face: float(getattr(hair_of(image, face), part))
+
+
+_PARSED = frozenset({"parse", "alignment"})
 _LANDMARKS = frozenset({"landmarks"})
 
 #: What can be asked for, by name.
@@ -195,8 +200,35 @@ ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType(
             near=0.02,
             fields=_LANDMARKS,
             read=_beard,
-            layers=(4, 12),
+            layers=(0, 14),
             doc="how much darker the skin is where a beard grows, in Oklab's lightness",
+        ),
+        "hair_length": Attribute(
+            low=0,
+            high=0.7,
+            near=0.03,
+            fields=_PARSED,
+            read=_hair("length"),
+            layers=(0, 9),
+            doc="share of what is beside and below the face that is hair",
+        ),
+        "hair_lightness": Attribute(
+            low=0.1,
+            high=0.9,
+            near=0.03,
+            fields=_PARSED,
+            read=_hair("lightness"),
+            layers=(5, 18),
+            doc="lightness of the hair in the picture, in Oklab",
+        ),
+        "hair_warmth": Attribute(
+            low=0,
+            high=0.25,
+            near=0.015,
+            fields=_PARSED,
+            read=_hair("warmth"),
+            layers=(5, 18),
+            doc="how far the hair's colour is from grey to red and yellow, in Oklab",
         ),
     }
 )

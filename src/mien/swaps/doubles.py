@@ -37,7 +37,7 @@ from mien.swaps.generator import latents
 from mien.swaps.identity import Identity
 from mien.swaps.studio import Studio
 
-__all__ = ["Doubles", "Extra"]
+__all__ = ["Doubles", "Extra", "extras"]
 
 Floats = NDArray[np.float32]
 
@@ -47,6 +47,7 @@ SCALES: Mapping[str, float] = {
     "age": 10.0,
     "masculine": 0.35,
     "light": 0.2,
+    "beard": 0.05,
     "yaw": 30.0,
     "pitch": 20.0,
     "smile": 1.0,
@@ -79,7 +80,7 @@ class Extra:
 
 
 @cache
-def _table() -> tuple[float, tuple[Extra, ...]]:
+def extras() -> tuple[float, tuple[Extra, ...]]:
     """Truncation, and people; ``tools/fit_directions.py`` writes them."""
     text = resources.files("mien.swaps").joinpath("doubles.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
@@ -222,14 +223,14 @@ class Doubles:
 
     def _ranked(self, wanted: Mapping[str, float], place: int, cast: set[int]) -> Iterator[Extra]:
         """People of the table, best first, without those who are cast already."""
-        people = [extra for extra in _table()[1] if extra.seed not in cast]
+        people = [extra for extra in extras()[1] if extra.seed not in cast]
         chance = np.random.Generator(np.random.PCG64([self._seed, place])).gumbel(size=len(people))
         costs = [_misfit(extra.values, wanted) for extra in people] - CHANCE * chance
         return (people[index] for index in np.argsort(costs))
 
     def _drawn(self, extra: Extra, wanted: Mapping[str, float], *, video: bool) -> Identity | str:
         """The person in the pose that is wanted, or in several; or why it will not do."""
-        truncation, _ = _table()
+        truncation, _ = extras()
         studio = Studio(self._engine)
         styles = studio.styles(next(latents(extra.seed)), truncation)
         mark = Provenance.generated(MODEL, seed=extra.seed)
@@ -286,7 +287,7 @@ def _wanted(image: Image, face: Face) -> dict[str, float]:
 
 def _moves(extra: Extra, wanted: Mapping[str, float]) -> dict[str, float]:
     """What is changed of a person that was chosen: nobody is made younger, as fewer would pass as adults."""
-    moves = {name: value for name, value in wanted.items() if name != "masculine"}
+    moves = {name: value for name, value in wanted.items() if name not in {"masculine", "beard"}}
     if moves.get("age", 0.0) <= extra.values["age"]:
         moves.pop("age", None)
     return moves

@@ -29,7 +29,19 @@ from mien.swaps.directions import Look, Reached
 from mien.swaps.edit import Edit
 from mien.swaps.studio import Studio
 
-__all__ = ["Checks", "Generator", "MobileStyleGAN", "distinct_people", "generate", "latents"]
+__all__ = [
+    "Checks",
+    "Generator",
+    "MobileStyleGAN",
+    "check_options",
+    "distinct_people",
+    "generate",
+    "latents",
+    "people_of",
+    "person_of",
+    "portrait",
+    "same_person",
+]
 
 Floats = NDArray[np.float32]
 
@@ -155,17 +167,13 @@ def generate(
     ModelError
         If the models cannot be had.
     """
-    _check_options(seed, truncation, size)
+    check_options(seed, truncation, size)
     targets = checked_targets(attributes)
     engine = engine or default_engine()
     extra = frozenset({"embedding"}) if targets else frozenset()
     studio = Studio(engine, checks, attributes=frozenset(targets), fields=extra)
-    look, told = next(_people(seed, truncation, studio, lambda _: None))
-    if targets:
-        reached = studio.steer(look, targets, draws=DRAWS)
-        told |= _told(reached, look, targets)
-        look = reached.look
-    return _edit(look, seed, told, size, engine)
+    look, told = person_of(seed, truncation, studio, targets)
+    return portrait(look, told, size, engine)
 
 
 def distinct_people(
@@ -203,11 +211,11 @@ def distinct_people(
         If `similarity` is not given and no calibration of the embedder has this rate, or the engine's licenses do not
         permit it.
     """
-    _check_options(seed, truncation, size)
+    check_options(seed, truncation, size)
     if count is not None and count < 0:
         raise UsageError(f"count must be 0 or more, not {count}.")
     engine = engine or default_engine()
-    limit = _same_person(engine) if similarity is None else similarity
+    limit = same_person(engine) if similarity is None else similarity
     known: list[Floats] = []
 
     def stranger(faces: Faces) -> str | None:
@@ -220,11 +228,12 @@ def distinct_people(
         return None
 
     studio = Studio(engine, checks, fields=frozenset({"embedding"}))
-    people = _people(seed, truncation, studio, stranger)
-    return islice((_edit(look, seed, told, size, engine) for look, told in people), count)
+    people = people_of(seed, truncation, studio, stranger)
+    return islice((portrait(look, told, size, engine) for look, told in people), count)
 
 
-def _check_options(seed: int, truncation: float, size: int | None) -> None:
+def check_options(seed: int, truncation: float, size: int | None) -> None:
+    """Refuse options of `generate` that are out of range."""
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise UsageError(f"seed must be a whole number of 0 or more, not {seed!r}.")
     if not 0 <= truncation <= 1:
@@ -233,7 +242,7 @@ def _check_options(seed: int, truncation: float, size: int | None) -> None:
         raise UsageError(f"size must be between 64 and 1024 pixels, not {size}.")
 
 
-def _people(
+def people_of(
     seed: int, truncation: float, studio: Studio, accept: Callable[[Faces], str | None]
 ) -> Iterator[tuple[Look, dict[str, Any]]]:
     """Looks of a seed that pass the checks and `accept`, which says why one does not; and what to tell of each."""
@@ -253,6 +262,18 @@ def _people(
         refused.clear()
 
 
+def person_of(
+    seed: int, truncation: float, studio: Studio, targets: Mapping[str, float]
+) -> tuple[Look, dict[str, Any]]:
+    """The person of a seed, with the attributes that are asked for, and what to tell of it."""
+    look, told = next(people_of(seed, truncation, studio, lambda _: None))
+    if targets:
+        reached = studio.steer(look, targets, draws=DRAWS)
+        told |= _told(reached, look, targets)
+        look = reached.look
+    return look, told
+
+
 def _told(reached: Reached, before: Look, targets: Mapping[str, float]) -> dict[str, Any]:
     """What became of the attributes that were asked for; JSON types."""
     vectors = [np.asarray(look.faces.embedding.values[0], np.float64) for look in (before, reached.look)]
@@ -268,9 +289,9 @@ def _told(reached: Reached, before: Look, targets: Mapping[str, float]) -> dict[
     }
 
 
-def _edit(look: Look, seed: int, told: dict[str, Any], size: int | None, engine: Engine) -> Edit:
-    """What is given out."""
-    mark = Provenance.generated(engine.choose("generate").id, seed=seed)
+def portrait(look: Look, told: Mapping[str, Any], size: int | None, engine: Engine) -> Edit:
+    """What is given out of a look, and what is told of it: with a ``seed``, if it is one person's."""
+    mark = Provenance.generated(engine.choose("generate").id, seed=told.get("seed"))
     return _scaled(Edit(look.image, mark, look.faces, told), size or look.image.shape[1])
 
 
@@ -304,7 +325,7 @@ def _scaled_points(points: Floats, factor: float) -> Floats:
     return moved
 
 
-def _same_person(engine: Engine) -> float:
+def same_person(engine: Engine) -> float:
     """Cosine that two strangers reach once in a thousand pairs: adults, as large as the network draws them."""
     calibration = load_calibration(engine.choose("embedding").space or "", licenses=engine.licenses)
     adult = Traits(ages=(18.0, 150.0), size=(300.0, 1024.0))
