@@ -37,6 +37,9 @@ FAR = 1e-3
 #: Is given the source (an identity, or faces) and the target's faces; says why it refuses, or None to let it pass.
 Gate: TypeAlias = Callable[[Any, Faces], str | None]
 
+#: A gallery, or where one is.
+Listed: TypeAlias = "Gallery | str | os.PathLike[str]"
+
 MOST = 1 << 20  # bytes of a record of consent
 LONGEST = 1000  # characters of one of its texts
 
@@ -212,7 +215,7 @@ def check_gate(gate: Gate | None, source: Any, faces: Faces) -> None:
 def check_source(
     source: Embedded | Vectors | Face | Faces,
     *,
-    do_not_swap: Gallery | str | os.PathLike[str] | None = None,
+    do_not_swap: Listed | None = None,
     far: float = FAR,
     engine: Engine | None = None,
 ) -> int:
@@ -242,15 +245,20 @@ def check_source(
         If it is close to somebody there; or if that cannot be said, as a list cannot be read, or is of another
         embedding space, or the source has no embedding, or no calibration is known. Nobody is named.
     """
-    lists = [place for place in (do_not_swap, os.environ.get(DO_NOT_SWAP)) if place]
     vectors = source if isinstance(source, Vectors) else None
     compared = 0
-    for place in lists:
+    for place in _lists(do_not_swap):
         with _asking():
             vectors = source.embedding if vectors is None and not isinstance(source, Vectors) else vectors
             assert vectors is not None  # noqa: S101 - for the type checker: it is one or has one
             compared += _compare(vectors, place, far, (engine or default_engine()))
     return compared
+
+
+def _lists(do_not_swap: Listed | None) -> list[Listed]:
+    """The lists that there are. A gallery without a name in it is false, and a list all the same."""
+    given = os.environ.get(DO_NOT_SWAP)
+    return [*([] if do_not_swap is None else [do_not_swap]), *([given] if given else [])]
 
 
 @contextmanager
@@ -265,7 +273,7 @@ def _asking() -> Iterator[None]:
         raise EditRefused(f"the do-not-swap list could not be asked, so nobody passes: {said}.") from error
 
 
-def _compare(vectors: Vectors, place: Gallery | str | os.PathLike[str], far: float, engine: Engine) -> int:
+def _compare(vectors: Vectors, place: Listed, far: float, engine: Engine) -> int:
     """Compare with all of one list; the number of faces there."""
     if not isinstance(place, Gallery):
         with Gallery(place, create=False, engine=engine) as gallery:
@@ -307,7 +315,7 @@ class Guard:
 
     gate: Gate | None = None
     consent: Consent | None = None
-    do_not_swap: Gallery | str | os.PathLike[str] | None = None
+    do_not_swap: Listed | None = None
     engine: Engine | None = None
 
     @classmethod
@@ -316,7 +324,7 @@ class Guard:
         *,
         gate: Gate | None = None,
         consent: Consent | Mapping[str, Any] | str | os.PathLike[str] | None = None,
-        do_not_swap: Gallery | str | os.PathLike[str] | None = None,
+        do_not_swap: Listed | None = None,
         engine: Engine | None = None,
     ) -> Guard:
         """A guard of what a verb was given; `consent` may be a record, a mapping of its parts, or a JSON file.
@@ -342,8 +350,8 @@ class Guard:
     def report(self) -> dict[str, Any]:
         """For the report of an edit: the consent with its names, or that there is none, and what else was asked."""
         given = self.consent.to_dict() if self.consent else None
-        lists = [bool(self.do_not_swap), bool(os.environ.get(DO_NOT_SWAP))]
-        return {"consent": given, "gate": self.gate is not None, "do_not_swap_lists": sum(lists)}
+        lists = len(_lists(self.do_not_swap))
+        return {"consent": given, "gate": self.gate is not None, "do_not_swap_lists": lists}
 
     def check_source(self, source: Embedded | Vectors | Face | Faces) -> None:
         """Refuse a source that is on a list; see `check_source`."""
@@ -356,6 +364,6 @@ class Guard:
 
 def _day(value: object) -> dt.date:
     try:
-        return dt.date.fromisoformat(str(value))
-    except ValueError as error:
+        return dt.date.fromisoformat(value)  # type: ignore[arg-type] # whatever it is
+    except (ValueError, TypeError) as error:
         raise UsageError(f"{value!r:.40} is no day such as 2026-11-20.") from error
