@@ -12,13 +12,14 @@ import pytest
 import mien
 
 NAMES = """
-CardError Challenge Check Clip DeviceUnavailable Edit EditRefused EmbeddingSpaceMismatch Engine Event Events Face Faces
-Failure FieldNotComputed ForgeryReport Gallery GalleryChanged GalleryError HashMismatch ImageError ImageNotKept
-ImageTooLarge InputError Item LicenseRefused Liveness Masks Matte MienError ModelError Narration Narrator NoFace
-NotCalibrated Person Portrait PortraitCheck Provenance Reconstruction Region ShapeMismatch SourceError StorageError
-Track Tracking UnknownField UnknownModel UnknownPerson UnsafeFile UsageError Verification VideoWriter WeightsUnavailable
-__version__ analyze background check default_engine describe detect forgery generate liveness load_image mask matte
-open_video portrait provenance reconstruct save_image scan set_default_engine track verify
+CardError Challenge Check Clip Consent DeviceUnavailable Edit EditRefused EmbeddingSpaceMismatch Engine Event Events
+Face Faces Failure FieldNotComputed ForgeryReport Gallery GalleryChanged GalleryError HashMismatch ImageError
+ImageNotKept ImageTooLarge InputError Item LicenseRefused Liveness Masks Matte MienError ModelError Narration Narrator
+NoFace NotCalibrated Person Portrait PortraitCheck Provenance Reconstruction Region ShapeMismatch SourceError
+StorageError Track Tracking UnknownField UnknownModel UnknownPerson UnsafeFile UsageError Verification VideoWriter
+WeightsUnavailable __version__ analyze anonymize background check default_engine describe detect edit forgery generate
+liveness load_image mask matte open_video portrait provenance reconstruct reenact restore save_image scan
+set_default_engine swap track verify
 """
 
 

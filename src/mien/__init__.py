@@ -73,9 +73,15 @@ if TYPE_CHECKING:
     from mien.media.encoding import VideoWriter
     from mien.media.provenance import Provenance, provenance
     from mien.media.video import open_video
+    from mien.swaps.anonymizer import anonymize
     from mien.swaps.background import background
+    from mien.swaps.consent import Consent
     from mien.swaps.edit import Edit
+    from mien.swaps.editing import edit
     from mien.swaps.generator import generate
+    from mien.swaps.reenacting import reenact
+    from mien.swaps.restorer import restore
+    from mien.swaps.swapper import swap
 
     __version__: str
 
@@ -84,6 +90,7 @@ __all__ = [
     "Challenge",
     "Check",
     "Clip",
+    "Consent",
     "DeviceUnavailable",
     "Edit",
     "EditRefused",
@@ -136,11 +143,13 @@ __all__ = [
     "WeightsUnavailable",
     "__version__",
     "analyze",
+    "anonymize",
     "background",
     "check",
     "default_engine",
     "describe",
     "detect",
+    "edit",
     "forgery",
     "generate",
     "liveness",
@@ -151,9 +160,12 @@ __all__ = [
     "portrait",
     "provenance",
     "reconstruct",
+    "reenact",
+    "restore",
     "save_image",
     "scan",
     "set_default_engine",
+    "swap",
     "track",
     "verify",
 ]
@@ -163,6 +175,7 @@ _HOMES = {
     "Challenge": "mien.features.genuine.challenge",
     "Check": "mien.embeddings.checks",
     "Clip": "mien.core.clip",
+    "Consent": "mien.swaps.consent",
     "Edit": "mien.swaps.edit",
     "Engine": "mien.engine",
     "Event": "mien.core.clip",
@@ -189,11 +202,13 @@ _HOMES = {
     "Verification": "mien.embeddings.comparison",
     "VideoWriter": "mien.media.encoding",
     "analyze": "mien.engine",
+    "anonymize": "mien.swaps.anonymizer",
     "background": "mien.swaps.background",
     "check": "mien.embeddings.checking",
     "default_engine": "mien.engine",
     "describe": "mien.features.shown.describing",
     "detect": "mien.engine",
+    "edit": "mien.swaps.editing",
     "forgery": "mien.features.genuine.judging",
     "generate": "mien.swaps.generator",
     "liveness": "mien.features.genuine.verdict",
@@ -204,9 +219,12 @@ _HOMES = {
     "portrait": "mien.features.fit.portrait_verdict",
     "provenance": "mien.media.provenance",
     "reconstruct": "mien.location.reconstructing",
+    "reenact": "mien.swaps.reenacting",
+    "restore": "mien.swaps.restorer",
     "save_image": "mien.core.image",
     "scan": "mien.engine",
     "set_default_engine": "mien.engine",
+    "swap": "mien.swaps.swapper",
     "track": "mien.engine",
     "verify": "mien.embeddings.comparison",
 }

@@ -15,6 +15,7 @@ from mien.cli import (
     demo,
     describe,
     doctor,
+    edit,
     evaluate,
     forgery,
     gallery,
@@ -25,6 +26,9 @@ from mien.cli import (
     portrait,
     provenance,
     reconstruct,
+    reenact,
+    restore,
+    swap,
     track,
     verify,
 )
@@ -42,6 +46,10 @@ app.command()(analyze.analyze)
 app.command()(track.track)
 app.command()(mask.mask)
 app.command()(background.background)
+app.command()(swap.swap)
+app.command()(edit.edit)
+app.command()(restore.restore)
+app.command()(reenact.reenact)
 app.command()(anonymize.anonymize)
 app.command()(portrait.portrait)
 app.command()(describe.describe)

@@ -50,6 +50,7 @@ class EditOptions(TypedDict, total=False):
     roll: float
     gaze: str | tuple[float, float]
     frontal: bool
+    level: bool
     filter: str | os.PathLike[str]
     style: Any
     strength: float
@@ -64,7 +65,7 @@ class Kind:
     home : str
         ``module:class``.
     options : mapping of str to str
-        Options that ask for it: each with the name that the class has for it.
+        Options that ask for it: each with the name that the class has for it; "" for one that only asks.
     along : tuple of str
         Options that it takes, but that do not ask for it.
     moves : bool
@@ -81,6 +82,7 @@ class Kind:
         asked = {self.options[name]: value for name, value in given.items() if name in self.options}
         if not asked:
             return None
+        asked.pop("", None)
         module, _, name = self.home.partition(":")
         made = getattr(importlib.import_module(module), name)
         along = {name: given[name] for name in self.along if name in given}
@@ -101,8 +103,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "relight": Kind("mien.swaps.relighting:Relight", {"light": "light"}, ("strength",)),
         "gaze": Kind("mien.swaps.gaze_correction:CorrectGaze", {"gaze": "target"}),
         "retarget": Kind("mien.swaps.retargeting:Retarget", {name: name for name in _SHAPE}, moves=True),
-        "frontalize": Kind("mien.swaps.frontalizing:Frontalize", {"frontal": "frontal"}, moves=True),
-        "filter": Kind("mien.swaps.overlays:Filter", {"filter": "filter"}),
+        "frontalize": Kind("mien.swaps.frontalizing:Frontalize", {"frontal": ""}, ("level",), moves=True),
+        "filter": Kind("mien.swaps.overlays:Filter", {"filter": "source"}, ("strength",)),
         "stylize": Kind("mien.swaps.stylizing:Stylize", {"style": "style"}, ("strength",)),
     }
 )
@@ -141,7 +143,7 @@ def edit(
         - ``gaze``: "camera", or (yaw, pitch) in degrees. `mien.swaps.gaze_correction`
         - ``smile``, ``mouth_open``, ``brows``, ``eyes``, ``squint``, ``blendshapes``: another expression; ``yaw``,
           ``pitch``, ``roll``: degrees by which the head turns. `mien.swaps.retargeting`
-        - ``frontal=True``: the head turned to the camera. `mien.swaps.frontalizing`
+        - ``frontal=True``: the head turned to the camera; ``level=True``: upright, too. `mien.swaps.frontalizing`
         - ``filter``: a shipped one by name, or your own. `mien.swaps.overlays`
         - ``style``: a name, a reference picture, or a model of yours. `mien.swaps.stylizing`
         - ``strength``: of colours, makeup, light and style, 0 to 1.

@@ -157,7 +157,7 @@ class LearnedSwap:
         known = self.net.convention
         models = {"swap": self.net.id, **({"embedding": known.embedder} if known.embedder else {})}
         told = {"method": "learned", "strength": self.strength, "crop": known.size, "models": models}
-        return {**told, "source": self.identity.report, **self.guard.report}
+        return {**told, "identity": self.identity.report, **self.guard.report}
 
     def mark(self, source: Provenance) -> Provenance:
         """See `Effect`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from mien.core.errors import UsageError
 from mien.core.image import ImageSource
@@ -28,7 +28,10 @@ from mien.swaps.learned import LearnedSwap
 from mien.swaps.likeness import Likeness
 from mien.swaps.swapping import Blend, Settings, SwapTake
 
-__all__ = ["NEEDS", "Swap", "swap"]
+__all__ = ["NEEDS", "Swap", "swap", "swap_effect"]
+
+#: Whose face it is to be.
+Source: TypeAlias = "ImageSource | Edit | Sequence[ImageSource | Edit] | Identity"
 
 #: Fields that the faces of a target must have.
 NEEDS = frozenset({"landmarks", "presence", "pose", "stabilized", "blendshapes"})
@@ -85,9 +88,9 @@ class Swap:
         """See `Effect`."""
         settings = self.settings
         told = {"keep": sorted(settings.keep), "strength": settings.strength, "blend": settings.blend}
-        source = {"source": self.casting.report} if isinstance(self.casting, Identity) else {}
+        whose = {"identity": self.casting.report} if isinstance(self.casting, Identity) else {}
         models = {name: self.engine.choose(name).id for name in ("landmarks", "parse")}
-        return {"method": "geometric", **told, **source, "models": models, **self.guard.report}
+        return {"method": "geometric", **told, **whose, "models": models, **self.guard.report}
 
     def mark(self, source: Provenance) -> Provenance:
         """See `Effect`."""
@@ -101,7 +104,7 @@ class Swap:
 def swap(
     target: ImageSource | Video,
     *,
-    source: ImageSource | Edit | Sequence[ImageSource | Edit] | Identity,
+    source: Source,
     who: Who = None,
     gallery: Gallery | None = None,
     source_who: Who = None,
@@ -171,17 +174,43 @@ def swap(
     >>> mien.swap("target.jpg", source=["s1.jpg", "s2.jpg"], who="largest").save("swapped.jpg")  # doctest: +SKIP
     """
     engine = engine or default_engine()
+    effect = swap_effect(
+        source=source,
+        source_who=source_who,
+        model=model,
+        keep=keep,
+        strength=strength,
+        blend=blend,
+        gate=gate,
+        consent=consent,
+        do_not_swap=do_not_swap,
+        engine=engine,
+    )
+    return edited(target, Editor(effect, who=who, gallery=gallery, engine=engine), out=out, audio=audio)
+
+
+def swap_effect(
+    *,
+    source: Source,
+    source_who: Who = None,
+    model: str | None = None,
+    keep: Collection[str] = ("eyes", "mouth", "glasses"),
+    strength: float = 1.0,
+    blend: Blend = "multiband",
+    gate: Gate | None = None,
+    consent: Consent | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    do_not_swap: Gallery | str | os.PathLike[str] | None = None,
+    engine: Engine,
+) -> Effect:
+    """The effect that `swap` puts to work: for many targets."""
     guard = Guard.of(gate=gate, consent=consent, do_not_swap=do_not_swap, engine=engine)
-    effect: Effect
     if model is not None:
         if isinstance(source, Identity):
             raise UsageError("a network is told by pictures who it is: give those as the source.")
         glasses = "glasses" in Settings(keep=keep, strength=strength, blend=blend).keep
-        effect = LearnedSwap.of(
+        return LearnedSwap.of(
             source, model=model, who=source_who, strength=strength, keep_glasses=glasses, guard=guard, engine=engine
         )
-    else:
-        identity = source if isinstance(source, Identity) else Identity.of(source, who=source_who, engine=engine)
-        guard.check_source(identity)
-        effect = Swap(identity, keep=keep, strength=strength, blend=blend, guard=guard, engine=engine)
-    return edited(target, Editor(effect, who=who, gallery=gallery, engine=engine), out=out, audio=audio)
+    identity = source if isinstance(source, Identity) else Identity.of(source, who=source_who, engine=engine)
+    guard.check_source(identity)
+    return Swap(identity, keep=keep, strength=strength, blend=blend, guard=guard, engine=engine)

@@ -21,6 +21,7 @@ from mien.cli.evaluate.matting import matting
 from mien.cli.evaluate.parsing import parsing
 from mien.cli.evaluate.pose import pose
 from mien.cli.evaluate.quality import quality
+from mien.cli.evaluate.swaps import anonymization, swap
 from mien.cli.evaluate.tracking import tracking
 from mien.cli.evaluate.verification import rapid, verification
 
@@ -31,6 +32,7 @@ app = typer.Typer(help="Accuracy on your data with ground truth.", no_args_is_he
 
 app.command()(au)
 app.command()(age)
+app.command()(anonymization)
 app.command()(attributes)
 app.command()(blink)
 app.command()(eyes)
@@ -52,5 +54,6 @@ app.command()(pose)
 app.command()(probe)
 app.command()(quality)
 app.command()(rapid)
+app.command()(swap)
 app.command()(tracking)
 app.command()(verification)
