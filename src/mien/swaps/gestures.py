@@ -37,8 +37,8 @@ GESTURES: Final[Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]] =
         ),
         "mouth_open": ({"jawOpen": 1}, {"jawOpen": -1}),
         "brows": (
-            {"browInnerUp": 0.8, "browOuterUpLeft": 0.8, "browOuterUpRight": 0.8},
-            {"browDownLeft": 1, "browDownRight": 1},
+            {"browInnerUp": 0.4, "browOuterUpLeft": 0.4, "browOuterUpRight": 0.4},
+            {"browDownLeft": 0.8, "browDownRight": 0.8},
         ),
         "squint": ({"eyeSquintLeft": 1, "eyeSquintRight": 1}, {"eyeSquintLeft": -1, "eyeSquintRight": -1}),
     }
@@ -48,6 +48,14 @@ GESTURES: Final[Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]] =
 UPPER = np.array([[246, 161, 160, 159, 158, 157, 173], [466, 388, 387, 386, 385, 384, 398]])
 LOWER = np.array([[7, 163, 144, 145, 153, 154, 155], [249, 390, 373, 374, 380, 381, 382]])
 CORNERS = np.array([[33, 133], [263, 362]])
+# The upper lid's skin unfolds: rows above the lashes, and how far each goes with them.
+FOLDS = np.array(
+    [
+        [[247, 30, 29, 27, 28, 56, 190], [467, 260, 259, 257, 258, 286, 414]],
+        [[113, 225, 224, 223, 222, 221, 189], [342, 445, 444, 443, 442, 441, 413]],
+    ]
+)
+UNFOLD = (0.5, 0.08)
 BROWS = np.array([[46, 53, 52, 65, 55], [276, 283, 282, 295, 285]])  # their lower edges
 BAGS = np.array([[110, 24, 23, 22, 26], [339, 254, 253, 252, 256]])  # a second ring below the lower lids
 MEET = 0.8  # of the way: how far down the lids meet; the lower one comes up by the rest
@@ -116,15 +124,16 @@ def lids(points: Doubles, amount: float) -> Doubles:
     Lids meet, whatever the eye's shape: so this is geometry, and no average.
     """
     out = np.zeros((len(points), 3))
-    for upper, lower, corners, brow, bag in zip(UPPER, LOWER, CORNERS, BROWS, BAGS, strict=True):
+    parts = zip(UPPER, LOWER, CORNERS, BROWS, BAGS, *FOLDS, strict=True)
+    for upper, lower, corners, brow, bag, fold, crease in parts:
         across = points[lower] - points[upper]
         if amount < 0:
-            moves = -amount * MEET * across, amount * (1 - MEET) * across
+            down, up = -amount * MEET * across, amount * (1 - MEET) * across
         else:
-            moves = -amount * WIDEST * across, amount * WIDEST / 4 * across
+            down, up = -amount * WIDEST * across, amount * WIDEST / 4 * across
         fixed = np.concatenate([corners, brow, bag])
-        known = np.concatenate([upper, lower, fixed])
-        values = np.concatenate([*moves, np.zeros((len(fixed), 3))])
+        known = np.concatenate([upper, lower, fold, crease, fixed])
+        values = np.concatenate([down, up, *(share * down for share in UNFOLD), np.zeros((len(fixed), 3))])
         reach = CURTAIN * float(np.linalg.norm(points[corners[0]] - points[corners[1]]))
         moved = follow(points[:, :2], points[known, :2], values, max(reach, 1e-6))
         moved[known] = values

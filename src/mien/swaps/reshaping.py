@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from mien.core.image import Image
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology, warp_mesh
+from mien.core.raster import rasterize
 from mien.location.stabilization import similarities
-from mien.location.unwrapping import fill, unwrap
+from mien.location.unwrapping import Texture, fill, unwrap
 from mien.swaps.plate import Plate
 from mien.swaps.warpfield import displacement, remap
 
-__all__ = ["AROUND", "Redrawn", "Seat", "gap", "redraw"]
+__all__ = ["AROUND", "Redrawn", "Seat", "complete_texture", "gap", "redraw"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -42,7 +43,7 @@ SOFT = 1 / 70  # of the face's extent: how softly the skin ends in its surroundi
 STIRRED = 0.05  # pixels: what moves less has not moved
 WIDER = 1.12  # what lies within lids and lips is drawn so much larger: no gap opens at their edge
 TEXTURE = 512  # side of the texture that is made where the picture does not show all that is drawn
-HIDDEN = 0.003  # of the drawn skin: less is no reason to make one
+HIDDEN = 0.006  # of the drawn skin: less is no reason to make one
 LIPS = indices_of("mesh478", "lips_inner")
 LIDS = (indices_of("mesh478", "right_eye"), indices_of("mesh478", "left_eye"))
 SHIFT = 4  # bits of fixed point numbers
@@ -116,7 +117,15 @@ class Redrawn:
     guessed: float
 
 
-def redraw(seat: Seat, motion: Doubles, turn: Doubles, topology: Topology, *, mouth: Image | None = None) -> Redrawn:
+def redraw(
+    seat: Seat,
+    motion: Doubles,
+    turn: Doubles,
+    topology: Topology,
+    *,
+    mouth: Image | None = None,
+    texture: Texture | None = None,
+) -> Redrawn:
     """Draw a face with another expression and turned.
 
     Parameters
@@ -129,6 +138,8 @@ def redraw(seat: Seat, motion: Doubles, turn: Doubles, topology: Topology, *, mo
     topology : Topology
     mouth : (h, w, 4) uint8, optional
         What to show between lips that part, in place, and where it is known (255): see `mien.swaps.reenacting`.
+    texture : Texture, optional
+        The face's, complete, where it is at hand: see `complete_texture`.
 
     Returns
     -------
@@ -138,7 +149,7 @@ def redraw(seat: Seat, motion: Doubles, turn: Doubles, topology: Topology, *, mo
     rigid, target = seat.turned(source, turn), seat.turned(source + motion, turn)
     field = _surroundings(seat, source, target, turn, topology)
     stirred = np.abs(field).max(axis=2) > STIRRED
-    skin, known, guessed = _skin(plate.image, source, target, topology)
+    skin, known, guessed = _skin(plate.image, source, target, topology, texture)
     inner = np.zeros(known.shape, np.uint8)
     _paint(inner, target)
     around = np.where(stirred[..., None], remap(plate.image, field), plate.image)
@@ -214,23 +225,28 @@ def _beyond(mesh: Doubles, points: Doubles, least: float) -> Doubles:
     return np.asarray(middle + rays * farther[:, None])
 
 
+def complete_texture(seat: Seat, topology: Topology) -> Texture:
+    """The colours of a whole face: what the picture does not show is the other half's, or blended from around it."""
+    return fill(unwrap(seat.plate.image, seat.plate.points, topology, TEXTURE))
+
+
 def _skin(
-    image: Image, source: Doubles, target: Doubles, topology: Topology
+    image: Image, source: Doubles, target: Doubles, topology: Topology, texture: Texture | None
 ) -> tuple[Floats, NDArray[np.bool_], float]:
     """The skin at its new place (h, w, 3), where it is, and which part of it is a guess."""
     skin, size = topology.without(LIPS, *LIDS).triangles, image.shape[:2]
     drawn, seen = warp_mesh(image, source, target, skin, size, visible_only=True)
-    whole = warp_mesh(image[:1, :1], np.zeros_like(target[:, :2]), target, skin, size)[1]
+    whole, raster = np.zeros(size, bool), rasterize(target, skin, size)
+    whole[raster.window] = raster.triangle >= 0
     colors = drawn.astype(np.float32)
-    if not whole.any() or (whole & ~seen).sum() <= HIDDEN * whole.sum():
+    if not whole.any() or (texture is None and (whole & ~seen).sum() <= HIDDEN * whole.sum()):
         return colors, seen, 0.0
-    texture = fill(unwrap(image, source, topology, TEXTURE))
+    texture = texture or fill(unwrap(image, source, topology, TEXTURE))
     uv = topology.uv * np.float32(TEXTURE) - np.float32(0.5)
-    levels = np.repeat((texture.seen * 255).astype(np.uint8)[..., None], 3, axis=2)
-    shown = warp_mesh(levels, uv, target, skin, size)[0][..., :1]
-    share = (shown / np.float32(255) * seen[..., None]).astype(np.float32)
-    guess = warp_mesh(texture.image, uv, target, skin, size)[0].astype(np.float32)
-    colors = guess + share * (colors - guess)
+    levels = np.dstack([texture.image, (texture.seen * 255).astype(np.uint8)])
+    guess = warp_mesh(levels, uv, target, skin, size)[0].astype(np.float32)
+    share = guess[..., 3:] / np.float32(255) * seen[..., None]
+    colors = guess[..., :3] + share * (colors - guess[..., :3])
     return colors, whole, float(1 - share[whole].mean())
 
 
@@ -242,36 +258,59 @@ def _within(rigid: Doubles, target: Doubles) -> Doubles:
 
 
 def _uncovered(lower: Floats, image: Image, source: Doubles, target: Doubles) -> Floats:
-    """What lies within a ring of points (K, 3), drawn to where it is now."""
+    """What lies within a ring of points (K, 3), drawn to where it is now, in place."""
     count = len(source)
     fan = np.stack([np.full(count, count), np.arange(count), np.roll(np.arange(count), -1)], axis=1).astype(np.int32)
-    points = []
-    for ring in (source[:, :2], target[:, :2]):
-        middle = ring.mean(axis=0)
-        points.append(np.vstack([middle + WIDER * (ring - middle), middle]))
-    drawn, shown = warp_mesh(image, points[0], points[1], fan, image.shape[:2])
-    soft = _feathered(shown)[..., None]
-    return np.asarray(lower + soft * (drawn - lower), np.float32)
+    before, after = (_wider(ring[:, :2]) for ring in (source, target))
+    window, low = _window(after, image.shape[:2])
+    part = lower[window]
+    if not part.size:
+        return lower
+    drawn, shown = warp_mesh(image, before, after - low, fan, part.shape[:2])
+    part += _feathered(shown)[..., None] * (drawn - part)
+    return lower
+
+
+def _wider(ring: Doubles) -> Doubles:
+    """A ring of points (K, 2) drawn larger, and its middle."""
+    middle = ring.mean(axis=0)
+    return np.vstack([middle + WIDER * (ring - middle), middle])
+
+
+def _window(points: Doubles, size: tuple[int, int], margin: float = 2.0) -> tuple[tuple[slice, slice], Doubles]:
+    """The part of a picture that points (K, 2) are in, and where it begins (x, y)."""
+    most = np.array(size[::-1])
+    low = np.floor(points.min(axis=0) - margin).clip(0, most)
+    high = np.ceil(points.max(axis=0) + margin + 1).clip(low, most)
+    (x1, y1), (x2, y2) = low.astype(int), high.astype(int)
+    return (slice(int(y1), int(y2)), slice(int(x1), int(x2))), low
 
 
 def _parted(lower: Floats, image: Image, source: Doubles, target: Doubles, mouth: Image | None) -> Floats:
-    """The inside of a mouth that was closed, or one that is given."""
+    """The inside of a mouth that was closed, or one that is given, drawn in place."""
     import cv2
 
-    if mouth is None and gap(source) > CLOSED:
+    if gap(source) > CLOSED or gap(target) <= gap(source):
         return lower
-    if gap(target) <= gap(source):
+    width = float(np.linalg.norm(target[78, :2] - target[308, :2]))
+    window, low = _window(target[LIPS, :2], image.shape[:2], 0.15 * width + 2)
+    part = lower[window]
+    if not part.size:
         return lower
-    inside = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillPoly(inside, [_fixed(target[LIPS])], 255, cv2.LINE_AA, SHIFT)
-    blurred: Floats = np.asarray(cv2.GaussianBlur(inside, (0, 0), 0.8), np.float32)
-    share = blurred[..., None] / np.float32(255)
+    inside = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(inside, [_fixed(target[LIPS, :2] - low)], 255, cv2.LINE_AA, SHIFT)
+    share, deep = (
+        np.asarray(cv2.GaussianBlur(inside, (0, 0), max(sigma * width, 0.8)), np.float32)[..., None] / np.float32(255)
+        for sigma in (0.012, 0.05)
+    )
     x, y = source[LIPS, :2].round().astype(int).clip(0, np.array(image.shape[1::-1]) - 1).T
     dark = np.median(image[y, x], axis=0).astype(np.float32) * DARK
-    behind: Floats = np.broadcast_to(dark, lower.shape).astype(np.float32)
+    behind: Floats = np.asarray(dark * (1 + np.float32(1.2) * (1 - deep).clip(0, 1)), np.float32)
     if mouth is not None:
-        behind = behind + (mouth[..., 3:] / np.float32(255)) * (mouth[..., :3] - behind)
-    return np.asarray(lower + share * (behind - lower), np.float32)
+        given = mouth[window]
+        behind = behind + (given[..., 3:] / np.float32(255)) * (given[..., :3] - behind)
+    part += share * (behind - part)
+    return lower
 
 
 def gap(points: Doubles) -> float:

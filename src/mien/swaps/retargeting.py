@@ -40,7 +40,7 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
         "smile": (-1.0, 1.0),
         "mouth_open": (-1.0, 0.5),
         "brows": (-1.0, 1.0),
-        "eyes": (-1.0, 1.0),
+        "eyes": (-0.6, 1.0),
         "squint": (-1.0, 1.0),
         "yaw": (-15.0, 15.0),
         "pitch": (-15.0, 15.0),
@@ -52,7 +52,7 @@ NEEDS: Final = frozenset({"landmarks", "stabilized", "pose"})
 
 POSE = ("yaw", "pitch", "roll")
 OPENS = {"jawOpen", "mouthFunnel", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"}
-WIDEST = 0.33  # of the mouth's width: farther, lips that were closed would part over teeth that nobody saw
+WIDEST = 0.25  # of the mouth's width: farther, lips that were closed would part over teeth that nobody saw
 FARTHEST = 40.0  # degrees: of the face after the turn
 UNSEEN = 0.25  # of the skin: more is a guess that does not look like the person
 # The mesh network sees less of a turn than was drawn: measured on 57 people who do not exist (benchmarks/editing.py).
@@ -75,7 +75,7 @@ class Retarget:
     brows : float
         -1 (frown) to 1 (up).
     eyes : float
-        -1 (closed) to 1 (wide).
+        -0.6 (nearly closed) to 1 (wide): closed lids need a fold and lashes that the picture does not show.
     squint : float
         -1 to 1: the lower lids.
     blendshapes : mapping of str to float, optional
