@@ -1,4 +1,4 @@
-"""Nothing of a source's metadata, name or hash is in what `anonymize` writes: planted, and searched for in the bytes."""
+"""Nothing of a source's metadata, name or hash is in what `anonymize` writes: planted, and searched for in bytes."""
 
 from __future__ import annotations
 
