@@ -5,13 +5,19 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from mien import assets
 from mien.core.errors import ImageError, SourceError
+from mien.core.image import load_image, save_image
+from mien.media.manifests import sign
+from mien.media.marking import mark_image
 from mien.media.provenance import MAX_PACKET, SYNTHETIC_TYPES, VOCABULARY, Provenance, provenance
+from mien.media.watermark import embed
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF"]
 TIFF_XMP = 700
@@ -44,6 +50,7 @@ def packet_with(inside: str, attributes: str = "") -> bytes:
 
 
 MARK = Provenance.generated("mobilestylegan", seed=7)
+PHOTO = load_image(assets.FOLDER / "person1.jpg")[:280, :280]
 GENERATED = VOCABULARY + "trainedAlgorithmicMedia"
 
 
@@ -217,3 +224,61 @@ def test_a_comment_for_people() -> None:
     assert MARK.to_comment().startswith(f"Digital source type: {GENERATED}; mien ")
     assert MARK.to_comment().endswith("models: mobilestylegan")
     assert Provenance().to_comment() == ""
+
+
+# --- all marks together ---------------------------------------------------------------------------------------------
+
+
+def test_all_marks_are_read_and_agree(tmp_path: Path) -> None:
+    path = mark_image(PHOTO, tmp_path / "a.png", MARK)
+    quick = provenance(path)
+    assert quick == MARK
+    assert quick.invisible is None
+    assert quick.agree is True
+    found = provenance(path, look=True)
+    assert found == MARK
+    assert found.said == dict.fromkeys(("metadata", "credentials", "invisible"), "trainedAlgorithmicMedia")
+    assert found.agree is True
+    with path.open("rb") as file:
+        assert provenance(file, look=True).said == provenance(path.read_bytes(), look=True).said == found.said
+
+
+def test_what_one_mark_alone_says_counts(tmp_path: Path) -> None:
+    """A screenshot has the invisible one; credentials may stay where the metadata was lost."""
+    marked = embed(PHOTO, "compositeSynthetic")
+    save_image(marked, tmp_path / "shot.png")
+    assert provenance(tmp_path / "shot.png").synthetic is None
+    shot = provenance(tmp_path / "shot.png", look=True)
+    assert (shot.source_type, shot.synthetic, shot.reason, shot.agree) == ("compositeSynthetic", True, None, None)
+    assert shot.explain()[0].startswith("Synthetic, as it says itself: compositeSynthetic")
+    target = io.BytesIO()
+    sign(io.BytesIO(picture("JPEG")), target, "image/jpeg", MARK, name="a.jpg")
+    assert provenance(target.getvalue()) == MARK
+
+
+def test_marks_that_disagree(tmp_path: Path) -> None:
+    save_image(embed(PHOTO, "compositeSynthetic"), tmp_path / "a.png", xmp=Provenance("digitalCapture").to_xmp())
+    found = provenance(tmp_path / "a.png", look=True)
+    assert found.agree is False
+    assert found.synthetic is True
+    assert any("The marks disagree (metadata digitalCapture, invisible" in line for line in found.explain())
+
+
+def test_words_for_a_file_that_says_nothing() -> None:
+    lines = provenance(picture("JPEG"), look=True).explain()
+    assert lines[0] == "No mark: nothing is known of how it was made. That does not make it a photograph."
+    assert "screenshot" in lines[-1]
+    assert "proves nothing" in Provenance("digitalCapture").explain()[0]
+    assert any("'record 9'" in line for line in Provenance.manipulated(consent="record 9").explain())
+
+
+def test_consent_comes_back_from_a_packet() -> None:
+    mark = Provenance.manipulated(MARK, models=("warp",), consent="record <9> & more")
+    assert Provenance.from_xmp(mark.to_xmp()) == mark
+    assert mark.models == ("warp", "mobilestylegan")
+
+
+@pytest.mark.parametrize(("mark", "same"), [(Provenance.enhanced(Provenance()), True), (MARK, False)])
+def test_only_synthetic_pixels_are_marked(tmp_path: Path, mark: Provenance, same: bool) -> None:
+    path = mark_image(PHOTO, tmp_path / "a.png", mark)
+    assert np.array_equal(load_image(path), PHOTO) is same

@@ -27,7 +27,7 @@ _LEAST: Final = 1e-30  # chances below are of no one's world
 _SCALES: Final = (0.42, 2.4)  # sizes of the picture, to that which was marked, that are looked for
 _STEP: Final = 0.6  # scales lie so close that no line is off by more than this, of the transform's resolution
 _MIDDLES: Final = (512, 1024)  # pixels of a side that are looked at, until the mark is found
-_TRIES: Final = 3  # scales that are looked at in detail
+_TRIES: Final = 2  # scales that are looked at in detail
 _SHIFTS: Final = 64  # places of the tile along each side that are tried at first
 _CLIP: Final = 2.5  # deviations of a pixel from those around it: what sticks out more is the picture's own
 _GROUND: Final = 3.0  # grey levels of deviation that count as flat
@@ -174,22 +174,22 @@ def _transform(flat: Floats) -> Complexes:
     padded = np.zeros((size, size), np.float32)
     padded[:height, :width] = flat
     rolled = np.roll(padded, (-(height // 2), -(width // 2)), (0, 1))
-    return np.asarray(scipy.fft.fft2(rolled))
+    return np.asarray(scipy.fft.rfft2(rolled, axes=(1, 0)))  # no frequency of the mark is below 0 in y
 
 
 def _look_up(spectrum: Complexes, scale: float) -> Complexes:
     """The transform at the mark's frequencies."""
-    them, size = lines(), len(spectrum)
-    places = [np.rint(side * (size / (TILE * scale))).astype(int) % size for side in (them.y, them.x)]
-    return np.asarray(spectrum[places[0], places[1]])
+    them, size = lines(), spectrum.shape[1]
+    y, x = (np.rint(side * (size / (TILE * scale))).astype(int) for side in (them.y, them.x))
+    return np.asarray(spectrum[y, x % size])
 
 
 def _finest(stack: _Stack, scale: float, middle: int) -> InvisibleMark:
     """What is read closely around a scale."""
     flat = stack.flat(scale, middle)
-    step = _STEP / (HIGHEST / TILE * max(flat.shape)) / 3
+    step = _STEP / (HIGHEST / TILE * max(flat.shape)) / 2
     tries = len(_MIDDLES) * math.ceil(math.log(_SCALES[1] / _SCALES[0]) / step)
-    found = [_read(_exact(flat, near), near, tries=tries) for near in scale * (1 + step * np.arange(-2, 3))]
+    found = [_read(_exact(flat, near), near, tries=tries) for near in scale * (1 + step * np.arange(-1, 2))]
     return min(found, key=lambda mark: mark.chance)
 
 
