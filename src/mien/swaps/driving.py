@@ -16,7 +16,8 @@ from mien.engine import Engine
 from mien.location.gaze import EYES
 from mien.media.video import Video
 from mien.swaps.choice import Choice, Who
-from mien.swaps.reshaping import SURFACE, gap
+from mien.swaps.insides import gap
+from mien.swaps.reshaping import SURFACE
 
 __all__ = ["Lips", "Performance", "perform"]
 

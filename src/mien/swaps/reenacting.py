@@ -40,8 +40,9 @@ from mien.swaps.edit import Edit
 from mien.swaps.film import film
 from mien.swaps.gaze_correction import move_irises
 from mien.swaps.gestures import LOWER, UPPER, kept_together
+from mien.swaps.insides import gap
 from mien.swaps.plate import Plate
-from mien.swaps.reshaping import SURFACE, Seat, complete_texture, gap, redraw
+from mien.swaps.reshaping import SURFACE, Seat, complete_texture, redraw
 from mien.swaps.retargeting import NEEDS, seated, turn_by
 from mien.swaps.targets import mark_of
 

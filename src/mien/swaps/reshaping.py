@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.image import Image
-from mien.core.layouts import indices_of
 from mien.core.mesh import Topology, warp_mesh
 from mien.core.raster import rasterize
 from mien.location.stabilization import similarities
 from mien.location.unwrapping import Texture, fill, unwrap
+from mien.swaps.insides import LIDS, LIPS, draw_insides, feathered, paint_insides
 from mien.swaps.plate import Plate
 from mien.swaps.warpfield import displacement, remap
 
-__all__ = ["AROUND", "Redrawn", "Seat", "complete_texture", "gap", "redraw"]
+__all__ = ["AROUND", "Redrawn", "Seat", "complete_texture", "redraw"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -41,14 +41,8 @@ MENDED = 256  # pixels of the longer side on which surroundings are mended
 STILL = 0.4  # of the ring's extent, beyond it: there nothing moves
 SOFT = 1 / 70  # of the face's extent: how softly the skin ends in its surroundings
 STIRRED = 0.05  # pixels: what moves less has not moved
-WIDER = 1.12  # what lies within lids and lips is drawn so much larger: no gap opens at their edge
 TEXTURE = 512  # side of the texture that is made where the picture does not show all that is drawn
 HIDDEN = 0.006  # of the drawn skin: less is no reason to make one
-LIPS = indices_of("mesh478", "lips_inner")
-LIDS = (indices_of("mesh478", "right_eye"), indices_of("mesh478", "left_eye"))
-SHIFT = 4  # bits of fixed point numbers
-CLOSED = 0.06  # of the mouth's width: lips that are less apart show nothing behind them
-DARK = np.array([0.30, 0.19, 0.18], np.float32)  # of the lips' colour: what an open mouth shows, where nothing is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,12 +145,10 @@ def redraw(
     stirred = np.abs(field).max(axis=2) > STIRRED
     skin, known, guessed = _skin(plate.image, source, target, topology, texture)
     inner = np.zeros(known.shape, np.uint8)
-    _paint(inner, target)
+    paint_insides(inner, target)
     around = np.where(stirred[..., None], remap(plate.image, field), plate.image)
     lower = _mended(around, field, source, known | (inner > 0)).astype(np.float32)
-    for ring in (LIPS, *LIDS):
-        lower = _uncovered(lower, plate.image, source[ring], _within(rigid[ring], target[ring]))
-    lower = _parted(lower, plate.image, source, target, mouth)
+    draw_insides(lower, plate.image, source, rigid, target, mouth)
     face = _soft(known, target, max(plate.size * SOFT, 1.0))
     image = lower + face[..., None] * (skin - lower)
     return Redrawn(image, (stirred | known | (inner > 0)).astype(np.float32), known, guessed)
@@ -250,101 +242,11 @@ def _skin(
     return colors, whole, float(1 - share[whole].mean())
 
 
-def _within(rigid: Doubles, target: Doubles) -> Doubles:
-    """Where a ring of points (K, 3) is to which the inside is drawn: it stays where it narrows, and widens with it."""
-    middle = rigid[:, :2].mean(axis=0)
-    wider = np.linalg.norm(target[:, :2] - middle, axis=1) > np.linalg.norm(rigid[:, :2] - middle, axis=1)
-    return np.where(wider[:, None], target, rigid)
-
-
-def _uncovered(lower: Floats, image: Image, source: Doubles, target: Doubles) -> Floats:
-    """What lies within a ring of points (K, 3), drawn to where it is now, in place."""
-    count = len(source)
-    fan = np.stack([np.full(count, count), np.arange(count), np.roll(np.arange(count), -1)], axis=1).astype(np.int32)
-    before, after = (_wider(ring[:, :2]) for ring in (source, target))
-    window, low = _window(after, image.shape[:2])
-    part = lower[window]
-    if not part.size:
-        return lower
-    drawn, shown = warp_mesh(image, before, after - low, fan, part.shape[:2])
-    part += _feathered(shown)[..., None] * (drawn - part)
-    return lower
-
-
-def _wider(ring: Doubles) -> Doubles:
-    """A ring of points (K, 2) drawn larger, and its middle."""
-    middle = ring.mean(axis=0)
-    return np.vstack([middle + WIDER * (ring - middle), middle])
-
-
-def _window(points: Doubles, size: tuple[int, int], margin: float = 2.0) -> tuple[tuple[slice, slice], Doubles]:
-    """The part of a picture that points (K, 2) are in, and where it begins (x, y)."""
-    most = np.array(size[::-1])
-    low = np.floor(points.min(axis=0) - margin).clip(0, most)
-    high = np.ceil(points.max(axis=0) + margin + 1).clip(low, most)
-    (x1, y1), (x2, y2) = low.astype(int), high.astype(int)
-    return (slice(int(y1), int(y2)), slice(int(x1), int(x2))), low
-
-
-def _parted(lower: Floats, image: Image, source: Doubles, target: Doubles, mouth: Image | None) -> Floats:
-    """The inside of a mouth that was closed, or one that is given, drawn in place."""
-    import cv2
-
-    if gap(source) > CLOSED or gap(target) <= gap(source):
-        return lower
-    width = float(np.linalg.norm(target[78, :2] - target[308, :2]))
-    window, low = _window(target[LIPS, :2], image.shape[:2], 0.15 * width + 2)
-    part = lower[window]
-    if not part.size:
-        return lower
-    inside = np.zeros(part.shape[:2], np.uint8)
-    cv2.fillPoly(inside, [_fixed(target[LIPS, :2] - low)], 255, cv2.LINE_AA, SHIFT)
-    share, deep = (
-        np.asarray(cv2.GaussianBlur(inside, (0, 0), max(sigma * width, 0.8)), np.float32)[..., None] / np.float32(255)
-        for sigma in (0.012, 0.05)
-    )
-    x, y = source[LIPS, :2].round().astype(int).clip(0, np.array(image.shape[1::-1]) - 1).T
-    dark = np.median(image[y, x], axis=0).astype(np.float32) * DARK
-    behind: Floats = np.asarray(dark * (1 + np.float32(1.2) * (1 - deep).clip(0, 1)), np.float32)
-    if mouth is not None:
-        given = mouth[window]
-        behind = behind + (given[..., 3:] / np.float32(255)) * (given[..., :3] - behind)
-    part += share * (behind - part)
-    return lower
-
-
-def gap(points: Doubles) -> float:
-    """How far apart the lips are in the middle, in widths of the mouth."""
-    width, height = (float(np.linalg.norm(points[a, :2] - points[b, :2])) for a, b in ((78, 308), (13, 14)))
-    return height / max(width, 1e-6)
-
-
 def _soft(known: NDArray[np.bool_], target: Doubles, width: float) -> Floats:
     """How much of each pixel is skin: it ends softly in the surroundings, and sharply at lids and lips."""
     import cv2
 
     closed = known.astype(np.uint8)
-    _paint(closed, target)
+    paint_insides(closed, target)
     depth = cv2.distanceTransform(np.pad(closed, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return np.asarray((depth / width).clip(0, 1) * _feathered(known), np.float32)
-
-
-def _paint(mask: NDArray[np.uint8], target: Doubles) -> None:
-    """Set what is within lids and lips to 1."""
-    import cv2
-
-    for ring in (LIPS, *LIDS):
-        cv2.fillPoly(mask, [_fixed(target[ring])], 1, cv2.LINE_8, SHIFT)
-
-
-def _feathered(mask: NDArray[np.bool_]) -> Floats:
-    """A mask with an edge of a pixel, all of it inside."""
-    import cv2
-
-    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
-    return np.asarray(((blurred - 0.5) * 2).clip(0, 1), np.float32)
-
-
-def _fixed(points: Doubles) -> NDArray[np.int32]:
-    """Points in fixed point numbers, as OpenCV takes them for exact outlines."""
-    return np.asarray((points[:, :2] * (1 << SHIFT)).round().clip(-(1 << 24), 1 << 24), np.int32)
+    return np.asarray((depth / width).clip(0, 1) * feathered(known), np.float32)

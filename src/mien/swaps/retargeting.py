@@ -28,7 +28,8 @@ from mien.media.provenance import Provenance
 from mien.swaps.each import Each
 from mien.swaps.effects import Shot
 from mien.swaps.gestures import GESTURES, kept_together, lids, shipped_gestures
-from mien.swaps.reshaping import CLOSED, SURFACE, Seat, gap, redraw
+from mien.swaps.insides import CLOSED, gap
+from mien.swaps.reshaping import SURFACE, Seat, redraw
 
 __all__ = ["LIMITS", "NEEDS", "Retarget", "seated", "turn_by"]
 
