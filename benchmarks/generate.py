@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from mien.core.image import Image
 from mien.engine import Engine
+from mien.evaluation.agreement import area_under_curve
 from mien.swaps.attributes import ATTRIBUTES
 from mien.swaps.directions import Look, directions
 from mien.swaps.doubles import extras
-from mien.swaps.generator import generate, latents
+from mien.swaps.generator import distinct_people, generate, latents
+from mien.swaps.scoring import generated_score
 from mien.swaps.studio import Studio
 
 PEOPLE = 8
@@ -32,6 +38,8 @@ ASKED: tuple[dict[str, Any], ...] = (
     {"age": 60.0, "smile": 0.8, "yaw": 15.0},
 )
 SEEDS = 6
+SCORED = 24  # people drawn for the scorer
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def effects(engine: Engine) -> None:
@@ -81,7 +89,53 @@ def targets(engine: Engine) -> None:
         print(f"{words:40} {reached:4}/{SEEDS} {steps:6.1f} {alike:9.2f}  {worst}", flush=True)
 
 
-PARTS: dict[str, Callable[[Engine], None]] = {"effects": effects, "targets": targets}
+def scores(engine: Engine) -> None:
+    """How the scorer ranks generated people, as drawn and as others may get them, against photos of people."""
+    real = [generated_score(file, engine=engine) for file in _photos()]
+    drawn = [edit.image for edit in islice(distinct_people(seed=500, similarity=1.0, engine=engine), SCORED)]
+    versions: dict[str, Callable[[Image], Image]] = {
+        "as drawn": lambda image: image,
+        "JPEG 90": lambda image: _jpeg(image, 90),
+        "JPEG 75": lambda image: _jpeg(image, 75),
+        "half the size": lambda image: _resized(image, 512),
+        "turned by 3 degrees, cut": _turned,
+    }
+    print(
+        f"{len(drawn)} generated people against {len(real)} photos     score  frequencies  placement  (area under the curve)"
+    )
+    for name, change in versions.items():
+        made = [generated_score(change(image), engine=engine) for image in drawn]
+        areas = []
+        for sign in ("score", "frequencies", "placement"):
+            sides = [[getattr(one, sign) for one in side] for side in (made, real)]
+            areas.append(area_under_curve(*(np.nan_to_num(side, nan=0.5) for side in sides)))
+        print(f"{name:48} {areas[0]:10.2f} {areas[1]:11.2f} {areas[2]:10.2f}", flush=True)
+
+
+def _photos() -> list[Path]:
+    files = (
+        sorted((SHARED / "data" / "age_gender").glob("*.jpg"))[::7]
+        + sorted((SHARED / "data" / "identities").rglob("*.jpg"))[::3]
+    )
+    return files[:120]
+
+
+def _jpeg(image: Image, quality: int) -> Image:
+    coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))[..., ::-1], np.uint8)
+
+
+def _resized(image: Image, side: int) -> Image:
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _turned(image: Image) -> Image:
+    side = image.shape[0]
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), 3, 1)
+    return np.ascontiguousarray(cv2.warpAffine(image, turn, (side, side))[60:-40, 90:-90])
+
+
+PARTS: dict[str, Callable[[Engine], None]] = {"effects": effects, "targets": targets, "scores": scores}
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""``mien generate``: portraits of people who do not exist."""
+"""``mien generate``: portraits of people who do not exist, as they are asked for; families, and people between two."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,40 +14,133 @@ from mien.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine
+    from mien.swaps.edit import Edit
+
+Named = Iterable[tuple[str, "Edit"]]
 
 
 @takes_engine
 def generate(
-    out: Annotated[Path, typer.Option(help="File to write; a folder for several people.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="File to write; a folder for several pictures.", show_default=False)],
     seed: Annotated[int, typer.Option(help="The same seed makes the same person.", min=0)] = 0,
     count: Annotated[int, typer.Option(help="How many people, all distinct.", min=1)] = 1,
+    family: Annotated[int, typer.Option(help="How many pictures of each person.", min=1)] = 1,
+    between: Annotated[
+        str | None,
+        typer.Option(help="Two seeds, as in 3,9: --count people on the way from one to the other.", show_default=False),
+    ] = None,
     truncation: Annotated[float, typer.Option(help="0 the average face, 1 the widest variety.", min=0, max=1)] = 0.7,
     size: Annotated[int, typer.Option(help="Side of the picture in pixels.", min=64, max=1024)] = 1024,
+    age: Annotated[float | None, typer.Option(help="Apparent age, 18 or more.", show_default=False)] = None,
+    smile: Annotated[float | None, typer.Option(help="0 to 1.", show_default=False)] = None,
+    yaw: Annotated[
+        float | None, typer.Option(help="Turn of the head to the picture's right, degrees.", show_default=False)
+    ] = None,
+    pitch: Annotated[float | None, typer.Option(help="How far it looks up, degrees.", show_default=False)] = None,
+    glasses: Annotated[float | None, typer.Option(help="0 without, 1 with.", show_default=False)] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any attribute by name, as in hair_lightness=0.6; again for more."),
+    ] = None,
     *,
     engine: Engine,
 ) -> None:
     """Make portraits of people who do not exist; every file is marked as synthetic."""
-    from mien.media.sinks import make_folder
-    from mien.swaps.generator import distinct_people
+    asked = {"age": age, "smile": smile, "yaw": yaw, "pitch": pitch, "glasses": glasses} | _set(set_ or [])
+    attributes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    shared = {"truncation": truncation, "size": size, "engine": engine}
+    if between is not None:
+        if attributes or family > 1:
+            raise UsageError("--between goes with --count, --truncation and --size, and with nothing else.")
+        _save_all(_between(between, max(count, 2), shared), max(count, 2), out)
+    elif count > 1:
+        if attributes:
+            raise UsageError("attributes are of one person: leave --count out, or them.")
+        _save_all(_people(count, family, seed, shared), count * family, out)
+    elif family > 1:
+        _save_all(_family(family, seed, attributes, shared), family, out)
+    elif out.suffix:
+        _save_one(seed, attributes, shared, out)
+    else:
+        _save_all(_single(seed, attributes, shared), 1, out)
+
+
+def _set(pairs: list[str]) -> dict[str, float]:
+    """Attributes that are given as name=value."""
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError as error:
+            raise UsageError(f"--set takes a name and a number, as in hair_lightness=0.6, not {pair!r}.") from error
+        if not equals:
+            raise UsageError(f"--set takes a name and a number, as in hair_lightness=0.6, not {pair!r}.")
+    return values
+
+
+def _single(seed: int, attributes: dict[str, Any], shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
     from mien.swaps.generator import generate as make
 
-    if count == 1 and out.suffix:
-        make_folder(out.parent)
-        edit = make(seed=seed, truncation=truncation, size=size, engine=engine)
-        path = edit.save(out)
-        if sys.stdout.isatty():
-            print(path)
-        else:
-            print_json({"path": str(path), **edit.report})
+    yield f"person-{seed}-0000", make(seed=seed, **shared, **attributes)
+
+
+def _people(count: int, family: int, seed: int, shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
+    from mien.swaps.families import families
+    from mien.swaps.generator import distinct_people
+
+    if family == 1:
+        for place, edit in enumerate(distinct_people(count, seed=seed, **shared)):
+            yield f"person-{seed}-{place:04d}", edit
         return
+    for person, edits in enumerate(families(count, family, seed=seed, **shared)):
+        for place, edit in enumerate(edits):
+            yield f"person-{seed}-{person:04d}-{place:02d}", edit
+
+
+def _family(count: int, seed: int, attributes: dict[str, Any], shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
+    from mien.swaps.families import family
+
+    for place, edit in enumerate(family(seed=seed, count=count, **shared, **attributes)):
+        yield f"person-{seed}-{place:02d}", edit
+
+
+def _between(seeds: str, count: int, shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
+    from mien.swaps.families import between
+
+    parts = seeds.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise UsageError(f"--between takes two seeds, as in 3,9, not {seeds!r}.")
+    one, other = map(int, parts)
+    for place, edit in enumerate(between(one, other, count, **shared)):
+        yield f"between-{one}-{other}-{place:02d}", edit
+
+
+def _save_one(seed: int, attributes: dict[str, Any], shared: dict[str, Any], out: Path) -> None:
+    from mien.media.sinks import make_folder
+
+    make_folder(out.parent)
+    _, edit = next(_single(seed, attributes, shared))
+    _tell(edit.save(out), edit)
+
+
+def _save_all(pictures: Named, total: int, out: Path) -> None:
+    from mien.media.sinks import make_folder
+
     if out.suffix:
-        raise UsageError(f"with --count, --out is a folder, not a file such as {out.name}.")
+        raise UsageError(f"with several pictures, such as --count, --out is a folder, not a file such as {out.name}.")
     make_folder(out)
-    with progress_bar("people", total=count) as advance:
-        for place, edit in enumerate(
-            distinct_people(count, seed=seed, truncation=truncation, size=size, engine=engine)
-        ):
-            path = edit.save(out / f"person-{seed}-{place:04d}.png")
+    with progress_bar("people", total=total) as advance:
+        for name, edit in pictures:
+            path = edit.save(out / f"{name}.png")
             if not sys.stdout.isatty():
-                print_json({"path": str(path), **edit.report})
+                _tell(path, edit)
             advance(1)
+
+
+def _tell(path: Path, edit: Edit) -> None:
+    """On a terminal where it is; elsewhere all that is known of it."""
+    if sys.stdout.isatty():
+        print(path)
+    else:
+        print_json({"path": str(path), **edit.report})

@@ -10,7 +10,7 @@ from mien.core.faces import Faces
 from mien.core.geometry import TEMPLATES
 from mien.swaps.minors import minor_probability
 
-__all__ = ["CHECKED_FIELDS", "Checks"]
+__all__ = ["CHECKED_FIELDS", "Checks", "displacement"]
 
 #: Fields of a face that the checks look at.
 CHECKED_FIELDS = frozenset({"alignment", "presence", "age", "landmarks", "pose"})
@@ -60,14 +60,14 @@ class Checks:
             return "no clear face"
         if len(faces) > 1:
             return "more than one face"
-        if not _displacement(faces) <= self.displacement:
+        if not displacement(faces) <= self.displacement:
             return "face out of place"
         if not minor_probability(faces)[0] <= self.minor:  # a judge that abstained refuses, too
             return "may be a minor"
         return None
 
 
-def _displacement(faces: Faces) -> float:
+def displacement(faces: Faces) -> float:
     """How far the first face's points are from FFHQ's, root mean square, in parts of the picture's width."""
     points = faces.alignment.values[0] / np.asarray(faces.image_size, np.float32)
     return float(np.sqrt(((points - TEMPLATES["ffhq"].points_at(1)) ** 2).sum(axis=1).mean()))
