@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 FARTHEST = 1 / 10  # of the mask's extent: over so long a way the broadest differences are blended
 MOST_LEVELS = 8
 MARGIN = 0.02  # of the mask's extent around it
-ENTRY = 0.2  # alpha below which what the coarse bands give fades out, so that there is no step at 0
+ENTRY = 0.6  # alpha below which what the coarse bands give fades out, so that there is no step at 0
 
 
 def multiband(front: Floats, back: Floats, alpha: Floats, *, levels: int | None = None) -> Floats:
@@ -52,14 +52,21 @@ def multiband(front: Floats, back: Floats, alpha: Floats, *, levels: int | None 
         pyramid.append(tuple(np.asarray(cv2.pyrDown(one), np.float32) for one in pyramid[-1]))  # type: ignore[arg-type]
     # Beyond the front, the difference is what it is nearby.
     means = [difference, *(d / np.maximum(k, 1e-3)[..., None] for d, _, k in pyramid[1:])]
-    more = means[-1] * pyramid[-1][1][..., None]
-    for fine, coarse, (_, a, _) in zip(means[-2::-1], means[:0:-1], pyramid[-2::-1], strict=True):
+    shares = [share, *(_inwards(a) for _, a, _ in pyramid[1:])]
+    more = means[-1] * shares[-1][..., None]
+    for fine, coarse, a in zip(means[-2::-1], means[:0:-1], shares[-2::-1], strict=True):
         size = fine.shape[1::-1]
         more = np.asarray(cv2.pyrUp(more, dstsize=size) + (fine - cv2.pyrUp(coarse, dstsize=size)) * a[..., None])
     more *= np.minimum(share * np.float32(1 / ENTRY), known)[..., None]
     out = back.copy()
     np.add(under, more, out=out[window], where=known[..., None] > 0)
     return out
+
+
+def _inwards(alpha: Floats) -> Floats:
+    """The share of a coarse band: 0 from the mask's edge on, so that its difference begins there, and not beyond."""
+    t = (2.5 * alpha - 1.5).clip(0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _levels(shape: tuple[int, ...]) -> int:

@@ -108,7 +108,7 @@ class SteadyMask:
 
         assert self._before is not None  # noqa: S101 - for the type checker
         then, old_points, old = self._before
-        m = similarity(old_points[:468, :2], points[:468, :2])
+        m = similarity(old_points[None, :468, :2], points[None, :468, :2])[0]
         carried = cv2.warpAffine(old, m, kept.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
         share = np.float32(1 - np.exp(-(time - then) / LASTING))
         return np.asarray(carried + share * (kept - carried), np.float32)
