@@ -22,11 +22,11 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB (IT
 POWER = 2.4  # of sRGB's power law (IEC 61966-2-1)
 BLACK = 0.055 * 255  # what is added to its numbers before
 SIDE = 64  # pixels of a face's extent that its normals are drawn on: light changes slowly
-STRONGEST = 3.0  # times by which a place is made brighter, or darker
+STRONGEST = 4.0  # times by which a place is made brighter, or darker
 DARKEST = 0.12  # of the mean: no place is darker than that by the fitted light
 BRIGHT, WHITE = 0.98, 0.85  # so much of the skin is below so much of white
 ROOM = 0.1  # of the face's extent around what is compared that is changed as well
-HELD = 0.02  # see `fit_light`
+HELD = 0.01  # see `fit_light`
 
 
 def to_linear(image: Floats) -> Floats:
