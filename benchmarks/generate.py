@@ -26,7 +26,8 @@ from mien.swaps.scoring import generated_score
 from mien.swaps.studio import Studio
 
 PEOPLE = 8
-STEPS = (-1.5, 1.5)  # standard deviations of the attribute
+STEPS = (-1.5, 1.5)  # of the standard deviations that the direction was regressed by
+FARTHEST = 4.0  # of these that a direction reaches
 #: Attributes that are asked for together, on people of seeds 0 to `SEEDS`.
 ASKED: tuple[dict[str, Any], ...] = (
     {"age": 60.0},
@@ -54,10 +55,10 @@ def effects(engine: Engine) -> None:
         changes, alike, refused = [], [], 0
         for base, values in zip(bases, before, strict=True):
             for step in STEPS:
-                look = studio.look(way.move(base.styles, step * way.spread))
+                look = studio.look(way.move(base.styles, step * way.reach / FARTHEST))
                 refused += look.refusal is not None
                 if len(look.faces):
-                    changes.append((_values(look) - values) / spreads / step)
+                    changes.append((_values(look) - values) / step / spreads)
                     alike.append(float(base.faces.embedding.values[0] @ look.faces.embedding.values[0]))
         mean = np.nanmean(changes, axis=0)
         most = [other for other in np.argsort(-np.abs(mean)) if other != place][:3]
@@ -100,9 +101,8 @@ def scores(engine: Engine) -> None:
         "half the size": lambda image: _resized(image, 512),
         "turned by 3 degrees, cut": _turned,
     }
-    print(
-        f"{len(drawn)} generated people against {len(real)} photos     score  frequencies  placement  (area under the curve)"
-    )
+    print(f"{len(drawn)} generated people against {len(real)} photos: areas under the curve")
+    print(f"{'':48} {'score':>10} {'frequencies':>11} {'placement':>10}")
     for name, change in versions.items():
         made = [generated_score(change(image), engine=engine) for image in drawn]
         areas = []

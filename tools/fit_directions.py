@@ -26,6 +26,7 @@ from mien.swaps.studio import Studio
 
 TRUNCATION = 0.8
 CHUNK = 25
+FARTHEST = 4.0  # standard deviations of an attribute, as it was regressed: styles farther off draw no people
 TRIED = 6  # people on whom the directions are tried
 FURTHER = frozenset({"embedding", "headwear", "glasses", "eyes"})
 COLUMNS = ("yaw", "pitch", "smile", "mouth_open", "age", "masculine", "tone", "light", "beard")
@@ -52,12 +53,13 @@ def main() -> None:
                 np.savez(file, **draw(studio, range(start, start + CHUNK)))  # type: ignore[arg-type]
         table = read(arguments.folder)
         steps, spreads = fit(table)
-        steps /= gains(studio, table, steps, spreads)[:, None]
+        gain = gains(studio, table, steps, spreads)
         np.savez(
             ROOM / "directions.npz",
             names=np.array(list(ATTRIBUTES)),
-            steps=steps.astype(np.float16),
+            steps=(steps / gain[:, None]).astype(np.float16),
             spreads=spreads.astype(np.float32),
+            reaches=(FARTHEST * gain * spreads).astype(np.float32),
         )
         grown = Traits(ages=(18.0, 150.0))
         calibration = load_calibration(engine.choose("embedding").space or "")
@@ -118,7 +120,7 @@ def gains(studio: Studio, table: Table, steps: Doubles, spreads: Doubles) -> Dou
     bases = [studio.look(studio.styles(next(latents(int(seed))), TRUNCATION)) for seed in seeds]
     found = []
     for name, step, spread in zip(ATTRIBUTES, steps, spreads, strict=True):
-        way = Direction(name=name, step=step.astype(np.float32), spread=float(spread))
+        way = Direction(name=name, step=step.astype(np.float32), spread=float(spread), reach=np.inf)
         known = ATTRIBUTES[name]
         moves = [(base, side * spread) for base in bases for side in (-1, 1)]
         changes = [

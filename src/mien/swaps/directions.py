@@ -28,7 +28,6 @@ __all__ = ["Direction", "Look", "Reached", "directions", "steer", "toward"]
 
 Floats = NDArray[np.float32]
 
-FARTHEST = 4.0  # standard deviations of an attribute that it is moved by at most: beyond, people fall apart
 FASTER, SLOWER = 4.0, 0.25  # how much more or less than foreseen an attribute may respond to a step
 
 
@@ -44,11 +43,14 @@ class Direction:
         To be added to a style for the attribute to grow by 1 on its even scale.
     spread : float
         Standard deviation of the attribute among the people that the network draws, on its even scale.
+    reach : float
+        How far the attribute is moved at most, on its even scale: beyond, people fall apart.
     """
 
     name: str
     step: Floats = field(repr=False)
     spread: float
+    reach: float
 
     def move(self, styles: Floats, amount: float) -> Floats:
         """Styles (R, D) with the attribute `amount` further on its even scale."""
@@ -62,11 +64,11 @@ class Direction:
 def directions() -> Mapping[str, Direction]:
     """The directions that ship, by attribute; ``tools/fit_directions.py`` makes them."""
     with resources.files("mien.swaps").joinpath("directions.npz").open("rb") as stream, np.load(stream) as table:
-        names, steps, spreads = (table[name] for name in ("names", "steps", "spreads"))
-    return {
-        str(name): Direction(name=str(name), step=step.astype(np.float32), spread=float(spread))
-        for name, step, spread in zip(names, steps, spreads, strict=True)
-    }
+        rows = zip(*(table[name] for name in ("names", "steps", "spreads", "reaches")), strict=True)
+        return {
+            str(name): Direction(name=str(name), step=step.astype(np.float32), spread=float(spread), reach=float(reach))
+            for name, step, spread, reach in rows
+        }
 
 
 def toward(styles: Floats, values: Mapping[str, float], targets: Mapping[str, float]) -> Floats:
@@ -84,7 +86,7 @@ def toward(styles: Floats, values: Mapping[str, float], targets: Mapping[str, fl
         known, way = ATTRIBUTES[name], directions()[name]
         amount = known.even(target) - known.even(values.get(name, np.nan))
         if np.isfinite(amount):
-            styles = way.move(styles, float(np.clip(amount, -FARTHEST * way.spread, FARTHEST * way.spread)))
+            styles = way.move(styles, float(np.clip(amount, -way.reach, way.reach)))
     return styles
 
 
@@ -160,9 +162,8 @@ class _Track:
         """How much further to go for the target; NaN where the value is not known."""
         if self.last is None:
             return float("nan")
-        limit = FARTHEST * self.way.spread
         aim = self.last[0] + (self.target - self.last[1]) / self.slope
-        return float(np.clip(aim, -limit, limit)) - self.shift
+        return float(np.clip(aim, -self.way.reach, self.way.reach)) - self.shift
 
 
 def steer(start: Look, targets: Mapping[str, float], draw: Callable[[Floats], Look], *, draws: int = 10) -> Reached:
