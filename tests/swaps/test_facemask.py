@@ -141,5 +141,5 @@ def test_hair_and_the_far_side_of_turned_heads_are_no_face() -> None:
             brows = face.parse.region("brows").to_mask() & ~cv2.dilate(
                 face.parse.region("hair").to_levels(), np.ones((9, 9), np.uint8)
             ).astype(bool)
-            assert whole[brows].mean() > 0.8
+            assert not brows.any() or whole[brows].mean() > 0.8
             assert whole[face.parse.region("nose").to_mask()].mean() > 0.9
