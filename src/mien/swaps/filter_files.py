@@ -97,6 +97,8 @@ class Board(Layer):
         Centimetres of the radius of the cylinder that it lies on, round the head; 0 is flat.
     pins : tuple of int
         Mesh points that it stays with when they move against the head; with several, it gets as wide as they are.
+    on_top : bool
+        Whether it stands on the head, as high as its hair or hat goes, and not at the average head's height.
     """
 
     at: tuple[float, float, float]
@@ -104,6 +106,7 @@ class Board(Layer):
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
     bend: float = 0.0
     pins: tuple[int, ...] = ()
+    on_top: bool = False
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,7 @@ def _parse(name: str, read: _Read) -> FilterFile:
 def _layer(given: Any, read: _Read) -> Layer:
     if not isinstance(given, Mapping):
         raise UsageError("a layer of a filter is a table.")
-    kind = given.get("kind")
+    kind = str(given.get("kind"))
     if kind not in _KINDS:
         raise UsageError(f"a layer of a filter is one of {', '.join(_KINDS)}, not {kind!r}.")
     made, own = _KINDS[kind]
@@ -315,6 +318,7 @@ _KINDS: Mapping[str, tuple[Callable[..., Layer], _Checks]] = {
             "turn": _numbers(-180, 180, 3),
             "bend": _numbers(0, 100),
             "pins": _points,
+            "on_top": _flag,
         },
     ),
 }

@@ -41,6 +41,8 @@ ACROSS, DOWN = 16, 4  # cells that a board is cut into, so that it can be bent
 SLACK = 0.45  # centimetres by which a face may be before a board and not hide it: faces are not the average one
 FITTED = (0.85, 1.2)  # by how much a board gets as wide as its pins
 BRIGHT = 0.62  # of white: light that is brighter than this on a picture's brighter parts is not dim
+TOP = (-11.0, -0.5, 4.5)  # centimetres: y and z of the average head's top, and how far to its sides hair counts
+TALLER = (-4.0, 1.0)
 SMALLEST = 16  # pixels of a face
 
 
@@ -146,13 +148,14 @@ class _Painter:
         front, alpha = under.copy(), np.zeros(under.shape[:2], np.float32)
         for layer in self.file.layers:
             rgba = self._drawn(layer, sight, head, coat)
-            share = rgba[..., 3] * np.float32(layer.opacity * self.strength) * (1 - _before(layer, sight))
+            share = np.asarray(rgba[..., 3] * (layer.opacity * self.strength) * (1 - _before(layer, sight)), np.float32)
             shown = share > 1 / 512
             if not shown.any():
                 continue
             color = rgba[..., :3] / np.maximum(rgba[..., 3:], 1e-4)
             lit = shading if isinstance(layer, Paint) else np.float32(1)
-            color = color * (1 - np.float32(layer.shade) * (1 - light * lit))[..., None]
+            dimmed = np.broadcast_to(np.asarray(1 - layer.shade * (1 - light * lit), np.float32), share.shape)
+            color = np.asarray(color * dimmed[..., None], np.float32)
             share = np.where(shown, share, 0).astype(np.float32)
             front += share[..., None] * (_BLENDS[layer.blend](front, color) - front)
             alpha = np.maximum(alpha, share)
@@ -188,6 +191,8 @@ def _board(layer: Board, sight: Sight, head: _Head, coat: Coat, face: CanonicalF
     vertices, triangles, uv = _grid(layer)
     turned = vertices @ rotation_matrix(layer.turn).astype(np.float64).T
     shift, wide = _pinned(layer, sight, head, face)
+    if layer.on_top:
+        shift += np.array([0, _higher(sight, head), 0])
     places = head.place((turned + layer.at) * (wide, 1, 1) + shift)
     raster = rasterize(places, triangles, shape)
     if not raster.shown.size:
@@ -202,9 +207,29 @@ def _board(layer: Board, sight: Sight, head: _Head, coat: Coat, face: CanonicalF
     depth[raster.window] = raster.depth
     nearest = np.full(shape, np.inf)
     nearest[coat.window] = coat.depth
-    far = (depth - nearest) / head.scale  # centimetres behind the face; nan where there is neither
-    seen = 1 - ((np.where(np.isfinite(far), far, 0) - SLACK) / 0.25).clip(0, 1)
+    both = np.isfinite(depth) & np.isfinite(nearest)
+    far = np.subtract(depth, nearest, out=np.zeros(shape), where=both) / head.scale  # centimetres behind the face
+    seen = 1 - ((far - SLACK) / 0.25).clip(0, 1)
     return np.asarray(out * cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 0.7)[..., None], np.float32)
+
+
+def _higher(sight: Sight, head: _Head) -> float:
+    """By how many centimetres the top of the hair, or of a hat, is above the average head's (below 0), or below it."""
+    tall = np.maximum(sight.region("hair"), sight.region("hat"))[::2, ::2] > 0.5
+    y, x = np.nonzero(tall)
+    if len(x) < 20:
+        return 0.0
+    # On the plane in which the top of the head is: a pixel's z there follows from its place.
+    up, side = head.rotation[:2, 1] * head.scale, head.rotation[:2, 0] * head.scale
+    origin = head.position[:2] + head.scale * head.rotation[:2, 2] * TOP[1]
+    axes = np.column_stack([side, up])
+    if abs(np.linalg.det(axes)) < 1e-3 * head.scale**2:
+        return 0.0
+    across, down = np.linalg.solve(axes, (np.stack([x, y]) * 2.0) - origin[:, None])
+    middle = down[np.abs(across) < TOP[2]]
+    if len(middle) < 20:
+        return 0.0
+    return float(np.clip(np.percentile(middle, 1) - TOP[0], *TALLER))
 
 
 def _grid(layer: Board) -> tuple[Doubles, NDArray[np.int32], Floats]:
