@@ -29,10 +29,11 @@ FEWEST = 40.0  # pixels of the small window that must count
 GREY = (0.006, 0.025)  # chroma of skin in a picture without colours, and in one that has them
 DARK = (0.25, 0.9)  # of the skin's lightness: pupils, lashes and brows, as dark on any skin; and what is skin
 PALE = (0.15, 0.7)  # of the skin's chroma: the white of eyes, gloss, grey hair; and what is skin
-PALE_SHARE = 0.4  # of the skin's change that they take part in
+PALE_SHARE = (0.4, 0.1)  # of the change of lightness, and of tint, that what is pale takes part in
 SKIN_SPREAD = 0.08  # in Oklab, of what is one skin
 DARKER = (0.5, 1.3)  # limits of what chroma is multiplied by as lightness is
-WIDEST = 2.5  # log odds by which lightness is moved at most
+SKINS = 1.7  # log odds of lightness by which skins differ, about, from the darkest to the palest
+WIDEST = 4.0  # by which lightness is moved at most
 
 
 def match_colors(front: Floats, back: Floats, weight: Floats, *, strokes: float = 1.0) -> Floats:
@@ -120,20 +121,25 @@ def _changed(lab: Floats, change: _Change) -> Floats:
     light, a, b = (np.asarray(one, np.float32) for one in cv2.split(lab))
     shift = cv2.resize(change.shift, light.shape[::-1], interpolation=cv2.INTER_LINEAR)
     odds, more_a, more_b = (np.asarray(one, np.float32) for one in cv2.split(shift))
-    share = _step(light, *(change.skin * edge for edge in DARK))
+    skins = odds.clip(-SKINS, SKINS)
+    odds -= skins  # what two skins do not differ by is light: it is on everything
     if change.chroma:
         tinted = _step(np.asarray(cv2.magnitude(a, b), np.float32), *(change.chroma * edge for edge in PALE))
-        tinted *= np.float32(1 - PALE_SHARE)
-        tinted += np.float32(PALE_SHARE)
-        share *= tinted
-        more_a *= tinted
-        more_b *= tinted
-    odds *= share
+        skins *= _at_least(PALE_SHARE[0], tinted)
+        tint = _at_least(PALE_SHARE[1], tinted)
+        more_a *= tint
+        more_b *= tint
+    odds += skins
+    odds *= _step(light, *(change.skin * edge for edge in DARK))
     factor = np.asarray(cv2.exp(-odds), np.float32)
     factor *= 1 - light
     factor += light
     keeps = np.float32(change.colorful)
     return np.asarray(cv2.merge([light / factor.clip(1e-4), keeps * a + more_a, keeps * b + more_b]), np.float32)
+
+
+def _at_least(least: float, share: Floats) -> Floats:
+    return np.float32(1 - least) * share + np.float32(least)
 
 
 def _step(values: Floats, low: float, high: float) -> Floats:
