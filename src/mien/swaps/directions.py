@@ -150,6 +150,7 @@ class _Track:
     shift: float = 0.0
     slope: float = 1.0
     last: tuple[float, float] | None = None  # shift and value of the look before
+    refused: float | None = None  # shift of a look that did not pass
 
     def learn(self, value: float) -> None:
         """Measure the response: by the secant through this look and the one before."""
@@ -158,12 +159,21 @@ class _Track:
             self.slope = float(np.clip(slope, SLOWER, FASTER))
         self.last = (self.shift, value)
 
+    def turn_back(self) -> None:
+        """Know that a look as far as this did not pass."""
+        self.refused = self.shift
+
     def step(self) -> float:
-        """How much further to go for the target; NaN where the value is not known."""
+        """How much further to go for the target: half way, at most, from what passed last to what did not."""
         if self.last is None:
-            return float("nan")
+            return -self.shift / 2
         aim = self.last[0] + (self.target - self.last[1]) / self.slope
-        return float(np.clip(aim, -self.way.reach, self.way.reach)) - self.shift
+        aim = float(np.clip(aim, -self.way.reach, self.way.reach))
+        if self.refused is not None:
+            middle = (self.last[0] + self.refused) / 2
+            beyond = aim > middle if self.refused > self.last[0] else aim < middle
+            aim = middle if beyond else aim
+        return aim - self.shift
 
 
 def steer(start: Look, targets: Mapping[str, float], draw: Callable[[Floats], Look], *, draws: int = 10) -> Reached:
@@ -187,7 +197,7 @@ def steer(start: Look, targets: Mapping[str, float], draw: Callable[[Floats], Lo
             refused[look.refusal] = refused.get(look.refusal, 0) + 1
         elif _distance(look, targets) < _distance(best, targets):
             best = look
-        if drawn == draws or _distance(look, targets) <= 1:
+        if drawn == draws or _distance(best, targets) <= 1:
             break
         steps = _steps(tracks, look)
         if all(abs(step) < 0.02 * tracks[name].way.spread for name, step in steps.items()):
@@ -202,16 +212,14 @@ def steer(start: Look, targets: Mapping[str, float], draw: Callable[[Floats], Lo
 
 
 def _steps(tracks: Mapping[str, _Track], look: Look) -> dict[str, float]:
-    """How much further to move each attribute: half way back where a look is of no use."""
-    steps = {}
+    """How much further to move each attribute."""
     for name, track in tracks.items():
         value = ATTRIBUTES[name].even(look.value(name))
         if np.isfinite(value) and look.refusal is None:
             track.learn(value)
-            steps[name] = track.step()
         else:
-            steps[name] = -track.shift / 2
-    return steps
+            track.turn_back()
+    return {name: track.step() for name, track in tracks.items()}
 
 
 def _distance(look: Look, targets: Mapping[str, float]) -> float:
