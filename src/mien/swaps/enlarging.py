@@ -25,6 +25,7 @@ class _Settings:
     margin: int
     context: int
     levels: list[str]
+    invents: bool = False
 
 
 class Enlarger:
@@ -35,7 +36,7 @@ class Enlarger:
     bundle : Bundle
         Its card's params: ``levels``, its files by how much noise they take out; ``factor``, how much larger each
         draws; ``margin``, pixels of the input on each side that the output does not show; ``context``, pixels around a
-        tile that its edge depends on.
+        tile that its edge depends on; ``invents``, whether it was trained to look sharp.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -48,8 +49,13 @@ class Enlarger:
         return self._settings.factor
 
     @property
+    def invents(self) -> bool:
+        """Whether it was trained to look sharp, and fills in what it cannot know."""
+        return self._settings.invents
+
+    @property
     def levels(self) -> int:
-        """How many amounts of noise it knows; 0 is none."""
+        """How many amounts of noise it takes out; 0 is the least."""
         return len(self._settings.levels)
 
     def enlarge(self, image: NDArray[np.generic], level: int = 0) -> Floats:
