@@ -75,7 +75,7 @@ class Anonymizer:
         self._engine = engine or default_engine()
         self._settings = settings or Settings()
         self._sparing = Sparing(self._engine, who=who, keep=keep, hide=hide, gallery=gallery)
-        self._tools = Tools(self._settings, self._engine, second=self._sparing.most)
+        self._tools = Tools(self._settings, self._engine, second=self._sparing.most, far_from=gallery)
         self._given, self._advance = given, advance
         self._account = Account(self._tools.report)
         #: What was hidden in the last picture or video.
@@ -93,7 +93,7 @@ class Anonymizer:
 
         Of what the file says of itself, only whether it is synthetic stays.
         """
-        return Provenance.enhanced(replace(mark_of(source), models=()))
+        return self._tools.mark(replace(mark_of(source), models=()))
 
     # -- pictures ----------------------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class Anonymizer:
         self._begin()
         spots, spared = self._planner.picture(image) if self._given is None else (list(self._taken(size, 1)[0]), [])
         regions: list[Region] = []
-        hidden = self._tools.hide(image, spots, regions)
+        hidden = self._tools.replace(image, spots, regions=regions)
         if self._given is None:
             for _ in range(ROUNDS):
                 more = self._tools.check(hidden, [*spots, *spared], closely=True) if self._sparing.most else []
@@ -163,7 +163,7 @@ class Anonymizer:
             if frame.index >= len(plan):
                 raise SourceError(f"{video.source} has more frames than there are in its redactions.")
             plan[frame.index] += [spot for until, spot in late if frame.index <= until]
-            hidden = self._tools.hide(frame.image, plan[frame.index])
+            hidden = self._tools.replace(frame.image, plan[frame.index], time=frame.time)
             if frame.index % self._settings.every == self._settings.every // 2:
                 seen = [*plan[frame.index], *(spared[frame.index] if spared else ())]
                 more = self._note_check(frame.index, hidden, seen, closely=False)
@@ -183,6 +183,9 @@ class Anonymizer:
 
     def _begin(self) -> None:
         self._account = Account(self._tools.report)
+        if self._tools.synthetic is not None:
+            self._tools.synthetic.start()
+            self._account.synthetic = self._tools.synthetic
 
     def _end(self, size: tuple[int, int], frames: Sequence[Sequence[Spot]]) -> None:
         settings = {key: value for key, value in self._tools.report.items() if key in {"method", "strength"}}
@@ -247,8 +250,9 @@ def anonymize(
     target : path, bytes, binary file, PIL image, (H, W, 3) uint8 RGB array, or Video
         A picture, as for `mien.load_image`; or a video: its path, or one from `mien.open_video` that can be opened
         again by its name.
-    method : {"blur", "pixelate", "solid", "image", "none"}
-        How: out of focus, in blocks, under one colour, under a picture; "none" leaves them, to see what would be.
+    method : {"blur", "pixelate", "solid", "image", "synthetic", "none"}
+        How: out of focus, in blocks, under one colour, under a picture, behind the faces of generated adults (blurred
+        where none fits, or the result is still like the person); "none" leaves them, to see what would be.
     strength : "auto" or float
         Of blur and pixelate, from 1 to 10: two steps halve the detail that is left. "auto" is what keeps
         re-identification by the embedders at hand below 1 % at a false accept rate of 1e-3, as measured; a face that
@@ -271,6 +275,7 @@ def anonymize(
     hide : sequence of str
         Names in the gallery: only those who may be one of these are hidden.
     gallery : Gallery, optional
+        With "synthetic" also: people whom no generated face may look like.
     min_score : float, optional
         From which confidence on the first detector's finds are hidden; by default low.
     second_look : bool

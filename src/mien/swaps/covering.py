@@ -15,17 +15,21 @@ from mien.core.image import Image, ImageSource, load_image
 from mien.core.region import Region
 from mien.engine import Engine
 from mien.engine.searching import Tiles
+from mien.gallery.people import Gallery
 from mien.masks.masking import mask
 from mien.masks.view import tree_of
+from mien.media.provenance import Provenance
 from mien.swaps.backdrops import parse_color
 from mien.swaps.hiding import METHODS, Hider, Paint
 from mien.swaps.second_look import SecondLook, recall_first
 from mien.swaps.spots import Cover, Shape, Spot
 from mien.swaps.strength import HIDES_ALL, Strength, Witness, strength_for
+from mien.swaps.synthetic import Synthetic
 from mien.swaps.watching import spots_of
 
 __all__ = ["Settings", "Tools"]
 
+SYNTHETIC = "synthetic"
 _GROWN = 0.03  # of a face's side: by which a region of it is hidden beyond its edge
 _TEXT = 14  # pixels of a score that is drawn
 _LEAST = 0.002  # of a face's box: a region smaller than this was not found
@@ -51,8 +55,8 @@ class Settings:
     likeness: bool = True
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise UsageError(f"method is one of {', '.join(METHODS)}, not {self.method!r}.")
+        if self.method not in {*METHODS, SYNTHETIC}:
+            raise UsageError(f"method is one of {', '.join((*METHODS, SYNTHETIC))}, not {self.method!r}.")
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
             raise UsageError(f"every is a whole number of frames, 1 or more, not {self.every!r}.")
         if self.regions is not None:
@@ -62,8 +66,9 @@ class Settings:
         """What hides by them; `UsageError` where they make no sense."""
         picture = None if self.image is None else load_image(self.image)
         cover = Cover(shape=self.shape, scale=self.mask_scale)
-        strength = strength_for(self.method, self.strength)
-        return Hider(self.method, cover, Paint(parse_color(self.color), picture, self.block), strength)
+        method = "blur" if self.method == SYNTHETIC else self.method  # of those whom no double fits
+        strength = strength_for(method, self.strength)
+        return Hider(method, cover, Paint(parse_color(self.color), picture, self.block), strength)
 
 
 class Tools:
@@ -75,6 +80,8 @@ class Tools:
     engine : Engine
     second : bool
         Whether the other detector is wanted: where only some people are hidden, what it finds is nobody's.
+    far_from : Gallery, optional
+        Real people whom no generated face may look like.
 
     Raises
     ------
@@ -84,13 +91,18 @@ class Tools:
         If the engine's license policy permits no second detector.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, *, second: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, *, second: bool = True, far_from: Gallery | None = None
+    ) -> None:
         self.settings, self.engine = settings, engine
         self.hider = settings.hider()
         self.min_score = recall_first(engine) if settings.min_score is None else settings.min_score
         self.second = SecondLook.beside(engine) if settings.second_look and second else None
         self.weighs = settings.likeness and settings.method not in {*HIDES_ALL, "none"}
         self._witness: Witness | None = None
+        self.synthetic: Synthetic | None = None
+        if settings.method == SYNTHETIC:
+            self.synthetic = Synthetic(engine, Witness(engine), far_from)
 
     @property
     def witness(self) -> Witness | None:
@@ -112,11 +124,24 @@ class Tools:
         }
         return told if self.settings.regions is None else {**told, "regions": self.settings.regions}
 
+    def mark(self, source: Provenance) -> Provenance:
+        """What is true of a result made of a file of which `source` is true."""
+        return Provenance.enhanced(source) if self.synthetic is None else self.synthetic.mark(source)
+
     def hide(self, image: Image, spots: Sequence[Spot], regions: list[Region] | None = None) -> Image:
-        """A picture with spots hidden: see `Hider.hide`."""
+        """A picture with spots hidden, and no generated face put there: see `Hider.hide`."""
         masks = self._masks(image, spots) if self.settings.regions and spots else None
         out = self.hider.hide(image, spots, masks=masks, regions=regions)
         return _scored(out, spots) if self.settings.draw_scores and spots else out
+
+    def replace(
+        self, image: Image, spots: Sequence[Spot], *, time: float | None = None, regions: list[Region] | None = None
+    ) -> Image:
+        """A picture, or the next frame of a video, with its faces hidden by whatever method it is."""
+        if self.synthetic is None:
+            return self.hide(image, spots, regions)
+        made, left = self.synthetic.apply(image, spots, time=time, regions=regions)
+        return self.hide(made, left, regions)
 
     def check(self, image: Image, spots: Sequence[Spot], *, closely: bool) -> list[Spot]:
         """The faces that either detector still finds in a result, and that are not hidden.

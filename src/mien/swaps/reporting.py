@@ -12,6 +12,7 @@ import numpy as np
 from mien.swaps.contact_sheet import least_certain
 from mien.swaps.spots import Spot
 from mien.swaps.strength import BOUND, FAR, HIDES_ALL, Likeness, measured
+from mien.swaps.synthetic import Synthetic
 
 __all__ = ["OUT_OF_SCOPE", "Account", "bound_of"]
 
@@ -50,6 +51,8 @@ class Account:
         By track, or by number of a face in a picture: what is left of it.
     raised : int
         Faces that had to be hidden more strongly than the others.
+    synthetic : Synthetic, optional
+        What put generated faces in their place.
     """
 
     settings: Mapping[str, Any]
@@ -61,6 +64,7 @@ class Account:
     likeness: dict[int, Likeness] = field(default_factory=dict)
     embedders: Sequence[str] = ()
     raised: int = 0
+    synthetic: Synthetic | None = None
 
     def note(self, key: int, found: Likeness | None) -> None:
         """Take how alike a face still is in one picture of it; the greatest likeness counts."""
@@ -82,8 +86,23 @@ class Account:
             "second_look": None if self.second is None else dict(self.second),
             "check": {"frames": self.checked, "uncovered": self.uncovered},
             "likeness": self._likeness(),
+            **self._doubles(),
             "bound": bound_of(str(self.settings["method"]), float(self.settings["strength"])),
             "out_of_scope": list(OUT_OF_SCOPE),
+        }
+
+    def _doubles(self) -> dict[str, Any]:
+        """Faces that have a double, and how alike the nearest is; the others' reasons."""
+        if self.synthetic is None:
+            return {}
+        worst = max(self.synthetic.likeness.values(), key=lambda one: one.margin, default=None)
+        reasons = Counter(self.synthetic.refused.values())
+        return {
+            "doubles": {
+                "faces": len(self.synthetic.likeness),
+                "worst": None if worst is None else worst.to_dict(),
+                "blurred": dict(reasons),
+            }
         }
 
     def _likeness(self) -> dict[str, Any] | None:
@@ -114,6 +133,8 @@ def told(frame: int, spot: Spot) -> dict[str, Any]:
 
 def bound_of(method: str, strength: float) -> dict[str, Any]:
     """Which rate of re-identification holds of a method and a strength, as it was measured."""
+    if method == "synthetic":
+        return {"holds": True, "why": "each double was compared with its person, by the embedders named"}
     if method in HIDES_ALL:
         return {"holds": True, "why": "nothing of the face is left within the shape"}
     rows = [row for row in measured() if row.method == method and row.strength <= strength]

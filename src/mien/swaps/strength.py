@@ -94,7 +94,7 @@ def strength_for(method: str, strength: Strength, *, bound: float = BOUND) -> fl
             raise UsageError(f'strength is "auto" or a number from {FAINTEST:g} to {STRONGEST:g}, not {strength!r}.')
         return float(strength)
     rows = [row for row in measured() if row.method == method]
-    if method in HIDES_ALL or not rows:
+    if method in HIDES_ALL or not rows:  # "none" hides nothing, whatever its strength
         return STRONGEST
     worst: dict[float, float] = {}
     for row in rows:
@@ -197,9 +197,7 @@ class Witness:
         out, left = list(spots), cast("list[Likeness | None]", [None] * len(spots))
         if not out:
             return out, left
-        boxes = np.array([spot.box for spot in out], np.float32)
-        faces = Faces.from_boxes(boxes, image_size=(image.shape[1], image.shape[0]))
-        faces = self._engine.analyze(image, faces=faces, want={"alignment"}).only(frozenset({"alignment"}))
+        faces = self._aligned(image, out)
         clear = [self._vectors(engine, image, faces) for _, _, engine in self._embedders]
         rows = np.arange(len(out))
         while len(rows):
@@ -214,6 +212,19 @@ class Witness:
                     again.append(row)
             rows = np.array(again, np.intp)
         return out, left
+
+    def compare(self, before: Image, after: Image, spots: Sequence[Spot]) -> list[Likeness | None]:
+        """How much faces that were hidden are still like themselves: see `strengthen`."""
+        if not spots:
+            return []
+        faces = self._aligned(before, spots)
+        clear = [self._vectors(engine, before, faces) for _, _, engine in self._embedders]
+        return self._likenesses(after, faces, clear, np.arange(len(spots)))
+
+    def _aligned(self, image: Image, spots: Sequence[Spot]) -> Faces:
+        boxes = np.array([spot.box for spot in spots], np.float32)
+        faces = Faces.from_boxes(boxes, image_size=(image.shape[1], image.shape[0]))
+        return self._engine.analyze(image, faces=faces, want={"alignment"}).only(frozenset({"alignment"}))
 
     def _likenesses(
         self, hidden: Image, faces: Faces, clear: Sequence[Vectors], rows: NDArray[np.intp]
