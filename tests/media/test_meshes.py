@@ -23,6 +23,7 @@ from mien.media.gltf import quaternions
 from mien.media.meshes import save_surface
 from mien.media.provenance import Provenance, provenance
 from mien.media.surfaces import Motion, Surface
+from mien.media.watermark import embed
 
 MARK = Provenance("algorithmicMedia", "mien 0", ("facemesh",))
 SUFFIXES = (".glb", ".obj", ".ply")
@@ -198,7 +199,7 @@ def test_obj_reads_back_with_its_texture_beside_a_photo_of_its_name(tmp_path: Pa
     assert (outside(read["v"], read["f"]) > 0).all()
     assert "mtllib a.mtl" in (tmp_path / "a.obj").read_text()
     assert "map_Kd a_texture.png" in (tmp_path / "a.mtl").read_text()
-    np.testing.assert_array_equal(np.asarray(Image.open(files[2])), made.texture)
+    np.testing.assert_array_equal(np.asarray(Image.open(files[2])), embed(made.texture, "algorithmicMedia"))
     assert provenance(files[2]).synthetic
     assert "algorithmicMedia" in (tmp_path / "a.obj").read_text().splitlines()[0]
 

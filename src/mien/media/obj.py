@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.core.image import save_image
+from mien.media.marking import mark_image
 from mien.media.sinks import begin, write_bytes
 from mien.media.surfaces import FLIP, Surface
 
@@ -18,7 +18,7 @@ def write(surface: Surface, path: Path, material: Path, texture: Path) -> None:
     for file in (path, material, texture):
         begin(file).unlink()  # makes the folder, and fails before there is a file
     # The picture and the material first: where the OBJ is there, all is.
-    save_image(surface.texture, texture, xmp=surface.provenance.to_xmp())
+    mark_image(surface.texture, texture, surface.provenance)
     name = "face"
     lines = [f"# {surface.provenance.to_comment()}", f"newmtl {name}", "Ka 1 1 1", "Kd 1 1 1", "Ks 0 0 0", "illum 1"]
     write_bytes(material, "\n".join([*lines, f"map_Kd {texture.name}", ""]).encode())

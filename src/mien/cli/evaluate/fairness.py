@@ -53,9 +53,9 @@ def probe(
     engine: Engine,
 ) -> None:
     """Tell what changes a head's answers about people who do not exist: skin tone, light, sharpness, size."""
-    from mien.core.image import save_image
     from mien.evaluation.fairness_tables import probe_report
     from mien.evaluation.probes import contact_sheet, evaluate_probe
+    from mien.media.marking import mark_image
     from mien.media.provenance import Provenance
 
     check_out(out)
@@ -63,6 +63,6 @@ def probe(
     found = evaluate_probe(fields, people=people, seed=seed, engine=engine)
     if sheet:
         picture, models = contact_sheet(seed=seed, engine=engine)
-        save_image(picture, sheet, xmp=Provenance.generated(*models).to_xmp())
+        mark_image(picture, sheet, Provenance.generated(*models))
     report = probe_report(found, model=", ".join(sorted({engine.choose(one).id for one in fields})))
     show(report, out, json=json)
