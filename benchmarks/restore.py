@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +46,14 @@ def main() -> None:
     with Engine(threads=1) as engine:
         originals = list(portraits(wanted.folder, wanted.people, engine))
         rows = []
-        for name, *damage in DAMAGES:
-            damaged = [harmed(image, *damage, seed=place) for place, image in enumerate(originals)]
+        for name, factor, *more in DAMAGES:
+            damaged = [harmed(image, factor, more, seed=place) for place, image in enumerate(originals)]
             print(f"\n{name}")
             print(f"  {'':22} PSNR   SSIM   edgeface  {OTHER}   s a face")
             row = []
             for method, make in methods(engine, slow=wanted.slow):
                 start = time.process_time()
-                made = [make(image, int(damage[0])) for image in damaged]
+                made = [make(image, factor) for image in damaged]
                 spent = (time.process_time() - start) / len(made)
                 tell(method, originals, made, spent, engine)
                 row.append(made[0])
@@ -72,10 +72,11 @@ def portraits(folder: Path | None, count: int, engine: Engine) -> Iterator[Image
         yield np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def harmed(image: Image, factor: int, blur: float, noise: float, quality: int, *, seed: int) -> Image:
-    """The picture, damaged."""
+def harmed(image: Image, factor: int, more: Sequence[float], *, seed: int) -> Image:
+    """The picture, made smaller, blurred before, noisy and compressed after."""
     import cv2
 
+    blur, noise, quality = more
     damaged = cv2.GaussianBlur(image, (0, 0), blur) if blur else image
     size = SIDE // factor, SIDE // factor
     damaged = cv2.resize(damaged, size, interpolation=cv2.INTER_AREA).astype(np.float64)
@@ -83,19 +84,16 @@ def harmed(image: Image, factor: int, blur: float, noise: float, quality: int, *
     levels = damaged.round().clip(0, 255).astype(np.uint8)
     if not quality:
         return levels
-    _, data = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    _, data = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)  # type: ignore[arg-type] # it was encoded just now
 
 
 def methods(engine: Engine, *, slow: bool) -> Iterator[tuple[str, Method]]:
     """What is compared, by name."""
     yield "drawn between pixels", lambda image, _: enlarged(image)
     yield "non-local means, sharp", lambda image, _: classical(image)
-    for strength in (0.7, 1.0):
-        yield (
-            f"upconv7-photo, {strength}",
-            lambda image, scale, strength=strength: as_large(image, scale, strength, None, engine),
-        )
+    yield "upconv7-photo, 0.7", lambda image, scale: as_large(image, scale, 0.7, None, engine)
+    yield "upconv7-photo, 1.0", lambda image, scale: as_large(image, scale, 1.0, None, engine)
     if slow:
         yield "realesrgan-x4plus", lambda image, scale: as_large(image, scale, 1.0, "realesrgan-x4plus", engine)
 

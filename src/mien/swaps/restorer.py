@@ -80,8 +80,10 @@ class Restore:
         Id of a model that gives the job "restore", among them your own GFPGAN or CodeFormer; by default the engine's.
     fidelity : float, optional
         For models that can choose (CodeFormer): 1 keeps to the picture, 0 invents.
+    original : (h, w, 3) uint8, optional
+        The picture of which the one that is restored was made, larger by a whole factor.
     enlarged : int
-        How many times larger the picture was made before, by drawing between its pixels.
+        That factor.
     engine : Engine, optional
         Default: `mien.default_engine()`.
 
@@ -97,6 +99,7 @@ class Restore:
         strength: float = 0.7,
         model: str | None = None,
         fidelity: float | None = None,
+        original: Image | None = None,
         enlarged: int = 1,
         engine: Engine | None = None,
     ) -> None:
@@ -105,7 +108,7 @@ class Restore:
                 raise UsageError(f"{name} is a number from 0 to 1, not {value!r}.")
         self.strength = float(strength)
         self.fidelity = fidelity
-        self.enlarged = enlarged
+        self.original, self.enlarged = original, enlarged
         engine = engine or default_engine()
         self.engine = engine if model is None else engine.with_models(restore=model)
         self.card = self.engine.choose("restore")
@@ -189,7 +192,10 @@ class RestoreTake:
             extra = {} if effect.fidelity is None else {"fidelity": effect.fidelity}
             front, own = net.redraw(shot.image, shot.faces.alignment.values[row], window=plate.window, extra=extra)
             return front, np.asarray(alpha * own * np.float32(effect.strength), np.float32)
-        front = _clearer(net, plate.image, found)
+        if effect.original is not None and found.coarse == effect.enlarged:
+            front = _from_original(net, plate, effect.original, found)
+        else:
+            front = _clearer(net, plate.image, found)
         return front, np.asarray(alpha * np.float32(effect.strength), np.float32)
 
 
@@ -208,16 +214,38 @@ def _look(plate: Plate, enlarged: int) -> Finding:
 
 def _clearer(net: Enlarger, image: Image, found: Finding) -> Floats:
     """A plate drawn anew by a network that enlarges: made as small as its detail, and large again."""
+    # A face that is as large as its detail is enlarged as well, then reduced.
+    drawn = _drawn(net, _smaller(np.asarray(image, np.float32), found.coarse), max(found.coarse, 2), found)
+    return _sized(drawn, image.shape[1], image.shape[0])
+
+
+def _from_original(net: Enlarger, plate: Plate, original: Image, found: Finding) -> Floats:
+    """The same of a picture that was enlarged, from its own pixels."""
+    factor = found.coarse
+    (rows, columns), (height, width) = plate.window, plate.image.shape[:2]
+    y, x = rows.start // factor, columns.start // factor
+    part = original[y : -(-rows.stop // factor), x : -(-columns.stop // factor)]
+    larger = _sized(_drawn(net, part, factor, found), part.shape[1] * factor, part.shape[0] * factor)
+    y, x = rows.start - y * factor, columns.start - x * factor
+    return larger[y : y + height, x : x + width]
+
+
+def _drawn(net: Enlarger, image: NDArray[np.generic], factor: int, found: Finding) -> Floats:
+    """A picture at `factor` times its size, or more."""
+    drawn = net.enlarge(image, net.levels - 1 if found.noise > NOISY else 0)
+    done = net.factor
+    while done < factor:
+        drawn, done = net.enlarge(drawn), done * net.factor
+    return drawn
+
+
+def _sized(image: Floats, width: int, height: int) -> Floats:
     import cv2
 
-    level = net.levels - 1 if found.noise > NOISY else 0
-    drawn = _smaller(np.asarray(image, np.float32), found.coarse)
-    factor = 1
-    while factor < max(found.coarse, 2):  # a face that is as large as its detail is enlarged as well, then reduced
-        drawn = net.enlarge(drawn, level if factor == 1 else 0)
-        factor *= net.factor
-    way = cv2.INTER_AREA if drawn.shape[0] > image.shape[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(drawn, image.shape[1::-1], interpolation=way).clip(0, 255), np.float32)
+    if image.shape[:2] == (height, width):
+        return image
+    way = cv2.INTER_AREA if image.shape[0] > height else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=way).clip(0, 255), np.float32)
 
 
 def _smaller(image: Floats, factor: int) -> Floats:
@@ -321,14 +349,16 @@ def restore(
     if scale not in SCALES:
         raise UsageError(f"scale is one of {', '.join(map(str, SCALES))}, not {scale!r}.")
     engine = engine or default_engine()
-    effect = Restore(strength=strength, model=model, fidelity=fidelity, enlarged=scale, engine=engine)
-    editor = Editor(effect, who=who, gallery=gallery, engine=engine)
-    if scale == 1:
-        return edited(target, editor, out=out, audio=audio)
-    if is_video(target):
+    if scale != 1 and is_video(target):
         raise UsageError("a video keeps its size: scale is for pictures.")
-    larger = _enlarged(load_image(cast("ImageSource", target)), scale)
-    edit = editor.picture(larger)
+    original = None if scale == 1 else load_image(cast("ImageSource", target))
+    effect = Restore(
+        strength=strength, model=model, fidelity=fidelity, original=original, enlarged=scale, engine=engine
+    )
+    editor = Editor(effect, who=who, gallery=gallery, engine=engine)
+    if original is None:
+        return edited(target, editor, out=out, audio=audio)
+    edit = editor.picture(_enlarged(original, scale))
     edit = replace(edit, provenance=effect.mark(mark_of(target)), report={**edit.report, "scale": scale})
     return edit if out is None else replace(edit, path=edit.save(out))
 
