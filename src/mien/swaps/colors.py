@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 SMALL = 64  # pixels that colours are compared on
 BROAD = 0.16  # of the window's side: what differs over less is the face's own
-ROOM = 0.05  # of the face's extent around what is compared that is changed as well
+ROOM = 0.03  # of the face's extent around what is compared that is changed as well
 FEWEST = 40.0  # pixels of the small window that must count
 GREY = (0.006, 0.025)  # chroma of skin in a picture without colours, and in one that has them
 DARK = (0.25, 0.9)  # of the skin's lightness: pupils, lashes and brows, as dark on any skin; and what is skin

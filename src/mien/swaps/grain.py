@@ -22,7 +22,7 @@ Doubles = NDArray[np.float64]
 
 MOST = 12000  # of them that are counted
 LEAST = 400  # pixels that must count
-LOOKED_AT = 240  # pixels of the middle of a face that are measured, at most
+LOOKED_AT = 200  # pixels of the middle of a face that are measured, at most
 NEAR, FAR = 0.8, 2.0  # sigmas, in pixels, of the two blurs that edges are compared under
 EDGES = .99  # quantile of the gradient above which there are edges
 FLAT = 0.4  # and below which there are none
