@@ -2,8 +2,8 @@
 
 The eyeball turns, and the iris goes with it: so many pixels as the turn asks of a ball of 12 mm (see
 `mien.location.gaze`). The white of the eye is squeezed and stretched between the iris and the corners; of the iris,
-what was behind a lid is drawn as its mirror image. It stands in for what networks do that were taught gaze (Ganin,
-Kononenko, Sungatullina, Lempitsky, *DeepWarp*, ECCV 2016).
+what was behind a lid is drawn as what stands beside its middle. It stands in for what networks do that were taught gaze
+(Ganin, Kononenko, Sungatullina, Lempitsky, *DeepWarp*, ECCV 2016).
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ SMALL = 5.0  # pixels of an iris: a smaller one is no disc to move
 GLARE = 0.25  # of the opening: more of it white means a reflection
 LIMBUS = 1.12  # radii of the iris that move as one piece
 FOLLOW = 0.5  # of the iris' way up or down: how far the upper lid goes with it
+RIM = 0.13  # of the iris' diameter: over such a width what is moved begins at the lids
 ROOM = 0.35  # of the eye's width: the iris' centre stays within so much from its middle
 SIDES = {1: "right_eye", -1: "left_eye"}
 
@@ -203,8 +204,9 @@ def _move_iris(
     part = image[window]
     if (part[opening > 127].min(axis=-1, initial=255) > 245).mean() > GLARE:
         raise UsageError("light is reflected before an eye: there is no iris to move.")
-    soft = cv2.GaussianBlur(opening, (0, 0), max(0.04 * diameter, 0.6)).astype(np.float32) / 255
-    alpha = ((soft - 0.5) * 2).clip(0, 1)[..., None]
+    # Lashes and the shadow of the lids stay where they are.
+    depth = cv2.distanceTransform(np.pad((opening > 127).astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    alpha = (np.asarray(depth, np.float32) / max(RIM * diameter, 1.5)).clip(0, 1)[..., None]
     x, y = _places(opening, center - low, radius, way, width)
     drawn = cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     out[window] = (part + alpha * (drawn - part) + 0.5).astype(np.uint8)
@@ -222,16 +224,15 @@ def _places(
     room = max(0.62 * width - radius, radius)  # over which the white gives way
     share = (1 - (far - limbus) / room).clip(0, 1)
     from_x, from_y = x - share * way[0], y - share * way[1]
-    # A row more of what is inside: lashes and the shadow of the lid stay where they are.
     inside = opening > 200
     top, bottom = _span(inside)
     column = from_x.round().astype(int).clip(0, opening.shape[1] - 1)
     behind = (from_y < top[column]) | (from_y > bottom[column])
-    # Of the iris, the mirror image: what stands as far on the other side of its middle.
+    # Of the iris, what is as far from its middle at the side: there, no lid hides it.
     iris = behind & (far < limbus)
-    mirrored = 2 * center[1] - from_y
-    from_y = np.where(iris, mirrored, from_y).clip(top[column], np.maximum(bottom[column], top[column]))
-    return from_x.astype(np.float32), from_y.astype(np.float32)
+    aside = center[0] + np.where(dx < 0, -far, far)
+    from_y = np.where(iris, center[1] + 0.2 * dy, from_y.clip(top[column], bottom[column]))
+    return np.where(iris, aside, from_x).astype(np.float32), from_y.astype(np.float32)
 
 
 def _span(inside: NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
@@ -243,5 +244,5 @@ def _span(inside: NDArray[np.bool_]) -> tuple[Doubles, Doubles]:
     nearest = has[np.abs(np.arange(inside.shape[1])[:, None] - has).argmin(axis=1)]
     top = inside.argmax(axis=0)[nearest]
     bottom = (len(inside) - 1 - inside[::-1].argmax(axis=0))[nearest]
-    slack = np.minimum(1.0, (bottom - top) / 4)
+    slack = np.minimum(2.0, (bottom - top) / 4)
     return np.asarray(top + slack), np.asarray(bottom - slack)
