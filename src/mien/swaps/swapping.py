@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -42,13 +43,15 @@ Blend = Literal["multiband", "gradient"]
 KEEP: Final = ("eyes", "mouth", "glasses", "outline")
 #: How a face is laid into a picture, by name.
 BLENDS: Final[Mapping[str, Callable[[Floats, Floats, Floats], Floats]]] = MappingProxyType(
-    {"multiband": multiband, "gradient": gradient}
+    {"multiband": partial(multiband, levels=4), "gradient": gradient}  # colours are matched: shorter ways are enough
 )
 
 SURFACE = 468  # points of the mesh before those of the irises
 LEAST_PRESENCE = 0.5  # of the mesh network: below it, it sees no human face
 MOST_TURNED = 70.0  # degrees of yaw beyond which the mesh is a guess
 SMALLEST = 16.0  # pixels that a target's face must extend over
+FEATHER = 0.05  # of the face's extent, over which its edge fades: with more, less of the source is seen
+RELIT = 0.65  # how much of the target's light is taken over: with more, so is the shape of the face that it fell on
 STILL = 0.35  # of the face's extent: how far from it nothing moves any more
 FIELD = 0.02  # pixels that count as no motion
 ROOM = 0.06  # of the face's extent beside the mesh, in which it is blended
@@ -248,9 +251,9 @@ class SwapTake:
 
     def _before(self, plate: Plate, face: Face) -> Floats:
         """How much of each pixel of a plate stands before a face, (h, w) in [0, 1]."""
-        whole = face_alpha(plate, topology=self._topology)
+        whole = face_alpha(plate, topology=self._topology, feather=FEATHER)
         glasses = "glasses" in self._settings.keep
-        clear = face_alpha(plate, face, topology=self._topology, keep_glasses=glasses)
+        clear = face_alpha(plate, face, topology=self._topology, keep_glasses=glasses, feather=FEATHER)
         return np.asarray(1 - np.divide(clear, whole, out=np.ones_like(whole), where=whole > 0), np.float32)
 
     # -- one face ----------------------------------------------------------------------------------------------------
@@ -297,7 +300,7 @@ class SwapTake:
 
     def _alpha(self, plate: Plate, after: Plate, track: _Track, motion: Floats) -> Floats:
         """How much of each pixel is the source's face, after the outline was moved."""
-        alpha = face_alpha(plate, topology=self._topology)
+        alpha = face_alpha(plate, topology=self._topology, feather=FEATHER)
         if track.before is not None and track.points is not None:
             alpha = alpha * (1 - _carried(track.before, track.points, plate))
         alpha = remap(np.asarray(alpha, np.float32), motion)
@@ -333,7 +336,7 @@ class SwapTake:
         own, share = (np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_AREA)) for one in (front, alpha))
         drawn, back = own.astype(np.float32), small.image.astype(np.float32)
         weight = skin_weight(small, share.astype(np.float32))
-        lit = relit(drawn, back, normal_map(small, self._topology), weight)
+        lit = relit(drawn, back, normal_map(small, self._topology), weight, strength=RELIT)
         return np.asarray(cv2.divide(match_colors(lit, back, weight) + DARK, drawn + DARK), np.float32)
 
     def _grained(self, front: Floats, back: Floats, alpha: Floats, track: _Track, time: float | None) -> Floats:
