@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mien import assets
 from mien.core.errors import ImageError, ImageTooLarge, ShapeMismatch, SourceError, UsageError
 from mien.core.image import Image, load_image, save_image
 from mien.media.deep import Deep, Sixteen
+from mien.media.deep_marking import load_deep, mark_deep
 from mien.media.provenance import Provenance, provenance
 
 Words = NDArray[np.uint16]
@@ -202,3 +204,19 @@ class TestExr:
                 Deep.open(path)
         with pytest.raises(ImageError, match="no channels"):
             Deep.open(self.write(tmp_path / "b.exr", np.zeros((4, 4, 1), np.float16), "Q"))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_marks_are_read_back_from_16_bits(tmp_path: Path, suffix: str) -> None:
+    picture = (load_image(assets.PEOPLE[0]).astype(np.uint16) * 257)[..., ::-1]
+    path = written(tmp_path / f"in{suffix}", np.ascontiguousarray(picture))
+    image, deep = load_deep(path)
+    assert deep is not None
+    assert np.array_equal(image, load_image(path))
+    saved = mark_deep(deep, tmp_path / f"out{suffix}", MARK)
+    told = provenance(saved, look=True)
+    assert set(told.said.values()) == {MARK.source_type}
+    assert set(told.said) == {"metadata", "credentials", "invisible"}
+    assert isinstance(Deep.open(saved), Sixteen)
+    assert load_deep(load_image(path))[1] is None
