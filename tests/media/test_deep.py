@@ -220,3 +220,13 @@ def test_marks_are_read_back_from_16_bits(tmp_path: Path, suffix: str) -> None:
     assert set(told.said) == {"metadata", "credentials", "invisible"}
     assert isinstance(Deep.open(saved), Sixteen)
     assert load_deep(load_image(path))[1] is None
+
+
+@pytest.mark.full
+def test_what_decoders_do_not_agree_on_is_not_kept_deep(tmp_path: Path) -> None:
+    data = bytearray(Sixteen(words(6, 6, 1), b"", np.zeros((6, 6, 3), np.uint8)).encode(".tif"))
+    place = data.index(b"\x06\x01\x03\x00\x01\x00\x00\x00\x01\x00")  # black is 0
+    data[place + 8] = 0  # white is
+    (tmp_path / "a.tif").write_bytes(data)
+    deep = Deep.open(tmp_path / "a.tif")
+    assert deep is None or np.array_equal(deep.proxy, load_image(tmp_path / "a.tif"))

@@ -180,6 +180,8 @@ class Sixteen(Deep):
         pixels = _upright(_rgb_first(raw.reshape(*raw.shape[:2], -1)), _orientation(data))
         if pixels.shape[:2] != shown.shape[:2]:
             raise ImageError(f"{name} is broken: it is two pictures of different sizes.")
+        if not _alike(pixels, shown):
+            return None
         return cls(np.ascontiguousarray(pixels, np.uint16), _profile(data), shown)
 
     @property
@@ -204,6 +206,16 @@ class Sixteen(Deep):
     def encode(self, suffix: str, *, xmp: bytes | None = None) -> bytes:
         """See `Deep.encode`."""
         return _png(self.pixels, self.icc, xmp) if suffix == ".png" else _tiff(self.pixels, self.icc, xmp)
+
+
+def _alike(pixels: Words, shown: Image) -> bool:
+    """Whether two decoders read the same, where nothing is transparent: of CMYK and of white that is 0 they do not."""
+    high = (pixels >> 8).astype(np.int16)
+    colours = high[..., :3] if high.shape[2] > 2 else high[..., :1]
+    off = np.abs(colours - shown).max(axis=2)
+    if high.shape[2] in (2, 4):
+        off = off[pixels[..., -1] == 0xFFFF]
+    return not off.size or int(off.max()) <= 2
 
 
 def _is_shallow_png(head: bytes) -> bool:
