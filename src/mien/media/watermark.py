@@ -44,6 +44,9 @@ _SEED: Final = 20261120
 _STRENGTH: Final = 1.34
 _TEXTURE: Final = 0.03  # how much stronger it is for each grey level of the deviation around a pixel
 _STRONGEST: Final = 2.5
+_FLAT: Final = 0.6  # how strong it is where a drawn picture is of one colour, on which any grain is seen
+_GRAIN: Final = 1.5  # grey levels of deviation that photos have even where they show nothing
+_STRIP: Final = 8  # rows of the gain that are worked on at once, of 8 pixels each
 _VERSION: Final = 1  # of the layout: other versions have other words
 
 Floats = NDArray[np.float32]
@@ -150,10 +153,16 @@ def embed(image: Image, source_type: str) -> Image:
     if source_type not in CODES:
         raise UsageError(f"the invisible mark has no word for {source_type!r}; it has {', '.join(CODES)}.")
     height, width = image.shape[:2]
-    color = image if image.shape[2] == 3 else np.ascontiguousarray(image[..., :3])
-    gain = cv2.resize(_gain(color), (width, height), interpolation=cv2.INTER_LINEAR)
-    pattern = cv2.multiply(gain, _cover(CODES.index(source_type), height, width), dtype=cv2.CV_16S)  # rounded
-    marked: Image = np.asarray(cv2.add(color, cv2.merge([pattern] * 3), dtype=cv2.CV_8U), np.uint8)
+    color = np.ascontiguousarray(image[..., :3])
+    gain, cover = _gain(color), _cover(CODES.index(source_type), height, width)
+    marked = np.empty_like(color)
+    edges = [round(row * height / len(gain)) for row in range(len(gain) + 1)]
+    for row in range(0, len(gain), _STRIP):  # what lies between fits into the processor's cache: half the time
+        part = slice(edges[row], edges[min(row + _STRIP, len(gain))])
+        size = (width, part.stop - part.start)
+        strength = cv2.resize(gain[row : row + _STRIP], size, interpolation=cv2.INTER_LINEAR)
+        pattern = cv2.multiply(strength, cover[part], dtype=cv2.CV_16S)  # rounded
+        cv2.add(color[part], cv2.merge([pattern] * 3), marked[part], dtype=cv2.CV_8U)
     return marked if image.shape[2] == 3 else np.dstack([marked, image[..., 3]])
 
 
@@ -168,5 +177,5 @@ def _gain(color: Image) -> Floats:
     square: Any = cv2.multiply(grey, grey, dtype=cv2.CV_16U)
     power = cv2.resize(square, small, interpolation=cv2.INTER_AREA).astype(np.float32)
     spread = cv2.blur(np.sqrt(np.maximum(power - mean * mean, 0)), (3, 3))
-    gain = np.minimum(1 + _TEXTURE * spread, _STRONGEST)
-    return np.asarray(gain * (_STRENGTH / np.sqrt(np.mean(np.square(gain)))), np.float32)
+    gain = np.minimum(1 + _TEXTURE * spread, _STRONGEST) * np.minimum(_FLAT + (1 - _FLAT) * spread / _GRAIN, 1)
+    return np.asarray(gain * (_STRENGTH / max(1.0, float(np.sqrt(np.mean(np.square(gain)))))), np.float32)
