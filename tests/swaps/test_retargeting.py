@@ -22,6 +22,7 @@ from mien.swaps.gestures import (
     BAGS,
     BROWS,
     CORNERS,
+    FOLDS,
     LOWER,
     UPPER,
     kept_together,

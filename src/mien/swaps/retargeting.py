@@ -54,7 +54,7 @@ NEEDS: Final = frozenset({"landmarks", "stabilized", "pose"})
 POSE = ("yaw", "pitch", "roll")
 OPENS = {"jawOpen", "mouthFunnel", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"}
 WIDEST = 0.25  # of the mouth's width: farther, lips that were closed would part over teeth that nobody saw
-FARTHEST = 40.0  # degrees: of the face after the turn
+FARTHEST = 40.0  # degrees of yaw or pitch, before and after
 UNSEEN = 0.25  # of the skin: more is a guess that does not look like the person
 # Of a turn that was drawn, less is measured, as hair and neck follow it less far than a skull would: by so much more is
 # drawn. Medians over 13 people who do not exist (benchmarks/editing.py).
@@ -148,14 +148,11 @@ class Retarget:
 
     def _change(self, shot: Shot, row: int, picture: Image) -> tuple[Region, dict[str, Any]]:
         seat, turn = seated(shot.faces, row, picture), np.eye(3)
+        pose = shot.faces.pose.values[row].astype(np.float64)
         added = np.array([getattr(self, name) for name in POSE])
+        if (far := float(np.abs(np.stack([pose, pose + added])[:, :2]).max())) > FARTHEST:
+            raise UsageError(f"a head that is turned by {far:.0f} degrees shows too little of its face.")
         if added.any():
-            pose = shot.faces.pose.values[row].astype(np.float64)
-            if (far := np.abs(pose + added)[:2].max()) > FARTHEST:
-                raise UsageError(
-                    f"the head would be turned by {far:.0f} degrees: the picture shows too little of it beyond "
-                    f"{FARTHEST:.0f}."
-                )
             turn = turn_by(pose, added)
         own = shot.faces.stabilized.values[row, :SURFACE].astype(np.float64)
         motion = self._motion(own, gap(own))
