@@ -46,13 +46,16 @@ def generate(
     engine: Engine,
 ) -> None:
     """Make portraits of people who do not exist; every file is marked as synthetic."""
+    from mien.swaps.attributes import checked_targets
+
     asked = {"age": age, "smile": smile, "yaw": yaw, "pitch": pitch, "glasses": glasses} | _set(set_ or [])
     attributes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    checked_targets(attributes)
     shared = {"truncation": truncation, "size": size, "engine": engine}
     if between is not None:
         if attributes or family > 1:
             raise UsageError("--between goes with --count, --truncation and --size, and with nothing else.")
-        _save_all(_between(between, max(count, 2), shared), max(count, 2), out)
+        _save_all(_between(_seeds(between), max(count, 2), shared), max(count, 2), out)
     elif count > 1:
         if attributes:
             raise UsageError("attributes are of one person: leave --count out, or them.")
@@ -105,15 +108,19 @@ def _family(count: int, seed: int, attributes: dict[str, Any], shared: dict[str,
         yield f"person-{seed}-{place:02d}", edit
 
 
-def _between(seeds: str, count: int, shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
+def _seeds(given: str) -> tuple[int, int]:
+    """Two seeds that are given as one,other."""
+    parts = given.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise UsageError(f"--between takes two seeds, as in 3,9, not {given!r}.")
+    return int(parts[0]), int(parts[1])
+
+
+def _between(seeds: tuple[int, int], count: int, shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
     from mien.swaps.families import between
 
-    parts = seeds.split(",")
-    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-        raise UsageError(f"--between takes two seeds, as in 3,9, not {seeds!r}.")
-    one, other = map(int, parts)
-    for place, edit in enumerate(between(one, other, count, **shared)):
-        yield f"between-{one}-{other}-{place:02d}", edit
+    for place, edit in enumerate(between(*seeds, count, **shared)):
+        yield f"between-{seeds[0]}-{seeds[1]}-{place:02d}", edit
 
 
 def _save_one(seed: int, attributes: dict[str, Any], shared: dict[str, Any], out: Path) -> None:

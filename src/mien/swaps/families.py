@@ -20,7 +20,7 @@ from mien.core.errors import UsageError
 from mien.engine import Engine, default_engine
 from mien.swaps.attributes import ATTRIBUTES, checked_targets
 from mien.swaps.checks import Checks
-from mien.swaps.directions import Look, toward
+from mien.swaps.directions import Look, directions, toward
 from mien.swaps.edit import Edit
 from mien.swaps.generator import check_options, people_of, person_of, portrait, same_person
 from mien.swaps.studio import Studio
@@ -37,7 +37,9 @@ VARIED: Mapping[str, tuple[float, float]] = {
     "mouth_open": (0.05, 0.9),
     "light": (-0.15, 0.15),
 }
-TRIES = 6  # pictures for one place in a family: each is half as far from the person as the one before
+#: How far towards what was drawn the pictures for one place in a family are tried, each for new values.
+SHARES = (1.0, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1)
+OLDER = (0.0, 0.6, 1.2)  # standard deviations by which somebody between two people is made older, to pass
 MOST = 200  # pictures of one family
 
 
@@ -168,8 +170,7 @@ def _family(
     styles = look.styles if look.styles.ndim == 2 else np.repeat(look.styles[None], studio.generator.layers, axis=0)
     looks, asked = [look], [dict[str, float]()]
     while len(looks) < count:
-        wanted = _drawn_values(chance)
-        found = _near_enough(styles, values, wanted, looks, limit, studio)
+        found = _near_enough(styles, values, chance, looks, limit, studio)
         if found is None:
             raise UsageError(
                 f"seed {told['seed']} gives a person who cannot be shown {count} times as one and the same."
@@ -198,15 +199,15 @@ def _drawn_values(chance: np.random.PCG64) -> dict[str, float]:
 def _near_enough(
     styles: Floats,
     values: Mapping[str, float],
-    wanted: Mapping[str, float],
+    chance: np.random.PCG64,
     looks: list[Look],
     limit: float,
     studio: Studio,
 ) -> tuple[Look, dict[str, float]] | None:
     """A picture that passes and is like all others, as far from the person's own as it goes."""
     known = np.stack([_vector(one) for one in looks])
-    for tried in range(TRIES):
-        share = 0.5**tried
+    for share in SHARES:
+        wanted = _drawn_values(chance)
         asked = {name: _part_way(name, values[name], goal, share) for name, goal in wanted.items()}
         look = studio.look(toward(styles, values, asked))
         if look.refusal is None and float((known @ _vector(look)).min()) >= limit:
@@ -245,7 +246,7 @@ def between(
     Returns
     -------
     list of Edit
-        Where a picture on the way does not pass, the nearest that does is taken; if there is none, it is left out.
+        Where a picture on the way does not pass, an older person is taken, and left out if that does not pass either.
         Each report has ``position``, 0 to 1, and ``similarity`` to the first and the last.
 
     Raises
@@ -260,21 +261,24 @@ def between(
     engine = engine or default_engine()
     studio = Studio(engine, checks, fields=frozenset({"embedding"}))
     ends = [person_of(seed, truncation, studio, {})[0] for seed in (one, other)]
-    pitch = 1 / (count - 1)
-    tried = [_on_the_way(ends, place * pitch, pitch, studio) for place in range(1, count - 1)]
+    positions = [place / (count - 1) for place in range(1, count - 1)]
+    tried = [(position, _on_the_way(ends, position, studio)) for position in positions]
+    found = [(0.0, ends[0]), *((position, look) for position, look in tried if look is not None), (1.0, ends[1])]
     edits = []
-    for position, look in [(0.0, ends[0]), *(found for found in tried if found is not None), (1.0, ends[1])]:
+    for position, look in found:
         alike = [round(float(_vector(end) @ _vector(look)), 3) for end in ends]
         told = {"seeds": [one, other], "truncation": truncation, "position": round(position, 4), "similarity": alike}
         edits.append(portrait(look, told, size, engine))
     return edits
 
 
-def _on_the_way(ends: list[Look], position: float, pitch: float, studio: Studio) -> tuple[float, Look] | None:
-    """A picture that passes, at a position or near it."""
-    for shift in (0.0, 0.2, -0.2, 0.4, -0.4):
-        at = position + shift * pitch
-        look = studio.look(np.asarray(ends[0].styles + np.float32(at) * (ends[1].styles - ends[0].styles)))
+def _on_the_way(ends: list[Look], position: float, studio: Studio) -> Look | None:
+    """A picture that passes, of somebody at a position, or of the same made older."""
+    styles = np.asarray(ends[0].styles + np.float32(position) * (ends[1].styles - ends[0].styles))
+    styles = np.repeat(styles[None], studio.generator.layers, axis=0)
+    way = directions()["age"]
+    for older in OLDER:
+        look = studio.look(way.move(styles, older * way.spread))
         if look.refusal is None:
-            return at, look
+            return look
     return None
