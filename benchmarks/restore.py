@@ -41,12 +41,15 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="portraits; default: generated people")
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--slow", action="store_true", help="also the large network: half a minute a face")
+    parser.add_argument("--only", default="", help="damages with this in their name")
     parser.add_argument("--sheet", type=Path, help="write all as one picture")
     wanted = parser.parse_args()
     with Engine(threads=1) as engine:
         originals = list(portraits(wanted.folder, wanted.people, engine))
         rows = []
         for name, factor, *more in DAMAGES:
+            if wanted.only not in name:
+                continue
             damaged = [harmed(image, factor, more, seed=place) for place, image in enumerate(originals)]
             print(f"\n{name}")
             print(f"  {'':22} PSNR   SSIM   edgeface  {OTHER}   s a face")

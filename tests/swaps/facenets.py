@@ -65,6 +65,24 @@ def codeformer(path: Path, size: int) -> Path:
     return _write(path, nodes, values, outputs, {"half": np.array([0.5], np.float32)})
 
 
+def talker(path: Path, size: int) -> Path:
+    """Write a network of Wav2Lip's kind: the whole face, lighter by a tenth of what it hears on average."""
+    nodes = [
+        helper.make_node("Slice", ["target", "start", "end", "axis"], ["whole"]),
+        helper.make_node("ReduceMean", ["source"], ["loud"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Mul", ["loud", "tenth"], ["more"]),
+        helper.make_node("Add", ["whole", "more"], ["output"]),
+    ]
+    constants = {
+        "start": np.array([3]),
+        "end": np.array([6]),
+        "axis": np.array([1]),
+        "tenth": np.array([0.1], np.float32),
+    }
+    inputs = {"source": [1, 1, 80, 16], "target": [1, 6, size, size]}
+    return _write(path, nodes, inputs, {"output": [1, 3, size, size]}, constants)
+
+
 def broken(path: Path, size: int, kind: str) -> Path:
     """Write a network that gives NaN, or no picture."""
     if kind == "nan":

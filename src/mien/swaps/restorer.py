@@ -214,8 +214,10 @@ def _look(plate: Plate, enlarged: int) -> Finding:
 
 def _clearer(net: Enlarger, image: Image, found: Finding) -> Floats:
     """A plate drawn anew by a network that enlarges: made as small as its detail, and large again."""
-    # A face that is as large as its detail is enlarged as well, then reduced.
-    drawn = _drawn(net, _smaller(np.asarray(image, np.float32), found.coarse), max(found.coarse, 2), found)
+    # A face that is as large as its detail is enlarged as well, then reduced; and so is one that is blurred and clean,
+    # since it comes out more blurred otherwise, and is recognised less.
+    factor = found.coarse if found.noise > NOISY else 1
+    drawn = _drawn(net, _smaller(np.asarray(image, np.float32), factor), max(factor, 2), found)
     return _sized(drawn, image.shape[1], image.shape[0])
 
 
