@@ -36,6 +36,8 @@ FEATHER = 0.06  # of the face's extent, over which its edge fades
 BEFORE = 0.02  # of it, over which it fades towards what stands before it
 SIDE = 192  # pixels that a face is outlined on: its edges are softer than one of them
 SURE = 4.0  # log odds beyond which a class is sure
+DOUBT = 2.0  # log odds of the occlusion that are not believed: it takes folds and stubble for something before them
+TELLING = 80.0  # pixels of a face from which the occlusion is believed at all
 SPECK = 0.004  # of the square of the face's extent: what is smaller is no hair and no hand
 GRAZING = 0.12  # cosine below which a surface is seen too much on edge to be drawn on
 #: Parts of a face that are not skin.
@@ -192,8 +194,8 @@ def _kept(plate: Plate, face: Face | None, keep_glasses: bool) -> Floats | None:
     if "parse" in fields and _known(face.parse):
         wanted = set(REGIONS["face"]) - ({"eye_g"} if keep_glasses else set())
         leads.append(_lead(face.parse, wanted, plate))
-    if "occlusion" in fields and _known(face.occlusion):
-        leads.append(_lead(face.occlusion, {"clear"}, plate))
+    if "occlusion" in fields and plate.size >= TELLING and _known(face.occlusion):
+        leads.append(_lead(face.occlusion, {"clear"}, plate) + np.float32(DOUBT))
     if not leads:
         return None
     _, size, _ = smaller(plate, SIDE)

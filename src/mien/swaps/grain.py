@@ -24,8 +24,9 @@ MOST = 12000  # of them that are counted
 LEAST = 400  # pixels that must count
 LOOKED_AT = 200  # pixels of the middle of a face that are measured, at most
 NEAR, FAR = 0.8, 2.0  # sigmas, in pixels, of the two blurs that edges are compared under
-EDGES = .99  # quantile of the gradient above which there are edges
-FLAT = 0.4  # and below which there are none
+EDGES = 0.99  # quantile of the gradient above which there are edges
+QUIET = 0.25  # of the places, by their roughness: those that noise is measured in
+LOCAL = 7  # pixels over which it is
 SAME = 0.3  # pixels: blurs that differ by less (as the root of the difference of squares) are not told apart
 SOFTEST = 8.0  # pixels: the widest blur that is given
 SHARPENED = 0.6  # pixels of blur that are taken away, at most: more would show its traces
@@ -136,20 +137,31 @@ def _measure(image: Floats, sure: NDArray[np.bool_]) -> _Measure | None:
     import cv2
 
     near, far = (np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32) for sigma in (NEAR, FAR))
-    slopes = [_slope(np.asarray(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), np.float32)) for one in (near, far)]
+    greys = [_grey(one) for one in (near, far)]
+    slopes = [_slope(one) for one in greys]
     places = np.flatnonzero(sure)
     if len(places) < LEAST:
         return None
     places = places[:: len(places) // MOST + 1]
     fine, coarse = (one.ravel()[places] for one in slopes)
-    low, high = np.quantile(coarse, [FLAT, EDGES])
-    edges, flat = coarse >= high, places[coarse <= low]
+    edges = coarse >= np.quantile(coarse, EDGES)
     ratio = float(np.median(fine[edges] / np.maximum(coarse[edges], 1e-6)))
     # An edge of blur s is, under a blur of t, as steep as 1 / sqrt(s² + t²).
     square = (FAR**2 - ratio**2 * NEAR**2) / max(ratio**2 - 1, 1e-3)
+    # The quietest places: what is there is noise, while skin, stubble and folds are anywhere else.
+    power = cv2.boxFilter(_grey(image) - greys[0], cv2.CV_32F, (LOCAL, LOCAL), normalize=True)
+    rough = cv2.sqrBoxFilter(_grey(image) - greys[0], cv2.CV_32F, (LOCAL, LOCAL), normalize=True) - power * power
+    local = rough.ravel()[places]
+    flat = places[local <= np.quantile(local, QUIET)]
     colours = [one.reshape(-1, 3)[flat] for one in (np.ascontiguousarray(image), near, far)]
     noise = np.stack([_covariance(one - other) for one, other in pairwise(colours)])
     return _Measure(float(np.sqrt(np.clip(square, 0, SOFTEST**2))), noise)
+
+
+def _grey(image: Floats) -> Floats:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def _slope(grey: Floats) -> Floats:
