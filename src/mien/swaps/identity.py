@@ -49,12 +49,14 @@ SOURCE_FIELDS = frozenset(
         "occlusion",
         "visible",
         "covered",
+        "recognizability",
     }
 )
 SIDE = 512  # pixels of a texture: a face of as many pixels fills it
 SURFACE = 468  # points of the mesh before those of the irises
 
 SMALLEST = 60.0  # pixels that a source face must extend over
+NOBODY = 0.12  # recognizability: people have 0.35 or more, a dog that a mesh lies on 0.07
 LEAST_PRESENCE = 0.5  # of the mesh network: below it, it sees no human face
 PROFILE = 45.0  # degrees of yaw beyond which a picture shows one half of the face
 OTHER_HALF = -10.0  # degrees of yaw to the other side, at most: such a picture shows what a profile does not
@@ -262,6 +264,8 @@ def _fault(face: Face) -> str | None:
         return "it shows no human face that a mesh can be laid over"
     if extent < SMALLEST:
         return f"the face is {extent:.0f} pixels large, and {SMALLEST:g} are needed"
+    if float(face.recognizability) < NOBODY:
+        return "it shows no human face, or one that nobody could recognise"
     facing = float(face.pose.yaw)
     wide = openings(mesh[None])[0]
     # Of a head that is turned, the far eye says little.

@@ -49,6 +49,8 @@ BLENDS: Final[Mapping[str, Callable[[Floats, Floats, Floats], Floats]]] = Mappin
 SURFACE = 468  # points of the mesh before those of the irises
 LEAST_PRESENCE = 0.5  # of the mesh network: below it, it sees no human face
 MOST_TURNED = 70.0  # degrees of yaw beyond which the mesh is a guess
+NO_HUMAN = "no human face that a mesh can be laid over"
+NOBODY, TELLING = 0.12, 80.0  # recognizability below which a face of so many pixels is no human one
 SMALLEST = 16.0  # pixels that a target's face must extend over
 FEATHER = 0.05  # of the face's extent, over which its edge fades: with more, less of the source is seen
 RELIT = 0.65  # how much of the target's light is taken over: with more, so is the shape of the face that it fell on
@@ -162,7 +164,8 @@ class _Layers:
     def add(self, plate: Plate, name: str, layer: NDArray[Any]) -> None:
         """Lay what one face shows over the others'."""
         part = self.kept[name][plate.window]
-        np.copyto(part, _bytes(layer), where=layer[..., -1:] > 0 if layer.ndim == 3 else layer > 0)
+        shown = (layer != 0).any(axis=2, keepdims=True) if layer.ndim == 3 else layer != 0
+        np.copyto(part, _bytes(layer), where=shown)
 
 
 class SwapTake:
@@ -198,7 +201,7 @@ class SwapTake:
         """Who is put in whose place; faces that cannot be changed are left out, and told of."""
         cast = {}
         for row in map(int, shot.rows):
-            reason = _fault(shot, row)
+            reason = _fault(shot, row) or (None if shot.time is not None else self._beast(shot, row))
             if reason is not None and shot.time is None:
                 raise UsageError(f"face {row} cannot be swapped: {reason}.")
             track = self._track(shot, row) if reason is None else None
@@ -207,6 +210,14 @@ class SwapTake:
             else:
                 cast[row] = track
         return cast
+
+    def _beast(self, shot: Shot, row: int) -> str | None:
+        """Why a picture's face is no human one: the mesh lies on dogs as well, but nobody would recognise them."""
+        if np.ptp(_mesh(shot, row)[:, :2], axis=0).max() < TELLING:
+            return None
+        asked = shot.faces[[row]].with_image(shot.image)
+        found = self._engine.analyze(shot.image, want={"recognizability"}, faces=asked)
+        return NO_HUMAN if float(found.recognizability.values[0]) < NOBODY else None
 
     def _track(self, shot: Shot, row: int) -> _Track | None:
         key = row if shot.time is None else int(shot.faces.track.ids[row])
@@ -351,7 +362,7 @@ def _fault(shot: Shot, row: int) -> str | None:
     """Why a face cannot be changed."""
     face, mesh = shot.faces[row], _mesh(shot, row)
     if not np.isfinite(mesh).all() or not float(face.presence) >= LEAST_PRESENCE:
-        return "no human face that a mesh can be laid over"
+        return NO_HUMAN
     if np.ptp(mesh[:, :2], axis=0).max() < SMALLEST:
         return f"it is smaller than {SMALLEST:g} pixels"
     if abs(float(face.pose.yaw)) > MOST_TURNED:
