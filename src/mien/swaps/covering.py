@@ -131,8 +131,7 @@ class Tools:
     def hide(self, image: Image, spots: Sequence[Spot], regions: list[Region] | None = None) -> Image:
         """A picture with spots hidden, and no generated face put there: see `Hider.hide`."""
         masks = self._masks(image, spots) if self.settings.regions and spots else None
-        out = self.hider.hide(image, spots, masks=masks, regions=regions)
-        return _scored(out, spots) if self.settings.draw_scores and spots else out
+        return self.hider.hide(image, spots, masks=masks, regions=regions)
 
     def replace(
         self, image: Image, spots: Sequence[Spot], *, time: float | None = None, regions: list[Region] | None = None
@@ -142,6 +141,16 @@ class Tools:
             return self.hide(image, spots, regions)
         made, left = self.synthetic.apply(image, spots, time=time, regions=regions)
         return self.hide(made, left, regions)
+
+    def scored(self, image: Image, spots: Sequence[Spot]) -> Image:
+        """A result with each spot's score above it, where that is wanted."""
+        if not self.settings.draw_scores or not spots:
+            return image
+        canvas = Canvas(image)
+        for spot in spots:
+            text = spot.source if spot.score is None else f"{spot.score:.2f}"
+            canvas.text((float(spot.box[0]), float(spot.box[1]) - _TEXT - 2), text, _TEXT, (0, 255, 0))
+        return canvas.image
 
     def check(self, image: Image, spots: Sequence[Spot], *, closely: bool) -> list[Spot]:
         """The faces that either detector still finds in a result, and that are not hidden.
@@ -179,15 +188,6 @@ class Tools:
                 grown = region.dilate(max(1.0, _GROWN * spots[row].side))
                 out[row] = grown | grown.dilate(2).feather(2)
         return out
-
-
-def _scored(image: Image, spots: Sequence[Spot]) -> Image:
-    """A picture with each spot's score above it."""
-    canvas = Canvas(image)
-    for spot in spots:
-        text = spot.source if spot.score is None else f"{spot.score:.2f}"
-        canvas.text((float(spot.box[0]), float(spot.box[1]) - _TEXT - 2), text, _TEXT, (0, 255, 0))
-    return canvas.image
 
 
 def weighed(spot: Spot, found: Spot | None) -> Spot:

@@ -29,7 +29,7 @@ from mien.swaps.spots import Spot
 __all__ = ["BOUND", "FAR", "WITNESSES", "Likeness", "Rate", "Strength", "Witness", "measured", "strength_for"]
 
 #: The part of hidden faces that may be taken for their own person, and the rate at which strangers are.
-BOUND: Final = 0.01
+BOUND: Final = 0.02
 FAR: Final = 1e-3
 #: Embedders that a hidden face is shown to: networks of different makes and data.
 WITNESSES: Final = ("edgeface-s", "arcface-mbf", "sface", "mobilefacenet", "facenet")
@@ -81,8 +81,8 @@ def strength_for(method: str, strength: Strength, *, bound: float = BOUND) -> fl
     ----------
     method : str
     strength : float or "auto"
-        "auto": the least from which on the table says that no more than `bound` are recognised by whoever has
-        other pictures of them, or the very picture.
+        "auto": one at which the table says that no more than `bound` are recognised by whoever has other pictures
+        of them, or the very picture: where neighbours do as well, the strongest of these.
 
     Raises
     ------
@@ -96,15 +96,13 @@ def strength_for(method: str, strength: Strength, *, bound: float = BOUND) -> fl
     rows = [row for row in measured() if row.method == method]
     if method in HIDES_ALL or not rows:  # "none" hides nothing, whatever its strength
         return STRONGEST
-    worst: dict[float, float] = {}
-    for row in rows:
-        worst[row.strength] = max(worst.get(row.strength, 0.0), row.rate, row.same)
-    enough = STRONGEST + 1
-    for one in sorted(worst, reverse=True):
-        if worst[one] > bound:
+    enough = None
+    for row in sorted(rows, key=lambda row: row.strength):
+        if max(row.rate, row.same) <= bound:
+            enough = row.strength
+        elif enough is not None:  # from here on it is chance, and averages of colour, that tell people apart
             break
-        enough = one
-    if enough > STRONGEST:
+    if enough is None:
         raise UsageError(
             f"no strength of {method} keeps re-identification below {bound:g}: {', '.join(sorted(HIDES_ALL))} do."
         )

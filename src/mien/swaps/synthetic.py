@@ -26,6 +26,7 @@ from mien.swaps.swapper import Swap
 __all__ = ["Synthetic"]
 
 PRESENT: Final = 0.5  # presence from which on the mesh lies on a face
+KEPT: Final = ("mouth",)  # of the person: eyes and glasses are among what they are recognised by
 APART: Final = 0.5  # seconds between two comparisons of a face with itself
 
 
@@ -51,7 +52,7 @@ class Synthetic:
     likeness: dict[int, Likeness] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._swap = Swap(Doubles(engine=self.engine, far_from=self.far_from), engine=self.engine)
+        self._swap = Swap(Doubles(engine=self.engine, far_from=self.far_from), keep=KEPT, engine=self.engine)
         self.start()
 
     def mark(self, source: Provenance) -> Provenance:
