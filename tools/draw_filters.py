@@ -38,15 +38,15 @@ class Sheet:
         return np.asarray((np.asarray(points, np.float64) + self.origin) * self.scale - 0.5)
 
     def _window(self, pixels: NDArray[np.float64], around: float) -> tuple[slice, slice]:
-        low = np.floor(np.array(pixels.min(axis=0)) - around).astype(int).clip(0)
+        low = np.floor(np.asarray(pixels.min(axis=0), np.float64) - around).astype(int).clip(0)
         high = np.ceil(pixels.max(axis=0) + around + 1).astype(int).clip(low, self.rgba.shape[1::-1])
         return slice(low[1], high[1]), slice(low[0], high[0])
 
     def _lay(self, share: Floats, window: tuple[slice, slice], color: Color, *, only: Floats | None = None) -> None:
         share = share if only is None else np.asarray(share * only[window], np.float32)
-        front = np.append(np.array(color, np.float32) / 255, np.float32(1))
+        front: Floats = np.array([*(level / 255 for level in color), 1], np.float32)
         part = self.rgba[window]
-        part += share[..., None] * (front - part)  # colours times alpha
+        part += np.asarray(share[..., None] * (front - part), np.float32)  # colours times alpha
 
     def _drawn(
         self, pixels: NDArray[np.float64], window: tuple[slice, slice], draw: Callable[[Any, Any], Any], soft: float
@@ -54,8 +54,8 @@ class Sheet:
         share = np.zeros((window[0].stop - window[0].start, window[1].stop - window[1].start), np.uint8)
         if share.size:
             draw(share, np.rint((pixels - (window[1].start, window[0].start)) * 16).astype(np.int32))
-        levels = share.astype(np.float32) / 255
-        return np.asarray(cv2.GaussianBlur(levels, (0, 0), soft * self.scale), np.float32) if soft else levels
+        levels = np.asarray(share / 255, np.float32)
+        return np.asarray(cv2.GaussianBlur(levels, (0, 0), soft * self.scale) if soft else levels, np.float32)
 
     def fill(self, points: Sequence[Point], color: Color, alpha: float = 1.0, soft: float = 0.0) -> Floats:
         """A polygon; gives its mask."""

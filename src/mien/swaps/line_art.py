@@ -82,13 +82,13 @@ class Subject:
         steps = np.unique(np.round(np.linspace(-reach, reach, min(2 * reach + 1, 9)), 2))
         near, far = (np.exp(-(steps**2) / (2 * sigma**2)) for sigma in (width, WIDER * width))
         weights = near / near.sum() - far / far.sum()
-        return self._moved(light, across, steps, np.asarray(weights, np.float64))
+        return self._moved(light, across, np.asarray(steps, np.float64), np.asarray(weights, np.float64))
 
     def _smeared(self, values: Floats, count: int, step: float) -> Floats:
         """Means along the flow."""
-        steps = np.arange(-count, count + 1) * step
+        steps = np.arange(-count, count + 1, dtype=np.float64) * step
         weights = np.exp(-0.5 * (steps / (count * step / 2)) ** 2)
-        return self._moved(values, self.flow, steps, weights / weights.sum())
+        return self._moved(values, self.flow, np.asarray(steps, np.float64), np.asarray(weights / weights.sum()))
 
     @cached_property
     def _grid(self) -> tuple[Floats, Floats]:

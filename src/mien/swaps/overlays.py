@@ -145,7 +145,8 @@ class _Painter:
         coat = Coat.over(sight.plate.points, self._closed, sight.image.shape[:2])
         light, shading = _light(sight, coat)
         under = sight.image.astype(np.float32) / np.float32(255)
-        front, alpha = under.copy(), np.zeros(under.shape[:2], np.float32)
+        front: Floats = under.astype(np.float32)
+        alpha: Floats = np.zeros(under.shape[:2], np.float32)
         for layer in self.file.layers:
             rgba = self._drawn(layer, sight, head, coat)
             share = np.asarray(rgba[..., 3] * (layer.opacity * self.strength) * (1 - _before(layer, sight)), np.float32)
@@ -155,10 +156,13 @@ class _Painter:
             color = rgba[..., :3] / np.maximum(rgba[..., 3:], 1e-4)
             lit = shading if isinstance(layer, Paint) else np.float32(1)
             dimmed = np.broadcast_to(np.asarray(1 - layer.shade * (1 - light * lit), np.float32), share.shape)
-            color = np.asarray(color * dimmed[..., None], np.float32)
-            share = np.where(shown, share, 0).astype(np.float32)
-            front += share[..., None] * (_BLENDS[layer.blend](front, color) - front)
-            alpha = np.maximum(alpha, share)
+            color = color * dimmed[..., None]
+            share = np.asarray(np.where(shown, share, 0), np.float32)
+            front = np.asarray(
+                front + share[..., None] * (_BLENDS[layer.blend](front, np.asarray(color, np.float32)) - front),
+                np.float32,
+            )
+            alpha = np.asarray(np.maximum(alpha, share), np.float32)
         if not alpha.any():
             return "nothing of the filter is seen from here"
         return Painted((front * 255).astype(np.float32), (alpha > 0).astype(np.float32))

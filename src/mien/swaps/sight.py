@@ -52,6 +52,7 @@ class Sight:
     track: int | None
     _parse: Regions = field(repr=False)
     _occlusion: Regions = field(repr=False)
+    _known: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     @property
     def image(self) -> Image:
@@ -60,7 +61,10 @@ class Sight:
 
     def region(self, name: str) -> Floats:
         """A region of the parsing, (h, w) in [0, 1]; 0 where the face was not parsed."""
-        return self._levels(self._parse, name)
+        if name not in self._known:
+            self._known[name] = self._levels(self._parse, name)
+            self._known[name].flags.writeable = False
+        return self._known[name]
 
     def soft(self, name: str) -> Floats:
         """A region with edges that follow those of the picture, strand by strand: (h, w) in [0, 1].
@@ -167,7 +171,7 @@ class Watch:
             key, time = self._key(shot, row), shot.time or 0.0
             before = self._looks.get(key)
             if before is not None:
-                moved = similarity(before.points[:, :2], points[:, :2])
+                moved = similarity(before.points[None, :, :2], points[:, :2])[0]
                 share = 1 - float(np.exp(-(time - before.time) / STEADY))
                 columns = tuple(
                     _averaged(_carried(old, moved), new, share)
@@ -185,7 +189,7 @@ class Watch:
             return "the face is outside of the picture"
         columns = look.columns
         if not fresh:
-            moved = similarity(look.points[:, :2], points[:, :2].astype(np.float32))
+            moved = similarity(look.points[None, :, :2], points[:, :2].astype(np.float32))[0]
             columns = tuple(_carried(one, moved) for one in columns)
         look.seen = shot.time or 0.0
         track = None if shot.time is None else self._key(shot, row)
