@@ -38,7 +38,7 @@ ASKED: tuple[dict[str, Any], ...] = (
     {"hair_lightness": 0.6},
     {"age": 60.0, "smile": 0.8, "yaw": 15.0},
 )
-SEEDS = 6
+SEEDS = 4
 SCORED = 24  # people drawn for the scorer
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
