@@ -98,6 +98,7 @@ def test_the_same_light_changes_nothing_and_no_skin_neither() -> None:
     assert np.isfinite(relit(black, front, ball(), weight)).all()
 
 
+@pytest.mark.full
 @given(st.floats(-2, 2), st.floats(0, 255))
 def test_light_is_multiplied(gain: float, level: float) -> None:
     image = np.full((1, 1, 3), level, np.float32)
