@@ -41,6 +41,7 @@ AGAIN = 0.12  # seconds after which they are looked at again
 GAP = 0.5  # seconds after which a track is a new one
 SEEN = 0.5  # of a part of the example, that must be seen to be copied
 FINE = 1 / 300  # of the texture's side: so sharp are the lines that are copied
+GREY = 0.012  # tint in Oklab, below which all of a picture is without colour
 SMALLEST = 60  # pixels of an example's face: in smaller ones there is no make-up to see
 
 
@@ -288,6 +289,9 @@ class _Painter:
 
         if sight.plate.size < 12:
             return "the face is too small for make-up"
+        lab = to_oklab(sight.image)
+        if np.abs(lab[..., 1:]).max() < GREY:
+            return "the picture has no colour"
         hidden = sight.hidden()
         change = self._change(sight, time, hidden)
         coat = Coat.over(sight.plate.points, self._open, sight.image.shape[:2])
@@ -297,7 +301,7 @@ class _Painter:
         clear = np.asarray(clear * (1 - hidden) * coat.inside, np.float32)
         shown = coat.show(change) * (np.float32(self.strength) * clear)[..., None]
         alpha = (np.abs(shown).max(axis=2) > 0.5 / 255).astype(np.float32)
-        return Painted(from_oklab(to_oklab(sight.image) + shown), alpha)
+        return Painted(from_oklab(lab + shown), alpha)
 
     def _change(self, sight: Sight, time: float | None, hidden: Floats) -> Floats:
         if time is None or sight.track is None:

@@ -30,6 +30,7 @@ LOOK = 0.12  # seconds after which a video is parsed again: every fourth frame, 
 GAP = 0.5  # seconds after which a track that comes back is a new one
 STEADY = 0.15  # seconds over which looks are averaged
 FINE = 512  # pixels of a plate's longer side on which soft edges are found
+SPECK = 0.012  # of the mesh's extent, squared: smaller than any hand; shadows and spots are taken for such
 BEFORE = ("hair", "hat", "glasses", "clothes", "background")  # of the parsing: what the mesh is not
 
 
@@ -97,6 +98,7 @@ class Sight:
             for name in BEFORE:
                 if name not in names:
                     out = np.minimum(out, 1 - self.region(name))
+            out = _without_specks(out, SPECK * self.plate.size**2)
         for name in names:
             out = np.maximum(out, self.region(name))
         return out
@@ -195,6 +197,18 @@ class Watch:
         track = None if shot.time is None else self._key(shot, row)
         parse, occlusion = columns[0], columns[-1] if self.occlusion else _NOTHING
         return Sight(plate, points - (*plate.origin, 0), track, parse, occlusion)
+
+
+def _without_specks(mask: Floats, least: float) -> Floats:
+    """A mask without its parts that have fewer pixels."""
+    import cv2
+
+    found, parts, stats, _ = cv2.connectedComponentsWithStats((mask > 0.25).astype(np.uint8))
+    if found == 1:
+        return mask
+    small = np.asarray(stats)[:, cv2.CC_STAT_AREA] < least
+    small[0] = False
+    return np.asarray(np.where(small[parts], 0, mask), np.float32) if small.any() else mask
 
 
 _NOTHING = Regions(np.full((1, 1, 1, 1), np.nan, np.float32), names=("clear",), grids=np.zeros((1, 6), np.float32),
