@@ -23,12 +23,12 @@ def test_a_folder_with_names_that_say_nothing(run: Run, tmp_path: Path) -> None:
     (folder / "broken.jpg").write_bytes(b"no picture")
     result = run(
         "anonymize", folder, "--out", tmp_path / "out", "--rename", "--no-second-look", "--replacewith", "mosaic",
-        "--mosaicsize", 9, "--boxes", "--thresh", 0.4, "--mask-scale", 1.2, "--draw-scores",
+        "--mosaicsize", 9, "--boxes", "--thresh", 0.7, "--mask-scale", 1.2, "--draw-scores",
         "--write-redactions", tmp_path / "files", "--sheet", tmp_path / "sheets",
     )  # fmt: skip
     assert result.code == 1  # one of them failed
     record = json.loads(result.out.splitlines()[0])
-    assert (record["method"], record["shape"], record["min_score"]) == ("pixelate", "box", 0.4)
+    assert (record["method"], record["shape"], record["min_score"]) == ("pixelate", "box", 0.7)
     assert record["spots"]["detected"] == 1
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("0*"))
     assert files == ["files/000001.json", "out/000001.jpg", "sheets/000001.png"]
