@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from mien import assets
-from mien.core.errors import UsageError
+from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image, load_image
 from mien.media.looking import look_for_mark
 from mien.media.source_types import SYNTHETIC_TYPES
@@ -118,6 +118,12 @@ def test_any_picture_keeps_its_size_and_its_alpha(height: int, width: int, chann
     assert (marked.shape, marked.dtype) == (image.shape, image.dtype)
     assert np.array_equal(marked[..., 3:], image[..., 3:])
     assert np.abs(marked.astype(int) - image).max() < 16
+
+
+@pytest.mark.parametrize("image", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 2), np.uint8), np.zeros((5, 5, 3))])
+def test_what_is_no_picture(image: Image) -> None:
+    with pytest.raises(ShapeMismatch):
+        embed(image, KIND)
 
 
 def test_types_without_a_word() -> None:

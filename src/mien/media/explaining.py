@@ -55,4 +55,5 @@ def _invisible(found: Provenance) -> str:
     if not mark:
         return f"Invisible mark: {mark.reason if mark else 'not looked for.'}"
     size = "" if mark.scale == 1 else f", at {mark.scale:.0%} of the size that was marked"
-    return f"Invisible mark: {mark.source_type}{size}; one picture in {1 / mark.chance:.0e} has it by chance."
+    rare = f"of unmarked pictures one in {1 / mark.chance:.0e} would show as much"
+    return f"Invisible mark: {mark.source_type}{size}; {rare}."

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import UsageError
+from mien.core.errors import ShapeMismatch, UsageError
 from mien.core.image import Image
 
 __all__ = ["CODES", "SMALLEST", "TILE", "Lines", "embed", "lines", "word"]
@@ -141,6 +141,8 @@ def embed(image: Image, source_type: str) -> Image:
     ------
     UsageError
         If the mark has no word for the source type.
+    ShapeMismatch
+        If it is no such picture.
 
     Notes
     -----
@@ -152,6 +154,10 @@ def embed(image: Image, source_type: str) -> Image:
 
     if source_type not in CODES:
         raise UsageError(f"the invisible mark has no word for {source_type!r}; it has {', '.join(CODES)}.")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
+        raise ShapeMismatch(
+            f"a picture to mark is uint8 of shape (H, W, 3) or (H, W, 4), not {image.dtype} {image.shape}."
+        )
     height, width = image.shape[:2]
     color = np.ascontiguousarray(image[..., :3])
     gain, cover = _gain(color), _cover(CODES.index(source_type), height, width)
