@@ -105,7 +105,8 @@ class Doubles:
 
     In a video, a track keeps its double; no two people of one picture or video get the same, or two who look alike.
     From picture to picture people are cast anew: one who is in two pictures gets two doubles, so that doubles tell
-    nobody who belongs together.
+    nobody who belongs together. A video that begins is told by its time, or with `begin`; one casting serves one video
+    at a time.
 
     Parameters
     ----------
@@ -156,6 +157,12 @@ class Doubles:
         self._scene = _Scene(None, np.inf)
         self._told: list[dict[str, Any]] = []
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Begin another picture or video: who was cast before, and under which track, counts for nothing."""
+        with self._lock:
+            self._scene = _Scene(None, np.inf)
+            self._told = []
 
     @property
     def fields(self) -> frozenset[str]:

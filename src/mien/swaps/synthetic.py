@@ -52,7 +52,8 @@ class Synthetic:
     likeness: dict[int, Likeness] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._swap = Swap(Doubles(engine=self.engine, far_from=self.far_from), keep=KEPT, engine=self.engine)
+        self._doubles = Doubles(engine=self.engine, far_from=self.far_from)
+        self._swap = Swap(self._doubles, keep=KEPT, engine=self.engine)
         self.start()
 
     def mark(self, source: Provenance) -> Provenance:
@@ -63,6 +64,7 @@ class Synthetic:
     def start(self) -> None:
         """Begin a picture or a video."""
         self._take = self._swap.start()
+        self._doubles.begin()
         self._compared: dict[int, float] = {}
         self.refused, self.likeness = {}, {}
 
