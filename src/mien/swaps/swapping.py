@@ -48,7 +48,7 @@ BLENDS: Final[Mapping[str, Callable[[Floats, Floats, Floats], Floats]]] = Mappin
 
 SURFACE = 468  # points of the mesh before those of the irises
 LEAST_PRESENCE = 0.5  # of the mesh network: below it, it sees no human face
-MOST_TURNED = 70.0  # degrees of yaw beyond which the mesh is a guess
+MOST_TURNED = 55.0  # degrees of yaw beyond which the mesh is a guess
 NO_HUMAN = "no human face that a mesh can be laid over"
 NOBODY, TELLING = 0.12, 80.0  # recognizability below which a face of so many pixels is no human one
 SMALLEST = 16.0  # pixels that a target's face must extend over
