@@ -200,7 +200,6 @@ class LearnedTake:
             if plate is None:
                 skipped.append({"face": row, "reason": "the face is outside of the picture"})
                 continue
-            self.effect.guard.check_target(self.effect.identity, shot.faces[[row]])
             drawn, alpha = self._swapped(plate, looked, place, self._track(shot, row), shot.time)
             if shot.layers:
                 layers["warped"] = plate.whole(np.dstack([drawn, 255 * alpha]).clip(0, 255).astype(np.uint8), size)
@@ -218,10 +217,13 @@ class LearnedTake:
         return reason is None
 
     def _track(self, shot: Shot, row: int) -> _Track | None:
+        """What is remembered of a face of a video; whoever is seen first, the gate is asked about."""
+        key = row if shot.time is None else int(shot.faces.track.ids[row])
+        known = self._tracks.get(key)
+        if known is None:
+            self.effect.guard.check_target(self.effect.identity, shot.faces[[row]])
         if shot.time is None:
             return None
-        key = int(shot.faces.track.ids[row])
-        known = self._tracks.get(key)
         if known is None or not 0 <= shot.time - known.time <= GAP:
             known = self._tracks[key] = _Track(shot.time)
         return known

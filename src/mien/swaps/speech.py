@@ -61,7 +61,8 @@ def read_sound(path: str | os.PathLike[str]) -> Floats:
 
 def _mono(channels: NDArray[np.generic]) -> Floats:
     """The mean of channels (channels, n)."""
-    return np.asarray(channels, np.float32).mean(axis=0)
+    mean: Floats = np.mean(np.asarray(channels, np.float32), axis=0)
+    return mean
 
 
 def mel_spectrogram(samples: Floats) -> Floats:
