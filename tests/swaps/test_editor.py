@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -165,3 +166,24 @@ def test_a_video_needs_out_and_gives_its_first_frame(pair: Path, tmp_path: Path)
     assert edit.report["frames"] == 12
     assert edit.image.shape == (360, 640, 3)
     assert isinstance(edit, mien.Edit)
+
+
+def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
+    small = np.asarray(load_image(assets.PEOPLE[0]))[::2, ::2]
+    words = small.astype(np.uint16) * 257 + np.random.default_rng(0).integers(0, 100, small.shape).astype(np.uint16)
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"in{number}.png"), words[..., ::-1])
+    editor = Editor(Invert())
+    edit = editor.picture(tmp_path / "in0.png")
+    assert edit.deep is not None
+    outside = edit.layers["mask"] == 0
+    kept = cv2.imdecode(np.frombuffer(edit.deep.changed(edit.image).encode(".png"), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert kept is not None
+    np.testing.assert_array_equal(kept[..., ::-1][outside], words[outside])
+    with closing(editor.video(open_video(str(tmp_path / "in*.png")), tmp_path / "out%02d.png")) as frames:
+        assert len(list(frames)) == 2
+    for path in (edit.save(tmp_path / "one.png"), tmp_path / "out01.png"):
+        written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert written is not None
+        assert written.dtype == np.uint16
+        assert provenance(path).synthetic

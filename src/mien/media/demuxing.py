@@ -202,6 +202,10 @@ class Reader:
         """Time in seconds and upright picture, in the order in which they are shown."""
         return ((time, image) for time, _, image in self._frames)
 
+    def path_at(self, time: float) -> None:  # noqa: ARG002 - as `mien.media.sequence.Pictures` has it
+        """None: a frame of a video has no file of its own."""
+        return
+
     def close(self) -> None:
         """Close the file."""
         self._frames = iter(())

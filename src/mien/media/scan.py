@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,9 @@ class Nothing:
     error: SourceError
 
 
-def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path | Nothing]:
+def find_pictures(
+    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, suffixes: Collection[str] = PICTURE_SUFFIXES
+) -> Iterator[Path | Nothing]:
     """Pictures of a source, sorted within each folder, found while they are read: a folder may hold millions.
 
     Parameters
@@ -34,6 +36,8 @@ def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     source : path, glob pattern, or iterable of them
         A folder is walked with its subfolders (links to folders are not followed). ``**`` in a pattern stands for any
         folders.
+    suffixes : collection of str
+        Those that are taken from folders and globs.
 
     Yields
     ------
@@ -49,45 +53,45 @@ def find_pictures(source: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     if isinstance(source, str | os.PathLike):
         if not os.fspath(source):
             raise UsageError("an empty path names no picture.")
-        yield from _find(Path(source).expanduser())
+        yield from _find(Path(source).expanduser(), suffixes)
     elif isinstance(source, Iterable):
         for one in source:
-            yield from find_pictures(one)
+            yield from find_pictures(one, suffixes=suffixes)
     else:
         raise UsageError(f"pictures are found in paths, folders and globs, not in {source!r}.")
 
 
-def _find(path: Path) -> Iterator[Path | Nothing]:
+def _find(path: Path, suffixes: Collection[str]) -> Iterator[Path | Nothing]:
     # Unlike Path's own, these say no to a name that is too long, which then fails where it is opened.
     if os.path.isdir(path):  # noqa: PTH112
-        yield from _some(path, _walk(path), f"no pictures in the folder {path}.")
+        yield from _some(path, _walk(path, suffixes), f"no pictures in the folder {path}.")
     elif any(sign in str(path) for sign in "*?[") and not os.path.exists(path):  # noqa: PTH110
-        yield from _some(path, _glob(path), f"no picture matches {path}.")
+        yield from _some(path, _glob(path, suffixes), f"no picture matches {path}.")
     else:
         yield path
 
 
-def _walk(folder: Path) -> Iterator[Path | Nothing]:
+def _walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path | Nothing]:
     unreadable: list[OSError] = []
     for root, folders, names in os.walk(folder, onerror=unreadable.append):
         folders.sort()
-        yield from (Path(root, name) for name in sorted(names) if _is_picture(name))
+        yield from (Path(root, name) for name in sorted(names) if _is_picture(name, suffixes))
     for error in unreadable:
         reason = SourceError(f"cannot read the folder {error.filename}: {error.strerror}.")
         yield Nothing(str(error.filename), reason)
 
 
-def _glob(pattern: Path) -> Iterator[Path]:
+def _glob(pattern: Path, suffixes: Collection[str]) -> Iterator[Path]:
     anchor = Path(pattern.anchor)  # "" for a relative pattern, "/" or a drive for an absolute one
     # A last part of ** matches folders only; whoever writes it means what is in them.
     last = "/*" if pattern.name == "**" else ""
     matches = anchor.glob(str(pattern.relative_to(anchor)) + last)
-    return (path for path in sorted(matches) if _is_picture(path.name) and path.is_file())
+    return (path for path in sorted(matches) if _is_picture(path.name, suffixes) and path.is_file())
 
 
-def _is_picture(name: str) -> bool:
+def _is_picture(name: str, suffixes: Collection[str]) -> bool:
     # Names that begin with a dot are other programs' private files (._IMG_1.jpg is a resource fork, not a picture).
-    return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
+    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
 def _some(place: Path, found: Iterator[Path | Nothing], complaint: str) -> Iterator[Path | Nothing]:

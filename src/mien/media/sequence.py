@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mien.core.errors import ImageError, InputError, SourceError, UsageError
-from mien.core.image import Image, load_image
+from mien.core.image import Image
+from mien.media.deep_marking import load_deep
 from mien.media.demuxing import Facts
-from mien.media.scan import Nothing, find_pictures
+from mien.media.scan import PICTURE_SUFFIXES, Nothing, find_pictures
 
 __all__ = ["Pictures"]
+
+SHOWN = PICTURE_SUFFIXES | {".exr"}  # which only sequences are of: elsewhere a picture has 8 bits
 
 logger = logging.getLogger("mien")
 
@@ -41,7 +44,7 @@ class Pictures:
         fps: float,
         max_pixels: int | None = None,
     ) -> None:
-        found = list(find_pictures(source))
+        found = list(find_pictures(source, suffixes=SHOWN))
         paths = [path for path in found if isinstance(path, Path)]
         missing = [place.error for place in found if isinstance(place, Nothing)]
         if not paths:
@@ -70,10 +73,14 @@ class Pictures:
         """Forget what was read ahead."""
         self._waiting = iter(())
 
+    def path_at(self, time: float) -> Path:
+        """The picture that is shown at a time that `pictures` gave."""
+        return self._paths[round(time * self._fps)]
+
     def _read(self) -> Iterator[tuple[float, Image]]:
         for place, path in enumerate(self._paths):
             try:
-                yield place / self._fps, load_image(path, max_pixels=self._max_pixels)
+                yield place / self._fps, load_deep(path, max_pixels=self._max_pixels)[0]
             except UsageError:
                 raise
             except InputError as error:

@@ -120,6 +120,10 @@ class Video(Iterator[Frame]):
         """Seconds that the file claims and does not hold, known when all frames were read."""
         return self._reader.missing
 
+    def picture_at(self, time: float) -> Path | None:
+        """The file that the frame of a time was read from, of pictures in a row; None: it is no such video."""
+        return self._reader.path_at(time)
+
     def __repr__(self) -> str:
         length = "" if self.duration is None else f", {self.duration:.2f} s"
         return f"Video({self.source}: {self.width}x{self.height}, {self.rate:.2f} frames/s{length})"

@@ -11,6 +11,8 @@ from typing import Any
 
 from mien.core.faces import Faces
 from mien.core.image import Image
+from mien.media.deep import Deep
+from mien.media.deep_marking import mark_deep
 from mien.media.marking import mark_image
 from mien.media.provenance import Provenance
 
@@ -37,6 +39,8 @@ class Edit:
         The file, or the pattern of pictures, that the verb has written; a video is always in one.
     profile : bytes, optional
         ICC: how the colours are meant; written into each file of it.
+    deep : Deep, optional
+        What it was made of, where that has more than 8 bits: PNG, TIFF and EXR are then written in that depth.
     """
 
     image: Image
@@ -46,6 +50,7 @@ class Edit:
     layers: Mapping[str, Image] = field(default_factory=dict)
     path: Path | None = None
     profile: bytes | None = None
+    deep: Deep | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report", MappingProxyType(dict(self.report)))
@@ -83,4 +88,6 @@ class Edit:
         StorageError
             If it cannot be signed or written; then there is no file.
         """
+        if self.deep is not None and Path(path).suffix.lower() in self.deep.suffixes:
+            return mark_deep(self.deep.changed(self.image), path, self.provenance, parent=parent)
         return mark_image(self.image, path, self.provenance, quality=quality, parent=parent, profile=self.profile)

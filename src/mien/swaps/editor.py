@@ -12,11 +12,13 @@ from typing import Any, cast
 
 from mien.core.errors import NoFace, UsageError
 from mien.core.faces import Faces
-from mien.core.image import Image, ImageSource, load_image
+from mien.core.image import Image, ImageSource
 from mien.core.region import Region
 from mien.engine import Engine, Tracking, default_engine
 from mien.gallery.people import Gallery
+from mien.media.deep_marking import load_deep
 from mien.media.provenance import Provenance
+from mien.media.scrubbing import colors_of
 from mien.media.video import Frame, Video, VideoSource, open_video
 from mien.swaps.choice import Choice, Chooser, Who
 from mien.swaps.edit import Edit
@@ -73,9 +75,10 @@ class Editor:
         NoFace, UsageError
             If the face is not there, or cannot be changed so.
         """
-        image = load_image(target)
+        image, deep = load_deep(target)
         faces = self._engine.analyze(image, want=self.effect.needs | self._choice.needs)
-        return self._changed(image, faces, self.mark(target), layers=layers)
+        edit = self._changed(image, faces, self.mark(target), layers=layers)
+        return replace(edit, deep=deep, profile=colors_of(target))
 
     def _changed(self, image: Image, faces: Faces, mark: Provenance, *, layers: bool) -> Edit:
         shot = Shot(image=image, faces=faces, rows=self._choice.rows(faces), layers=layers)

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from mien.core.errors import ImageError, StorageError, UsageError
 from mien.core.image import IMAGE_SUFFIXES, Image
+from mien.media.deep_marking import load_deep, mark_deep
 from mien.media.encoding import CONTAINERS, VideoWriter
 from mien.media.marking import mark_image
 from mien.media.provenance import Provenance
@@ -39,7 +40,7 @@ class FrameWriter(Protocol):
 
 
 class Pictures:
-    """Frames as pictures, numbered from 0: ``frames/%05d.png``.
+    """Frames as pictures, numbered from 0: ``frames/%05d.png``; of pictures of 16 bits or EXR in the same depth.
 
     They gather in a folder of their own beside their place, and move there when the block is left.
 
@@ -49,6 +50,8 @@ class Pictures:
         Its name holds the number, as in ``%05d``; its suffix names the format of pictures.
     provenance : Provenance
         Written into each.
+    like : Video, optional
+        Where the frames come from.
 
     Raises
     ------
@@ -58,15 +61,21 @@ class Pictures:
         When the block is entered, if there is no way to write there.
     """
 
-    def __init__(self, pattern: Path, *, provenance: Provenance) -> None:
-        if pattern.suffix.lower() not in set(IMAGE_SUFFIXES) - {".bmp"}:  # which carries no mark
+    def __init__(self, pattern: Path, *, provenance: Provenance, like: Video | None = None) -> None:
+        if pattern.suffix.lower() not in {*IMAGE_SUFFIXES, ".exr"} - {".bmp"}:  # which carries no mark
             raise UsageError(f"cannot write {pattern.name}: frames are pictures such as %05d.png.")
-        self._pattern, self._provenance = pattern, provenance
+        self._pattern, self._like, self._provenance = pattern, like, provenance
         self._count = 0
 
-    def write(self, image: Image, time: float | None = None) -> None:  # noqa: ARG002 - pictures have no time
+    def write(self, image: Image, time: float | None = None) -> None:
         """See `FrameWriter.write`."""
-        mark_image(image, self._part / self._name(self._count), self._provenance)
+        path = self._part / self._name(self._count)
+        source = None if time is None or self._like is None else self._like.picture_at(time)
+        deep = None if source is None or image.shape[2] != 3 else load_deep(source)[1]
+        if deep is not None and path.suffix.lower() in deep.suffixes:
+            mark_deep(deep.changed(image), path, self._provenance)
+        else:
+            mark_image(image, path, self._provenance)
         self._count += 1
 
     def __enter__(self) -> Self:
@@ -118,7 +127,7 @@ def open_writer(
         If nothing can be written by such a name.
     """
     if _NUMBER.search(out.name):
-        return Pictures(out, provenance=provenance)
+        return Pictures(out, like=like, provenance=provenance)
     if out.suffix.lower() not in CONTAINERS:
         raise UsageError(
             f"cannot write {out.name or out}: videos are written as {', '.join(CONTAINERS)}, "
