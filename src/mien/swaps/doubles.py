@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import tomllib
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,7 +59,7 @@ FARTHEST_YAW, FARTHEST_PITCH = 35.0, 15.0  # degrees: beyond, the network draws 
 CALM = {"smile": 0.2, "mouth_open": 0.05}  # the face that a texture is taken of
 VIEWS = (-28.0, 0.0, 28.0)  # degrees of yaw that a double of a video is drawn at
 FAR = 0.05  # share of strangers who look too much alike to stand for one another
-CHANCE = 0.3  # of the seed, against the fit: so two seeds cast differently
+CHANCE = 1.0  # against the fit: so two seeds cast differently, and two pictures of one person
 PATIENCE = 24  # people who may not do, one after the other
 MODEL = "mobilestylegan"  # whose seeds the table holds
 
@@ -104,9 +105,9 @@ class Doubles:
     """Generated adults who stand for people: a casting, see `mien.swaps.identity.Casting`.
 
     In a video, a track keeps its double; no two people of one picture or video get the same, or two who look alike.
-    From picture to picture people are cast anew: one who is in two pictures gets two doubles, so that doubles tell
-    nobody who belongs together. A video that begins is told by its time, or with `begin`; one casting serves one video
-    at a time.
+    From file to file people are cast anew, by fit and by a chance that the pixels decide: whether two files have the
+    same double says little of whether they show the same person. A video that begins is told by its time, or with
+    `begin`; one casting serves one video at a time.
 
     Parameters
     ----------
@@ -207,7 +208,8 @@ class Doubles:
         if np.isfinite(hidden).all():
             scene.hidden.append(hidden)
         refused: list[dict[str, Any]] = []
-        for extra in self._ranked(wanted, len(scene.cast), scene.seeds):
+        entropy = [self._seed, len(scene.cast), zlib.crc32(shot.image.tobytes())]
+        for extra in _ranked(wanted, entropy, scene.seeds):
             identity = self._drawn(extra, wanted, video=shot.time is not None)
             reason = identity if isinstance(identity, str) else self._too_near(identity, scene)
             if isinstance(identity, Identity) and reason is None:
@@ -227,13 +229,6 @@ class Doubles:
             if len(refused) == PATIENCE:
                 break
         raise UsageError(f"no double will do for face {row}: {refused[-1]['reason'] if refused else 'all are cast'}.")
-
-    def _ranked(self, wanted: Mapping[str, float], place: int, cast: set[int]) -> Iterator[Extra]:
-        """People of the table, best first, without those who are cast already."""
-        people = [extra for extra in extras()[1] if extra.seed not in cast]
-        chance = np.random.Generator(np.random.PCG64([self._seed, place])).gumbel(size=len(people))
-        costs = [_misfit(extra.values, wanted) for extra in people] - CHANCE * chance
-        return (people[index] for index in np.argsort(costs))
 
     def _drawn(self, extra: Extra, wanted: Mapping[str, float], *, video: bool) -> Identity | str:
         """The person in the pose that is wanted, or in several; or why it will not do."""
@@ -290,6 +285,14 @@ def _wanted(image: Image, face: Face) -> dict[str, float]:
     for name, (low, high) in limits.items():
         seen[name] = float(np.clip(seen[name], low, high))
     return {name: value for name, value in seen.items() if np.isfinite(value)}
+
+
+def _ranked(wanted: Mapping[str, float], entropy: list[int], cast: set[int]) -> Iterator[Extra]:
+    """People of the table, best first, without those who are cast already."""
+    people = [extra for extra in extras()[1] if extra.seed not in cast]
+    chance = np.random.Generator(np.random.PCG64(entropy)).gumbel(size=len(people))
+    costs = [_misfit(extra.values, wanted) for extra in people] - CHANCE * chance
+    return (people[index] for index in np.argsort(costs))
 
 
 def _moves(extra: Extra, wanted: Mapping[str, float]) -> dict[str, float]:
