@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from mien.swaps.oklab import from_oklab, to_oklab
 LEVELS = st.tuples(*[st.integers(0, 255)] * 3)
 
 
+@pytest.mark.slow
 @given(LEVELS)
 def test_colors_come_back(color: tuple[int, int, int]) -> None:
     levels = np.array([color], np.uint8)
@@ -25,6 +27,7 @@ def test_greys_have_no_tint_and_white_is_1() -> None:
     assert abs(float(lab[-1, 0]) - 1) < 1e-3
 
 
+@pytest.mark.slow
 @given(LEVELS, LEVELS)
 def test_dye_keeps_the_order_of_light_and_dark(color: tuple[int, int, int], dye: tuple[int, int, int]) -> None:
     lab = to_oklab(np.array([[color]], np.uint8)).repeat(9, axis=1)

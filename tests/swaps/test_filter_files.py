@@ -47,6 +47,7 @@ def test_all_shipped_filters_are_read() -> None:
             assert (layer.picture[..., :3] <= layer.picture[..., 3:] + 1e-6).all()  # colours times alpha
 
 
+@pytest.mark.slow
 def test_a_zip_and_a_folder_say_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -57,6 +58,7 @@ def test_a_zip_and_a_folder_say_the_same(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.layers[0].picture, other.layers[0].picture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("toml", "kind"),
     [
@@ -83,6 +85,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, toml: str, kind: type[Mi
         read_filter(zipped(tmp_path / "f.zip", filter_toml=toml, a_png=png()))
 
 
+@pytest.mark.slow
 def test_bombs_and_broken_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsafeFile):
         read_filter(zipped(tmp_path / "a.zip", filter_toml=TOML, a_png=b"\0" * (LARGEST_FILE + 2)))
@@ -97,6 +100,11 @@ def test_bombs_and_broken_files_are_refused(tmp_path: Path) -> None:
         read_filter(tmp_path / "e.zip")
     with pytest.raises(UsageError, match="sunglasses"):
         read_filter("no-such-filter")
+
+
+def test_a_name_that_leads_out_of_the_filter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeFile):
+        read_filter(zipped(tmp_path / "f.zip", filter_toml=TOML.replace("a.png", "../a.png"), a_png=png()))
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
