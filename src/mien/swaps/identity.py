@@ -236,7 +236,9 @@ class _Look:
         import cv2
 
         found = unwrap(self.image, self.mesh, topology, side)
-        before = (self._known.parse.region("hair") | self._known.parse.region("hat")) | occluded(self._known)
+        parse = self._known.parse
+        # Glasses are drawn with the face: without them, and what is behind them, few would recognise it.
+        before = parse.region("hair") | parse.region("hat") | (occluded(self._known) - parse.region("glasses"))
         levels = before.to_levels()[..., None]
         place = topology.uv * np.float32(side) - np.float32(0.5)
         hidden = warp_mesh(levels, self.mesh, place, topology.triangles, (side, side))[0][..., 0]

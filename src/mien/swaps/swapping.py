@@ -43,7 +43,7 @@ Blend = Literal["multiband", "gradient"]
 KEEP: Final = ("eyes", "mouth", "glasses", "outline")
 #: How a face is laid into a picture, by name.
 BLENDS: Final[Mapping[str, Callable[[Floats, Floats, Floats], Floats]]] = MappingProxyType(
-    {"multiband": partial(multiband, levels=4), "gradient": gradient}  # colours are matched: shorter ways are enough
+    {"multiband": partial(multiband, levels=3), "gradient": gradient}  # colours are matched: shorter ways are enough
 )
 
 SURFACE = 468  # points of the mesh before those of the irises
@@ -52,8 +52,8 @@ MOST_TURNED = 55.0  # degrees of yaw beyond which the mesh is a guess
 NO_HUMAN = "no human face that a mesh can be laid over"
 NOBODY, TELLING = 0.12, 80.0  # recognizability below which a face of so many pixels is no human one
 SMALLEST = 16.0  # pixels that a target's face must extend over
-FEATHER = 0.05  # of the face's extent, over which its edge fades: with more, less of the source is seen
-RELIT = 0.65  # how much of the target's light is taken over: with more, so is the shape of the face that it fell on
+FEATHER = 0.04  # of the face's extent, over which its edge fades: with more, less of the source is seen
+RELIT = 0.4  # how much of the target's light is taken over: with more, so is the shape of the face that it fell on
 STILL = 0.35  # of the face's extent: how far from it nothing moves any more
 FIELD = 0.02  # pixels that count as no motion
 ROOM = 0.06  # of the face's extent beside the mesh, in which it is blended
