@@ -16,7 +16,8 @@ from mien.models.catalogue import add_card, load_templates
 from mien.runtime.bundle import Bundle
 from mien.runtime.onnx_tensors import read_matrix
 from mien.runtime.session import SessionOptions
-from mien.swaps.adapters import Convention, FaceNet
+from mien.swaps.adapters import FaceNet
+from mien.swaps.conventions import Convention
 from tests.swaps import facenets
 
 Open = Callable[..., FaceNet]
@@ -39,7 +40,8 @@ def test_templates_make_sense() -> None:
     templates = load_templates()
     assert {"inswapper-128", "simswap-256", "ghost-256", "gfpgan-512", "codeformer-512"} <= templates.keys()
     for card in templates.values():
-        card.settings(Convention).check(card.id)
+        if card.runner.endswith(":FaceNet"):
+            card.settings(Convention).check(card.id)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ SAME = 1e-3  # false accept rate whose threshold a face must stay above to count
 #: Noise, in levels of 255, from which on all of it is taken out. Skin itself has 1 to 2.5; a picture without noise
 #: loses 2.6 dB that way, and one with 8 levels of it gains 4.6.
 NOISY: Final = 2.6
+#: Pixels of a face below which its own detail looks like noise, the more the smaller it is.
+DENSE: Final = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +65,18 @@ class Finding:
         How many times larger it is than its detail needs: 1, 2 or 4.
     noise : float
         Of the picture at the size that its detail needs, in levels of 255.
+    size : float
+        Of the face at that size, in pixels.
     """
 
     coarse: int
     noise: float
+    size: float
+
+    @property
+    def noisy(self) -> bool:
+        """Whether there is more noise than skin has by itself."""
+        return self.noise > NOISY * max(DENSE / max(self.size, 1), 1)
 
 
 class Restore:
@@ -207,16 +217,16 @@ def _look(plate: Plate, enlarged: int) -> Finding:
     (x1, y1), (x2, y2) = (edge(plate.points[:, :2], axis=0).astype(int) for edge in (np.min, np.max))
     grey = grey[max(y1, 0) : y2 + 1, max(x1, 0) : x2 + 1]
     if not grey.size:
-        return Finding(coarse=enlarged, noise=0.0)
+        return Finding(coarse=enlarged, noise=0.0, size=plate.size)
     coarse = max(coarseness(grey), enlarged)
-    return Finding(coarse=coarse, noise=noise(_smaller(grey, coarse)))
+    return Finding(coarse=coarse, noise=noise(_smaller(grey, coarse)), size=plate.size / coarse)
 
 
 def _clearer(net: Enlarger, image: Image, found: Finding) -> Floats:
     """A plate drawn anew by a network that enlarges: made as small as its detail, and large again."""
     # A face that is as large as its detail is enlarged as well, then reduced; and so is one that is blurred and clean,
     # since it comes out more blurred otherwise, and is recognised less.
-    factor = found.coarse if found.noise > NOISY else 1
+    factor = found.coarse if found.noisy else 1
     drawn = _drawn(net, _smaller(np.asarray(image, np.float32), factor), max(factor, 2), found)
     return _sized(drawn, image.shape[1], image.shape[0])
 
@@ -234,7 +244,7 @@ def _from_original(net: Enlarger, plate: Plate, original: Image, found: Finding)
 
 def _drawn(net: Enlarger, image: NDArray[np.generic], factor: int, found: Finding) -> Floats:
     """A picture at `factor` times its size, or more."""
-    drawn = net.enlarge(image, net.levels - 1 if found.noise > NOISY else 0)
+    drawn = net.enlarge(image, net.levels - 1 if found.noisy else 0)
     done = net.factor
     while done < factor:
         drawn, done = net.enlarge(drawn), done * net.factor
