@@ -18,7 +18,7 @@ from mien.core.mesh import Topology
 from mien.media.encoding import VideoWriter
 from mien.swaps.effects import Shot
 from mien.swaps.identity import Identity
-from mien.swaps.likeness import Likeness
+from mien.swaps.likeness import REGAINED, Likeness
 from mien.swaps.swapper import NEEDS, Swap, swap
 from mien.swaps.swapping import Settings
 from tests.shared import photo
@@ -162,4 +162,4 @@ class TestLikeness:
     def test_an_even_shift_stays(self, seed: int, trust: float) -> None:
         shift = np.tile(np.random.default_rng(seed).normal(size=3), (468, 1))
         settled = LIKENESS.settled(shift, np.full((468, 1), max(trust, 0.35)))
-        assert np.allclose(settled, shift, atol=1e-6)
+        assert np.allclose(settled, REGAINED * shift, atol=1e-6)
