@@ -147,9 +147,10 @@ class _Painter:
         under = sight.image.astype(np.float32) / np.float32(255)
         front: Floats = under.astype(np.float32)
         alpha: Floats = np.zeros(under.shape[:2], np.float32)
+        before = {behind: _before(behind, sight) for behind in {layer.behind for layer in self.file.layers}}
         for layer in self.file.layers:
             rgba = self._drawn(layer, sight, head, coat)
-            share = np.asarray(rgba[..., 3] * (layer.opacity * self.strength) * (1 - _before(layer, sight)), np.float32)
+            share = np.asarray(rgba[..., 3] * (layer.opacity * self.strength) * (1 - before[layer.behind]), np.float32)
             shown = share > 1 / 512
             if not shown.any():
                 continue
@@ -276,14 +277,14 @@ def _reduced(picture: Floats, wide: float) -> Floats:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _before(layer: Layer, sight: Sight) -> Floats:
-    """How much of each pixel is before a layer."""
+def _before(behind: tuple[str, ...], sight: Sight) -> Floats:
+    """How much of each pixel is before a layer that is behind these."""
     import cv2
 
-    names = tuple(name for name in layer.behind if name != "hands")
-    if not layer.behind:
+    names = tuple(name for name in behind if name != "hands")
+    if not behind:
         return np.zeros(sight.image.shape[:2], np.float32)
-    hidden = sight.hidden(names, others="hands" in layer.behind)
+    hidden = sight.hidden(names, others="hands" in behind)
     return np.asarray(cv2.GaussianBlur(hidden, (0, 0), max(0.004 * sight.plate.size, 0.5)), np.float32)
 
 
