@@ -193,6 +193,14 @@ def test_frames_never_raise(effect: type) -> None:
 
 
 @pytest.mark.weights
+def test_a_face_that_the_edge_cuts_is_not_turned() -> None:
+    half = np.ascontiguousarray(person(0)[:, 240:])
+    for effect in (Retarget(yaw=8.0, engine=engine()), Frontalize(engine=engine())):
+        with pytest.raises((UsageError, NoFace), match=r"edge cuts|no face"):
+            done(effect, half)
+
+
+@pytest.mark.weights
 @pytest.mark.data
 def test_profiles_are_refused() -> None:
     image = photo("pose/image00081.jpg")

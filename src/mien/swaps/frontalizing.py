@@ -23,7 +23,7 @@ from mien.media.provenance import Provenance
 from mien.swaps.each import Each
 from mien.swaps.effects import Shot
 from mien.swaps.reshaping import redraw
-from mien.swaps.retargeting import NEEDS, seated, turn_by
+from mien.swaps.retargeting import NEEDS, check_whole, seated, turn_by
 
 __all__ = ["FARTHEST", "Frontalize"]
 
@@ -71,6 +71,7 @@ class Frontalize:
         seat, pose = seated(shot.faces, row, picture), shot.faces.pose.values[row].astype(np.float64)
         if (far := float(np.abs(pose[:2]).max())) > FARTHEST:
             raise UsageError(f"the head is turned by {far:.0f} degrees: beyond {FARTHEST:.0f} half of it is a guess.")
+        check_whole(seat, picture)
         turn = turn_by(pose, -pose * (1, 1, float(self.level)))
         done = redraw(seat, np.zeros(seat.plate.points.shape), turn, self._topology)
         seat.plate.put(picture, done.image, done.alpha)

@@ -31,7 +31,7 @@ from mien.swaps.gestures import GESTURES, kept_together, lids, shipped_gestures
 from mien.swaps.insides import CLOSED, gap
 from mien.swaps.reshaping import SURFACE, Seat, redraw
 
-__all__ = ["LIMITS", "NEEDS", "Retarget", "seated", "turn_by"]
+__all__ = ["LIMITS", "NEEDS", "Retarget", "check_whole", "seated", "turn_by"]
 
 Doubles = NDArray[np.float64]
 
@@ -55,6 +55,7 @@ POSE = ("yaw", "pitch", "roll")
 OPENS = {"jawOpen", "mouthFunnel", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"}
 WIDEST = 0.25  # of the mouth's width: farther, lips that were closed would part over teeth that nobody saw
 FARTHEST = 40.0  # degrees of yaw or pitch, before and after
+CUT = 0.02  # of the mesh's points: more outside of the picture would leave holes in a face that is turned
 UNSEEN = 0.25  # of the skin: more is a guess that does not look like the person
 # Of a turn that was drawn, less is measured, as hair and neck follow it less far than a skull would: by so much more is
 # drawn. Medians over 13 people who do not exist (benchmarks/editing.py).
@@ -153,6 +154,7 @@ class Retarget:
         if (far := float(np.abs(np.stack([pose, pose + added])[:, :2]).max())) > FARTHEST:
             raise UsageError(f"a head that is turned by {far:.0f} degrees shows too little of its face.")
         if added.any():
+            check_whole(seat, picture)
             turn = turn_by(pose, added)
         own = shot.faces.stabilized.values[row, :SURFACE].astype(np.float64)
         motion = self._motion(own, gap(own))
@@ -198,6 +200,20 @@ def seated(faces: Faces, row: int, picture: Image) -> Seat:
         why = faces.landmarks[row].reason or "it is not in the picture"
         raise NoFace(f"face {row} has no mesh to move: {why}.")
     return seat
+
+
+def check_whole(seat: Seat, picture: Image) -> None:
+    """Refuse a face that the picture's edge cuts: a turn would bring in what the picture does not have.
+
+    Raises
+    ------
+    UsageError
+        If more than a few points of the mesh are outside.
+    """
+    places = seat.plate.points[:, :2] + seat.plate.origin
+    out = float(((places < 0) | (places > np.array(picture.shape[1::-1]) - 1)).any(axis=1).mean())
+    if out > CUT:
+        raise UsageError(f"the picture's edge cuts off {out:.0%} of this face: turned, it would have holes.")
 
 
 def turn_by(pose: Doubles, added: Doubles) -> Doubles:
