@@ -54,7 +54,8 @@ class Each:
             masks.append(mask)
             told.append({"face": row, **said})
         if shot.time is None and skipped and not masks:
-            raise UsageError(f"none of these {len(skipped)} faces can be changed so: {skipped[0]['reason']}")
+            why = skipped[0]["reason"].removesuffix(".")
+            raise UsageError(f"none of these {len(skipped)} faces can be changed so: {why}.")
         report = {"faces": told, **({"skipped": skipped} if skipped else {})}
         if not masks:
             return Changed(image=shot.image, mask=Region.empty(size), report=report)
