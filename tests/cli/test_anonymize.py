@@ -15,7 +15,6 @@ from tests.cli.test_commands import Run, run
 __all__ = ["run"]  # the fixture
 
 
-@pytest.mark.weights
 def test_a_folder_with_names_that_say_nothing(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -29,12 +28,12 @@ def test_a_folder_with_names_that_say_nothing(run: Run, tmp_path: Path) -> None:
     assert result.code == 1  # one of them failed
     record = json.loads(result.out.splitlines()[0])
     assert (record["method"], record["shape"], record["min_score"]) == ("pixelate", "box", 0.7)
-    assert record["spots"]["detected"] >= 1
+    assert record["spots"]["detected"] == 2  # as the fake detector has it
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("0*"))
     assert files == ["files/000001.json", "out/000001.jpg", "sheets/000001.png"]
     again = run(
         "anonymize", folder / "Ada.jpg", "--out", tmp_path / "a.png", "--redactions", tmp_path / "files/000001.json",
-        "--method", "solid", "--color", "red",
+        "--method", "solid", "--color", "red", "--no-second-look",
     )  # fmt: skip
     assert again.code == 0, again.err
     assert json.loads(again.out)["spots"] == record["spots"]
