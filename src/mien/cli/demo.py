@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.changes import change_people
 from mien.cli.cuts import cut_regions
 from mien.cli.film import follow_film
 from mien.cli.library import keep_library
@@ -87,9 +88,12 @@ def demo(
     clip = None if photos else follow_film(out, engine)
     if clip:
         print(f"clip.mp4: {len(clip.tracks)} people followed for {clip.duration:.0f} s, each with one id")
+    changes = {} if photos else change_people(out, engine)
+    for name, what in changes.items():
+        print(f"{name}: {what}")
     took = time.perf_counter() - start
     summary = f"{len(sections)} pictures, {len(seen)} faces, {len(recognition.pairs)} pairs of one person, {took:.1f} s"
-    write_text(out / "report.html", _page(summary, sections, recognition, clip, library, regions))
+    write_text(out / "report.html", _page(summary, sections, recognition, clip, library, regions, changes))
     print(f"{summary}\nopen {out / 'report.html'}")
     if failures:
         raise typer.Exit(1)
@@ -197,6 +201,17 @@ def _cuts(regions: Sequence[str]) -> str:
     )
 
 
+def _changed(changes: Mapping[str, str]) -> str:
+    if not changes:
+        return ""
+    shown = "".join(
+        f"<figure><a href={name}>{f'<img class=h src={name}>' if name.endswith('.jpg') else name}</a>"
+        f"<br>{escape(what)}</figure>"
+        for name, what in changes.items()
+    )
+    return f"<h2>Changed</h2><p>Each is marked: <code>mien provenance swapped.jpg</code> reads it.</p>{shown}"
+
+
 def _people(library: Clustering | None) -> str:
     if library is None:
         return ""
@@ -213,6 +228,7 @@ def _page(
     clip: Clip | None,
     library: Clustering | None,
     regions: Sequence[str],
+    changes: Mapping[str, str],
 ) -> str:
     alike = _figures(recognition.pairs) or "<p>No two faces are called one person.</p>"
     perhaps = f"<h3>May be one person</h3>{_figures(recognition.undecided)}" if recognition.undecided else ""
@@ -226,6 +242,7 @@ figure{{display:inline-block;margin:0 1.2rem 1rem 0;font-size:13px}}.bad{{color:
 <h2>Who is who</h2><p>{escape(recognition.meaning)}</p>{alike}{perhaps}
 {_people(library)}
 {_cuts(regions)}
+{_changed(changes)}
 {_film(clip)}
 {"".join(sections)}
 """
