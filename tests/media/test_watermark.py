@@ -84,6 +84,27 @@ def test_what_happens_to_pictures_leaves_it(photo: Image, change: Callable[[Imag
 
 
 @pytest.mark.full
+def test_an_edit_of_an_edit_has_one_mark_and_the_last_word(photo: Image) -> None:
+    """Patterns that add up are seen after a few saves, and of two words either might be read."""
+    again = photo
+    for kind in (CODES[0], CODES[1], KIND, KIND):
+        again = embed(again, kind)
+    found = find_mark(again)
+    assert (found.source_type, found.scale) == (KIND, 1.0)
+    assert found.errors is not None
+    assert found.errors < 0.05
+    assert 10 * np.log10(255**2 / np.mean(np.square(again.astype(float) - photo))) > 41  # else 35
+
+
+@pytest.mark.full
+def test_what_was_painted_over_is_marked_anew(photo: Image) -> None:
+    again = embed(photo, CODES[0])
+    again[:, 150:] = photo[:, 150:]
+    again = embed(again, KIND)
+    assert find_mark(again[:, 150:]).source_type == find_mark(again[:, :150]).source_type == KIND
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["person2.jpg", "group.jpg"])
 def test_a_picture_without_one_has_none(name: str) -> None:
     found = find_mark(load_image(assets.FOLDER / name))
