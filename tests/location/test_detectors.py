@@ -200,9 +200,9 @@ def test_closer_look_does_not_enlarge() -> None:
     [
         ((512, 512), 1, (512, 512)),  # large enough: what enlarging adds is work
         ((500, 500), 1.28, (640, 640)),
-        ((200, 150), 2, (512, 384)),  # 400 x 300
+        ((200, 150), 2, (512, 320)),  # 400 x 300
         ((3000, 4000), 0.16, (480, 640)),
-        ((1080, 1920), 1 / 3, (480, 640)),
+        ((1080, 1920), 1 / 3, (384, 640)),
     ],
 )
 def test_fit_of_usual_pictures(size: tuple[int, int], scale: float, canvas: tuple[int, int]) -> None:
