@@ -20,6 +20,7 @@ from mien.media.provenance import provenance
 from mien.swaps.anonymizer import Anonymizer, anonymize
 from mien.swaps.covering import Settings
 from mien.swaps.hiding import METHODS, Hider, Paint, cells_of
+from mien.swaps.planning import Planner
 from mien.swaps.redaction import SCHEMA, Redactions
 from mien.swaps.sightings import Sightings, completed, linked
 from mien.swaps.spots import Cover, Spot
@@ -347,3 +348,34 @@ def test_a_video_that_is_cut_short_leaves_nothing(tmp_path: Path, engine: Any) -
         anonymize(tmp_path / "in.mkv", out=tmp_path / "in.mkv" / "x.mp4", second_look=False, engine=engine)
     with pytest.raises(UsageError, match="out="):
         anonymize(cut, engine=engine)
+
+
+@pytest.mark.weights
+def test_what_the_check_finds_is_hidden_before_anything_is_written(
+    tmp_path: Path, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = [(0.0, 0.6, 0.5, 0.4), (1.0, 0.9, 0.5, 0.4)]
+    scene = Scene("late", [Shot(1.0, [Actor(1, "person2", way)]), Shot(1.2, [], place=2)], (320, 180), 10)
+    source = scene.write(tmp_path / "in.mp4")
+    monkeypatch.setattr(Planner, "_add_second", lambda *_: None)  # both looks miss everybody
+    change = Anonymizer(Settings(min_score=1.0, every=8, likeness=False), engine=engine)
+    with mien.open_video(source) as video:
+        assert sum(1 for _ in change.video(video, tmp_path / "out.mp4")) == len(scene)
+    change.redactions.write(tmp_path / "r.json")
+    assert uncovered(scene, tmp_path / "r.json") == []
+    assert change.report["check"]["found"] > 0
+    assert change.report["check"]["uncovered"] == []
+    with mien.open_video(tmp_path / "out.mp4") as video:  # and so it is in the file
+        assert not any(len(engine.detect(frame.image, tiles="off")) for frame in video if frame.index % 3 == 0)
+
+
+@pytest.mark.weights
+def test_redactions_are_of_as_many_frames_as_the_video(tmp_path: Path, engine: Any) -> None:
+    source = burst().scaled((320, 180)).write(tmp_path / "in.mp4")
+    with mien.open_video(source) as video:
+        count = sum(1 for _ in video)
+    for wrong in (count - 1, count + 1):
+        given = Redactions((320, 180), ((),) * wrong)
+        with pytest.raises(UsageError, match="frames"):
+            anonymize(source, redactions_in=given, second_look=False, out=tmp_path / "out.mp4", engine=engine)
+        assert not (tmp_path / "out.mp4").exists()

@@ -11,21 +11,22 @@ from typing import Any, cast
 
 import numpy as np
 
-from mien.core.errors import SourceError, UsageError
+from mien.core.errors import UsageError
 from mien.core.faces import Faces
-from mien.core.image import Image, ImageSource, load_image
+from mien.core.image import ImageSource, load_image
 from mien.core.region import Region
 from mien.engine import Engine, default_engine
 from mien.gallery.people import Gallery
 from mien.media.provenance import Provenance
 from mien.media.scrubbing import colors_of
 from mien.media.video import Frame, Video, VideoSource, open_video
+from mien.swaps.checking import Checker
 from mien.swaps.choice import Who
 from mien.swaps.contact_sheet import Sheet, least_certain
 from mien.swaps.covering import Settings, Tools
 from mien.swaps.edit import Edit
 from mien.swaps.film import film, open_writer
-from mien.swaps.planning import Planner, reopened
+from mien.swaps.planning import Planned, Planner, reopened
 from mien.swaps.redaction import Redactions
 from mien.swaps.reporting import Account
 from mien.swaps.sparing import Sparing
@@ -35,7 +36,6 @@ from mien.swaps.targets import is_video, mark_of
 __all__ = ["Anonymizer", "anonymize"]
 
 SHEET_CELLS = 48
-ROUNDS = 2  # times that a picture is looked at again after something more was hidden
 
 
 class Anonymizer:
@@ -111,14 +111,8 @@ class Anonymizer:
         spots, spared = self._planner.picture(image) if self._given is None else (list(self._taken(size, 1)[0]), [])
         regions: list[Region] = []
         hidden = self._tools.replace(image, spots, regions=regions)
-        if self._given is None:
-            for _ in range(ROUNDS):
-                more = self._tools.check(hidden, [*spots, *spared], closely=True) if self._sparing.most else []
-                if not more:
-                    break
-                spots += more
-                hidden = self._tools.hide(hidden, more, regions)
-        self._note_check(0, hidden, [*spots, *spared], closely=True)
+        if self._checks:
+            hidden = self._checker.picture(hidden, spots, spared, regions)
         self._end(size, [spots])
         self.sheet.see(0, hidden)
         hidden = self._tools.scored(hidden, spots)
@@ -153,32 +147,36 @@ class Anonymizer:
 
     def _frames(self, video: Video) -> Generator[Frame, None, None]:
         size = video.width, video.height
-        spared: Sequence[Sequence[Spot]]
         if self._given is None:
-            plan, spared = self._planner.video(video)
+            plan = self._planner.video(video)
         else:
-            plan, spared = [list(row) for row in self._taken(size, None)], ()
-        self._end(size, plan)
-        late: list[tuple[int, Spot]] = []
-        for frame in video:
-            if frame.index >= len(plan):
-                raise SourceError(f"{video.source} has more frames than there are in its redactions.")
-            plan[frame.index] += [spot for until, spot in late if frame.index <= until]
-            hidden = self._tools.replace(frame.image, plan[frame.index], time=frame.time)
-            if frame.index % self._settings.every == self._settings.every // 2:
-                seen = [*plan[frame.index], *(spared[frame.index] if spared else ())]
-                more = self._note_check(frame.index, hidden, seen, closely=False)
-                plan[frame.index] += more
-                late += [(frame.index + self._settings.every, spot) for spot in more]
-                hidden = self._tools.hide(hidden, more)
+            rows = [list(row) for row in self._taken(size, None)]
+            plan = Planned(size, video.rate, rows, [[]] * len(rows))
+        if self._checks:
+            self._checker.video(video, plan, self._advance)
+        self._end(size, plan.rows)
+        count = 0
+        for count, frame in enumerate(video, 1):
+            if count > len(plan.rows):
+                raise UsageError(f"{video.source} has more frames than these redactions: {len(plan.rows)}.")
+            spots = plan.rows[frame.index]
+            hidden = self._tools.replace(frame.image, spots, time=frame.time)
             self.sheet.see(frame.index, hidden)
-            yield replace(frame, image=self._tools.scored(hidden, plan[frame.index]))
-        self.redactions = replace(self.redactions, frames=tuple(tuple(row) for row in plan))
-        self._account.frames = self.redactions.frames
+            yield replace(frame, image=self._tools.scored(hidden, spots))
+        if count < len(plan.rows):
+            raise UsageError(f"these redactions are of {len(plan.rows)} frames, and {video.source} has {count}.")
 
     @property
     def _planner(self) -> Planner:
         return Planner(self._tools, self._sparing, self._account, self._advance)
+
+    @property
+    def _checker(self) -> Checker:
+        return Checker(self._tools, self._account, adds=self._given is None)
+
+    @property
+    def _checks(self) -> bool:
+        return self._settings.method != "none" and self._sparing.most
 
     # -- both --------------------------------------------------------------------------------------------------------
 
@@ -201,18 +199,6 @@ class Anonymizer:
             of = f"{len(self._given.frames)} frames of {self._given.size[0]}x{self._given.size[1]} pixels"
             raise UsageError(f"these redactions are of {of}, not of this file: {size[0]}x{size[1]}.")
         return self._given.frames
-
-    def _note_check(self, frame: int, hidden: Image, seen: Sequence[Spot], *, closely: bool) -> list[Spot]:
-        """Look at the result; what is found and not hidden is noted."""
-        if self._settings.method == "none" or not self._sparing.most:
-            return []
-        self._account.checked += 1
-        found = self._tools.check(hidden, seen, closely=closely)
-        for spot in found:
-            self._account.uncovered.append(
-                {"frame": frame, "box": np.round(spot.box, 1).tolist(), "score": spot.score and round(spot.score, 3)}
-            )
-        return found if self._given is None else []
 
 
 def anonymize(

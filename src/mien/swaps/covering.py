@@ -128,19 +128,22 @@ class Tools:
         """What is true of a result made of a file of which `source` is true."""
         return Provenance.enhanced(source) if self.synthetic is None else self.synthetic.mark(source)
 
-    def hide(self, image: Image, spots: Sequence[Spot], regions: list[Region] | None = None) -> Image:
+    def hide(
+        self, image: Image, spots: Sequence[Spot], regions: list[Region] | None = None, *, in_place: bool = False
+    ) -> Image:
         """A picture with spots hidden, and no generated face put there: see `Hider.hide`."""
         masks = self._masks(image, spots) if self.settings.regions and spots else None
-        return self.hider.hide(image, spots, masks=masks, regions=regions)
+        return self.hider.hide(image, spots, masks=masks, regions=regions, in_place=in_place)
 
     def replace(
         self, image: Image, spots: Sequence[Spot], *, time: float | None = None, regions: list[Region] | None = None
     ) -> Image:
-        """A picture, or the next frame of a video, with its faces hidden by whatever method it is."""
+        """A picture, or the next frame of a video, which is written to, with its faces hidden by whatever method."""
+        in_place = time is not None
         if self.synthetic is None:
-            return self.hide(image, spots, regions)
+            return self.hide(image, spots, regions, in_place=in_place)
         made, left = self.synthetic.apply(image, spots, time=time, regions=regions)
-        return self.hide(made, left, regions)
+        return self.hide(made, left, regions, in_place=in_place)
 
     def scored(self, image: Image, spots: Sequence[Spot]) -> Image:
         """A result with each spot's score above it, where that is wanted."""

@@ -144,32 +144,36 @@ class Hider:
         *,
         masks: Mapping[int, Region] | None = None,
         regions: list[Region] | None = None,
+        in_place: bool = False,
     ) -> Image:
         """A picture with spots hidden; where none is, each pixel keeps its bits.
 
         Parameters
         ----------
         image : (H, W, 3) uint8
-            Not written to.
+            Not written to, unless `in_place`.
         spots : sequence of Spot
         masks : mapping of int to Region, optional
             By number of a spot: the parts of it that are hidden, instead of its whole shape.
         regions : list of Region, optional
             What was hidden is added here.
+        in_place : bool
+            Whether the picture itself may be written to, as with a video's frames: its copy takes longer than the blur
+            of a face.
 
         Returns
         -------
         (H, W, 3) uint8
-            Another array, or the same where nothing was hidden.
+            Another array, or the same where nothing was hidden or it was written to.
         """
         size = image.shape[1], image.shape[0]
-        out = image
+        out, is_own = image, in_place and image.flags.writeable
         for number, spot in enumerate(spots):
             area = self.cover.area(spot, size)
             method = METHODS.get(spot.method or self.method, _solid)
             if area is None or method is _none:
                 continue
-            out = image.copy() if out is image else out
+            out = image.copy() if out is image and not is_own else out
             own = masks.get(number) if masks else None
             levels = None if own is None else own.levels_in(area).astype(np.float32)
             alpha = self.cover.alpha(spot, area) if levels is None else levels / np.float32(255)

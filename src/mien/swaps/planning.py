@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -18,10 +18,48 @@ from mien.swaps.sparing import Sparing, VideoSparing
 from mien.swaps.spots import Spot
 from mien.swaps.watching import Looks, Watch, Watched, outlines, spots_of
 
-__all__ = ["Planner", "Rows", "reopened"]
+__all__ = ["Planned", "Planner", "Rows", "reopened"]
 
 Rows: TypeAlias = list[list[Spot]]
 """Spots, by frame."""
+
+
+@dataclass(eq=False)
+class Planned:
+    """What is to be hidden in each frame of a video.
+
+    Attributes
+    ----------
+    size : (width, height)
+    rate : float
+        Frames per second.
+    rows, spared : lists of lists of Spot
+        By frame: what is hidden, and who stays visible.
+    cuts : set of int
+        Frames with which another shot begins.
+    """
+
+    size: tuple[int, int]
+    rate: float
+    rows: Rows
+    spared: Rows
+    cuts: set[int] = field(default_factory=set)
+
+    @property
+    def free(self) -> int:
+        """The number that the next track has."""
+        return 1 + max(
+            (spot.track or 0 for rows in (self.rows, self.spared) for row in rows for spot in row), default=0
+        )
+
+    def around(self, frames: Iterable[int], reach: int) -> set[int]:
+        """Frames nearer than `reach` to one of these, in the same shot."""
+        sightings = Sightings(self.size, self.rate, self.rows, self.cuts)
+        near: set[int] = set()
+        for number in frames:
+            begin, end = sightings.shot(number)
+            near |= set(range(max(begin, number - reach + 1), min(end, number + reach)))
+        return near
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +99,8 @@ class Planner:
         self.account.spared = len(kept)
         return self._weighed([(image, spots)], range(len(spots))), kept
 
-    def video(self, video: Video) -> tuple[Rows, Rows]:
-        """All that is to be hidden in a video, and who stays visible, by frame.
+    def video(self, video: Video) -> Planned:
+        """All that is to be hidden in a video, and who stays visible.
 
         Parameters
         ----------
@@ -87,35 +125,32 @@ class Planner:
         )
         with reopened(video) as again:
             watched = watch.watch(again, again, self.advance)
-        everything = completed(watched.sightings)
+        seen = watched.sightings
+        plan = Planned(seen.size, seen.rate, completed(seen), [], seen.cuts)
         if self.tools.second is not None:
-            everything = self._with_second(video, watch, watched, everything)
-        return self._divided(everything, watched, ask)
+            self._add_second(video, watch, watched, plan)
+        self._divide(plan, watched, ask)
+        return plan
 
-    def _with_second(self, video: Video, watch: Watch, watched: Watched, everything: Rows) -> Rows:
+    def _add_second(self, video: Video, watch: Watch, watched: Watched, plan: Planned) -> None:
         """What the second detector found and the first had not, before and after the frames that it looked at, too."""
-        cover, sightings, reach = self.tools.hider.cover, watched.sightings, self.tools.settings.every
-        missed = {n: SecondLook.missed(seen, everything[n], cover) for n, seen in watched.second.items()}
-        near: set[int] = set()
-        for number in [number for number, spots in missed.items() if spots]:
-            begin, end = sightings.shot(number)
-            near |= set(range(max(begin, number - reach + 1), min(end, number + reach)))
-        near -= set(watched.second)
+        cover, reach = self.tools.hider.cover, self.tools.settings.every
+        missed = {n: SecondLook.missed(seen, plan.rows[n], cover) for n, seen in watched.second.items()}
+        near = plan.around([number for number, spots in missed.items() if spots], reach) - set(watched.second)
         if near:
             with reopened(video) as again:
                 for number, seen in watch.again(again, near, self.advance).items():
-                    missed[number] = SecondLook.missed(seen, everything[number], cover)
-        first = 1 + max((spot.track or 0 for row in everything for spot in row), default=0)
-        found = linked(missed, first=first, reach=reach, cuts=sightings.cuts)
-        rows = [found.get(number, []) for number in range(len(everything))]
-        more = completed(Sightings(sightings.size, sightings.rate, rows, sightings.cuts))
+                    missed[number] = SecondLook.missed(seen, plan.rows[number], cover)
+        found = linked(missed, first=plan.free, reach=reach, cuts=plan.cuts)
+        rows = [found.get(number, []) for number in range(len(plan.rows))]
+        more = completed(Sightings(plan.size, plan.rate, rows, plan.cuts))
         tracks = {spot.track for spots in found.values() for spot in spots}
         self.account.second = self._second_told(len(watched.second) + len(near), len(tracks))
-        return [[*one, *other] for one, other in zip(everything, more, strict=True)]
+        plan.rows = [[*one, *other] for one, other in zip(plan.rows, more, strict=True)]
 
-    def _divided(self, everything: Rows, watched: Watched, ask: VideoSparing | None) -> tuple[Rows, Rows]:
-        """Those to be hidden, as strongly as it needs, and those who stay visible, by frame."""
-        tracks = {spot.track for row in everything for spot in row}
+    def _divide(self, plan: Planned, watched: Watched, ask: VideoSparing | None) -> None:
+        """Take those out who stay visible, and hide the others as strongly as it needs."""
+        tracks = {spot.track for row in plan.rows for spot in row}
         spared = {track for track in tracks if ask is not None and ask.spared(track)}
         self.account.spared = len(spared)
         own = {
@@ -123,11 +158,11 @@ class Planner:
             for track, views in watched.views.items()
             if track in tracks and track not in spared
         }
-        plan = [
+        plan.spared = [[spot for spot in row if spot.track in spared] for row in plan.rows]
+        plan.rows = [
             [weighed(spot, own.get(cast("int", spot.track))) for spot in row if spot.track not in spared]
-            for row in everything
+            for row in plan.rows
         ]
-        return plan, [[spot for spot in row if spot.track in spared] for row in everything]
 
     def _weighed(self, views: Sequence[tuple[Image, Sequence[Spot]]], keys: Sequence[int]) -> list[Spot]:
         """Faces, hidden as strongly as they need in all pictures of them; what is left of each is noted."""

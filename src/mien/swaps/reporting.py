@@ -43,10 +43,12 @@ class Account:
         Faces that stay visible because somebody said so.
     second : mapping, optional
         Of the second look.
-    checked : int
+    checked : set of int
         Frames of the result that both detectors looked at once more.
+    late : int
+        Faces that they found there, and that are hidden since.
     uncovered : list
-        What they found there that was not hidden: frame, box, score. It is hidden in that frame, and from there on.
+        What they found there and stays: frame, box, score. Only redactions that were given leave anything.
     likeness : dict of int to Likeness
         By track, or by number of a face in a picture: what is left of it.
     raised : int
@@ -59,7 +61,8 @@ class Account:
     frames: Sequence[Sequence[Spot]] = ()
     spared: int = 0
     second: Mapping[str, Any] | None = None
-    checked: int = 0
+    checked: set[int] = field(default_factory=set)
+    late: int = 0
     uncovered: list[dict[str, Any]] = field(default_factory=list)
     likeness: dict[int, Likeness] = field(default_factory=dict)
     embedders: Sequence[str] = ()
@@ -84,7 +87,7 @@ class Account:
             "spared": self.spared,
             "least_certain": [told(number, spot) for number, spot in least_certain(self.frames, _TOLD)],
             "second_look": None if self.second is None else dict(self.second),
-            "check": {"frames": self.checked, "uncovered": self.uncovered},
+            "check": {"frames": len(self.checked), "found": self.late, "uncovered": self.uncovered},
             "likeness": self._likeness(),
             **self._doubles(),
             "bound": bound_of(str(self.settings["method"]), float(self.settings["strength"])),
