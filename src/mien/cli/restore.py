@@ -34,9 +34,11 @@ from mien.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.engine import Engine
+    from mien.gallery.people import Gallery as People
     from mien.media.video import Frame, Video
     from mien.swaps.choice import Who as Whom
     from mien.swaps.edit import Edit
+    from mien.swaps.restorer import Restore
 
 
 @takes_engine
@@ -66,60 +68,52 @@ def restore(
 ) -> None:
     """Make faces clearer; every file is marked, and the report says how alike each face still is to itself."""
     from mien.swaps.editor import Editor
-    from mien.swaps.restorer import Restore
+    from mien.swaps.restorer import SCALES, Restore
 
-    if scale != 1:
-        larger = _Larger(parse_who(who), scale, strength, restorer, fidelity, engine)
+    effect = Restore(strength=strength, model=restorer, fidelity=fidelity, engine=engine)
+    with open_gallery(gallery, engine) as people:
+        if scale == 1:
+            editor = Editor(effect, who=parse_who(who), gallery=people, every=every, engine=engine)
+            edit_all(
+                editor,
+                targets,
+                out,
+                audio=not no_audio,
+                resume=resume,
+                preview=preview,
+                at=at,
+                layers=layers,
+                fps=fps,
+                json=json,
+            )
+            return
+        if scale not in SCALES:
+            raise UsageError(f"--scale is one of {', '.join(map(str, SCALES))}, not {scale}.")
+        if preview or resume is not None:
+            raise UsageError("--preview and --resume are for videos, which keep their size: --scale is for pictures.")
+        larger = _Larger(effect, scale, parse_who(who), people)
         run = Run(Plan(targets, out, transparent=False, fps=fps), larger, layers=layers)
         run.all(prints=json or not sys.stdout.isatty())
         run.report()
-        return
-    effect = Restore(strength=strength, model=restorer, fidelity=fidelity, engine=engine)
-    with open_gallery(gallery, engine) as people:
-        editor = Editor(effect, who=parse_who(who), gallery=people, every=every, engine=engine)
-        edit_all(
-            editor,
-            targets,
-            out,
-            audio=not no_audio,
-            resume=resume,
-            preview=preview,
-            at=at,
-            layers=layers,
-            fps=fps,
-            json=json,
-        )
 
 
 @dataclass(frozen=True)
 class _Larger:
     """Pictures that are made larger, too."""
 
-    who: Whom
+    effect: Restore
     scale: int
-    strength: float
-    model: str | None
-    fidelity: float | None
-    engine: Engine
+    who: Whom
+    gallery: People | None
 
     @property
     def report(self) -> Mapping[str, Any]:
         """See `mien.cli.edits.Changes`."""
-        return {"scale": self.scale}
+        return {**self.effect.report, "scale": self.scale}
 
     def picture(self, target: str) -> Edit:
         """See `mien.cli.edits.Changes`."""
-        from mien.swaps.restorer import restore
-
-        return restore(
-            target,
-            who=self.who,
-            scale=self.scale,
-            strength=self.strength,
-            model=self.model,
-            fidelity=self.fidelity,
-            engine=self.engine,
-        )
+        return self.effect.enlarged(target, self.scale, who=self.who, gallery=self.gallery)
 
     def video(self, video: Video, out: Path) -> Generator[Frame, None, None]:
         """See `mien.cli.edits.Changes`."""

@@ -58,8 +58,8 @@ class Enlarger:
         """How many amounts of noise it takes out; 0 is the least."""
         return len(self._settings.levels)
 
-    def enlarge(self, image: NDArray[np.generic], level: int = 0) -> Floats:
-        """A picture, `factor` times as large.
+    def enlarge(self, image: NDArray[np.generic], level: int = 0, *, reduced: int = 1) -> Floats:
+        """A picture, `factor` times as large; or less, where it is reduced again.
 
         Parameters
         ----------
@@ -67,36 +67,41 @@ class Enlarger:
             0 to 255.
         level : int
             How much noise is taken out, below `levels`.
+        reduced : int
+            Pixels of the larger picture that become one, a divisor of `factor`: with `factor` it keeps its size. That
+            is done tile by tile, so that a large picture takes no more memory than it has to.
 
         Returns
         -------
-        (factor h, factor w, 3) float32
-            0 to 255. It does not depend on where the tiles lie.
+        (f h, f w, 3) float32
+            With f = factor / reduced; 0 to 255. It does not depend on where the tiles lie.
 
         Raises
         ------
         UsageError
-            If there is no such level.
+            If there is no such level, or `reduced` is no divisor.
         ModelError
             If the network cannot be run.
         """
         known = self._settings
         if not 0 <= level < len(known.levels):
             raise UsageError(f"level is 0 to {len(known.levels) - 1} for this network, not {level!r}.")
-        session = self._bundle.session(known.levels[level])
+        if reduced < 1 or known.factor % reduced:
+            raise UsageError(f"reduced is a divisor of {known.factor} for this network, not {reduced!r}.")
+        session, step = self._bundle.session(known.levels[level]), CORE * known.factor // reduced
         height, width = image.shape[:2]
         rows, columns = -(-height // CORE), -(-width // CORE)
         around = known.context
         more = ((around, rows * CORE - height + around), (around, columns * CORE - width + around), (0, 0))
-        padded = np.pad(np.asarray(image, np.float32), more, mode="edge").transpose(2, 0, 1) * np.float32(1 / 255)
-        out = np.empty((rows * CORE * known.factor, columns * CORE * known.factor, 3), np.float32)
+        padded = np.pad(image, more, mode="edge")
+        out = np.empty((rows * step, columns * step, 3), np.float32)
         side, cut = CORE + 2 * around, (around - known.margin) * known.factor
-        step = CORE * known.factor
-        for row in range(rows):
-            for column in range(columns):
-                y, x = row * CORE, column * CORE
-                tile = session.run(np.ascontiguousarray(padded[None, :, y : y + side, x : x + side]))[0][0]
-                shown = tile[:, cut : cut + step, cut : cut + step].transpose(1, 2, 0)
-                out[y * known.factor : y * known.factor + step, x * known.factor : x * known.factor + step] = shown
-        larger = out[: height * known.factor, : width * known.factor] * np.float32(255)
+        for row, column in np.ndindex(rows, columns):
+            tile = padded[row * CORE : row * CORE + side, column * CORE : column * CORE + side]
+            numbers = np.ascontiguousarray(tile.transpose(2, 0, 1)[None], np.float32) * np.float32(1 / 255)
+            shown = session.run(numbers)[0][0, :, cut : cut + CORE * known.factor, cut : cut + CORE * known.factor]
+            means = shown.reshape(3, step, reduced, step, reduced).mean(axis=(2, 4)) if reduced > 1 else shown
+            place = slice(row * step, (row + 1) * step), slice(column * step, (column + 1) * step)
+            out[place] = means.transpose(1, 2, 0)
+        larger = out[: height * known.factor // reduced, : width * known.factor // reduced] * np.float32(255)
         return np.asarray(larger.clip(0, 255), np.float32)
