@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,13 +15,15 @@ from PIL import Image
 
 from mien import assets
 from mien.core.errors import ImageError, SourceError
-from mien.core.image import load_image, save_image
+from mien.core.image import encode_image, load_image, save_image
+from mien.media.deep import Deep
+from mien.media.deep_marking import mark_deep
 from mien.media.manifests import sign
 from mien.media.marking import mark_image
 from mien.media.provenance import MAX_PACKET, SYNTHETIC_TYPES, VOCABULARY, Provenance, provenance
 from mien.media.watermark import embed
 
-FORMATS = ["JPEG", "PNG", "WEBP", "TIFF"]
+FORMATS = ["JPEG", "PNG", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("WEBP", "TIFF"))]
 TIFF_XMP = 700
 
 
@@ -78,6 +82,7 @@ def test_a_mark_survives_renaming(tmp_path: Path) -> None:
     assert provenance(second) == provenance(str(second)) == MARK
 
 
+@pytest.mark.full
 @given(
     source_type=st.sampled_from([*sorted(SYNTHETIC_TYPES), "digitalCapture"]),
     tool=st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=60),
@@ -91,11 +96,13 @@ def test_any_record_comes_back_from_its_packet(
     assert Provenance.from_xmp(record.to_xmp()) == record
 
 
+@pytest.mark.full
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_without_an_exception(packet: bytes) -> None:
     assert Provenance.from_xmp(packet).synthetic is None
 
 
+@pytest.mark.full
 @given(cut=st.integers(0, 900), at=st.integers(0, 900), byte=st.integers(0, 255))
 def test_broken_packets_are_read_without_an_exception(cut: int, at: int, byte: int) -> None:
     packet = bytearray(MARK.to_xmp())
@@ -154,6 +161,7 @@ def test_entities_are_refused_in_any_encoding(encoding: str) -> None:
     assert read.reason is not None
 
 
+@pytest.mark.full
 def test_huge_and_deep_packets() -> None:
     assert "refused" in str(Provenance.from_xmp(b"<a>" + b" " * MAX_PACKET).reason)
     depth = 100_000
@@ -182,6 +190,7 @@ def test_png_that_names_its_origin_after_the_pixels(compressed: bool) -> None:
     assert provenance(png_with_late_xmp(MARK.to_xmp(), compressed=compressed)) == MARK
 
 
+@pytest.mark.full
 def test_png_with_a_compression_bomb() -> None:
     read = provenance(png_with_late_xmp(b" " * (20 << 20), compressed=True))
     assert "refused" in str(read.reason)
@@ -198,6 +207,40 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
         provenance(tmp_path / "gone.jpg")
     with pytest.raises(SourceError):
         provenance(tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes that have names")
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    for path, why in ((tmp_path / "a.jpg", "not a regular file"), ("", "names no file")):
+        with pytest.raises(SourceError, match=why):
+            provenance(path)
+
+
+@pytest.mark.full
+@given(data=st.data())
+def test_broken_pictures_are_told(data: st.DataObject) -> None:
+    whole = bytearray(encode_image(PHOTO[:40, :40], f"a.{data.draw(st.sampled_from(['avif', 'jpg', 'png', 'webp']))}"))
+    for _ in range(4):
+        whole[data.draw(st.integers(0, min(len(whole), 400) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ImageError):
+        provenance(bytes(whole), look=True)
+
+
+@pytest.mark.full
+def test_exr_says_what_it_is(tmp_path: Path) -> None:
+    exr = pytest.importorskip("OpenEXR")
+    light = ((PHOTO / 255) ** 2.2).astype(np.float32)
+    path = tmp_path / "a.exr"
+    exr.File({"type": exr.scanlineimage}, {"RGB": light}).write(str(path))
+    assert not provenance(path, look=True)
+    deep = Deep.open(path)
+    assert deep is not None
+    found = provenance(mark_deep(deep, tmp_path / "b.exr", MARK), look=True)
+    assert found == MARK
+    assert set(found.said) == {"metadata", "invisible"}
+    assert provenance((tmp_path / "b.exr").read_bytes()) == MARK
 
 
 def test_a_file_object_is_read_from_where_it_stands() -> None:
@@ -229,6 +272,7 @@ def test_a_comment_for_people() -> None:
 # --- all marks together ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_all_marks_are_read_and_agree(tmp_path: Path) -> None:
     path = mark_image(PHOTO, tmp_path / "a.png", MARK)
     quick = provenance(path)
@@ -243,6 +287,7 @@ def test_all_marks_are_read_and_agree(tmp_path: Path) -> None:
         assert provenance(file, look=True).said == provenance(path.read_bytes(), look=True).said == found.said
 
 
+@pytest.mark.full
 def test_what_one_mark_alone_says_counts(tmp_path: Path) -> None:
     """A screenshot has the invisible one; credentials may stay where the metadata was lost."""
     marked = embed(PHOTO, "compositeSynthetic")
@@ -256,6 +301,7 @@ def test_what_one_mark_alone_says_counts(tmp_path: Path) -> None:
     assert provenance(target.getvalue()) == MARK
 
 
+@pytest.mark.full
 def test_marks_that_disagree(tmp_path: Path) -> None:
     save_image(embed(PHOTO, "compositeSynthetic"), tmp_path / "a.png", xmp=Provenance("digitalCapture").to_xmp())
     found = provenance(tmp_path / "a.png", look=True)
@@ -264,9 +310,12 @@ def test_marks_that_disagree(tmp_path: Path) -> None:
     assert any("The marks disagree (metadata digitalCapture, invisible" in line for line in found.explain())
 
 
+@pytest.mark.full
 def test_words_for_a_file_that_says_nothing() -> None:
     lines = provenance(picture("JPEG"), look=True).explain()
     assert lines[0] == "No mark: nothing is known of how it was made. That does not make it a photograph."
+    assert lines[3] == "Invisible mark: no mark is read of less than 32 pixels."
+    assert Provenance().explain()[3] == "Invisible mark: not looked for."
     assert "screenshot" in lines[-1]
     assert "proves nothing" in Provenance("digitalCapture").explain()[0]
     assert any("'record 9'" in line for line in Provenance.manipulated(consent="record 9").explain())
@@ -278,6 +327,7 @@ def test_consent_comes_back_from_a_packet() -> None:
     assert mark.models == ("warp", "mobilestylegan")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("mark", "same"), [(Provenance.enhanced(Provenance()), True), (MARK, False)])
 def test_only_synthetic_pixels_are_marked(tmp_path: Path, mark: Provenance, same: bool) -> None:
     path = mark_image(PHOTO, tmp_path / "a.png", mark)

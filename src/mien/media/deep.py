@@ -25,7 +25,7 @@ from mien.core.image import Image, load_image, pixel_limit
 from mien.media.sinks import write_bytes
 from mien.media.xmp import embed_packet
 
-__all__ = ["Deep", "Sixteen"]
+__all__ = ["Deep", "Sixteen", "is_exr"]
 
 Words = NDArray[np.uint16]
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -216,6 +216,17 @@ def _alike(pixels: Words, shown: Image) -> bool:
     if high.shape[2] in (2, 4):
         off = off[pixels[..., -1] == 0xFFFF]
     return not off.size or int(off.max()) <= 2
+
+
+def is_exr(source: str | os.PathLike[str] | bytes) -> bool:
+    """Whether a file, or its bytes, begin as EXR; no of what cannot be read, which is told where it is opened."""
+    if isinstance(source, bytes):
+        return source.startswith(EXR_START)
+    try:
+        with Path(source).open("rb") as file:
+            return file.read(len(EXR_START)) == EXR_START
+    except (OSError, ValueError):  # ValueError: a null character
+        return False
 
 
 def _is_shallow_png(head: bytes) -> bool:

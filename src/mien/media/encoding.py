@@ -16,7 +16,7 @@ import numpy as np
 from mien.core.errors import ShapeMismatch, StorageError, UsageError
 from mien.core.image import Image, pixel_limit
 from mien.media.demuxing import open_container
-from mien.media.marking import carries_mark, sign_file
+from mien.media.marking import carries_mark, check_key, sign_file
 from mien.media.provenance import Provenance
 from mien.media.sinks import begin
 from mien.media.sound import Sound
@@ -138,7 +138,8 @@ class VideoWriter:
     UsageError
         If the suffix is unknown, its kind of file holds no alpha, or a number is out of range.
     StorageError
-        When the block is entered, if the file cannot be written; when it is left, if it cannot be signed.
+        When the block is entered, if the file cannot be written or there is no key; when it is left, if it cannot be
+        signed.
 
     Notes
     -----
@@ -224,6 +225,7 @@ class VideoWriter:
             raise StorageError(f"cannot write {self._path}: {str(error.strerror).lower()}.") from error
 
     def __enter__(self) -> Self:
+        check_key(self._path, self._provenance)
         self._part = begin(self._path)  # not before: a writer that nobody enters leaves nothing
         return self
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mien.media.provenance import Provenance
+    from mien.media.watermark_reading import InvisibleMark
 
 __all__ = ["explain"]
 
@@ -18,12 +19,10 @@ _NOTHING = "No mark: nothing is known of how it was made. That does not make it 
 
 def explain(found: Provenance) -> list[str]:
     """A line for each mark, one for whether they agree, and one for what a file may have lost."""
-    lines = [_summary(found), _metadata(found), _credentials(found)]
-    if found.invisible is not None:
-        lines.append(_invisible(found))
+    lines = [_summary(found), _metadata(found), _credentials(found), _invisible(found.invisible)]
     if found.agree is False:
         said = ", ".join(f"{name} {kind}" for name, kind in found.said.items())
-        lines.append(f"The marks disagree ({said}): at least one is not of this picture's making.")
+        lines.append(f"The marks disagree ({said}): they were not made together, or one is false.")
     if found.consent:
         lines.append(f"Consent of the people shown is claimed under {found.consent!r}; look it up where it is kept.")
     return [*lines, _LOSS]
@@ -50,10 +49,11 @@ def _credentials(found: Provenance) -> str:
     return f"Content credentials: {said}{signed}"
 
 
-def _invisible(found: Provenance) -> str:
-    mark = found.invisible
+def _invisible(mark: InvisibleMark | None) -> str:
+    if mark is None:
+        return "Invisible mark: not looked for."
     if not mark:
-        return f"Invisible mark: {mark.reason if mark else 'not looked for.'}"
+        return f"Invisible mark: {mark.reason}"
     size = "" if mark.scale == 1 else f", at {mark.scale:.0%} of the size that was marked"
     rare = f"of unmarked pictures one in {1 / mark.chance:.0e} would show as much"
     return f"Invisible mark: {mark.source_type}{size}; {rare}."

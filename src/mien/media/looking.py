@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,16 +13,19 @@ import numpy as np
 
 from mien.core.errors import MienError
 from mien.core.image import Image, load_image, pixel_limit
+from mien.media.deep import Deep, is_exr
 from mien.media.demuxing import open_container
 from mien.media.video_xmp import is_video
 from mien.media.watermark_reading import InvisibleMark, find_mark, find_mark_in_frames
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from av.container import InputContainer
 
 __all__ = ["look_for_mark"]
 
 _PLACES: Final = 6
+_PACKETS: Final = 200  # that are read for those of one place: a broken file may have none
 _EACH: Final = 3  # frames from each place on: that before them is complete in itself, and the best that there is
 
 
@@ -43,7 +47,8 @@ def look_for_mark(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Invisib
         return InvisibleMark(reason="the frames of a video are looked at where it is given as a path.")
     try:
         if not video:
-            return find_mark(load_image(source))
+            deep = Deep.open(source) if isinstance(source, (str, os.PathLike)) and is_exr(source) else None
+            return find_mark(load_image(source) if deep is None else deep.proxy)
         with open_container(Path(str(source)), limit=pixel_limit(None)) as container:
             return find_mark_in_frames(_frames(container))
     except MienError as error:  # it has been read once: here it is only its pixels that are broken, or too many
@@ -61,9 +66,14 @@ def _frames(container: InputContainer) -> Iterator[Image]:
     for place in range(_PLACES):
         try:
             container.seek(int((container.duration or 0) * place / _PLACES))
-            for _, frame in zip(range(_EACH), container.decode(video=0), strict=False):
+            for frame in itertools.islice(_decoded(container), _EACH):
                 if frame.pts not in seen and (frame.width, frame.height) == size:
                     yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                 seen.add(frame.pts)
         except av.FFmpegError:
             continue
+
+
+def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
+    for packet in itertools.islice(container.demux(video=0), _PACKETS):
+        yield from packet.decode()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from mien.core.errors import StorageError
 from mien.core.image import Image, encode_image, write_picture
 from mien.media.manifests import SIGNED, sign
+from mien.media.signing import signing_key
 from mien.media.watermark import CODES, embed
 
 if TYPE_CHECKING:
     from mien.media.provenance import Provenance
     from mien.media.signing import SigningKey
 
-__all__ = ["carries_mark", "mark_image", "sign_file"]
+__all__ = ["carries_mark", "check_key", "mark_image", "sign_file"]
 
 
 def carries_mark(provenance: Provenance | None) -> bool:
@@ -81,6 +82,18 @@ def mark_image(
         data = signed.getvalue()
     write_picture(path, data)
     return path
+
+
+def check_key(path: Path, provenance: Provenance | None) -> None:
+    """Find out whether a file of this name could be signed before hours of work go into it.
+
+    Raises
+    ------
+    UsageError, StorageError
+        As `mien.media.signing.signing_key`.
+    """
+    if provenance and path.suffix.lower() in SIGNED:
+        signing_key()
 
 
 def sign_file(part: Path, path: Path, provenance: Provenance) -> None:

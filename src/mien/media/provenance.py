@@ -10,14 +10,18 @@ to can remove them all, so a file without a mark is one that nothing is known ab
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
+from mien.core.errors import SourceError
 from mien.media.credentials import Credentials, read_credentials
+from mien.media.deep import is_exr
 from mien.media.source_types import SYNTHETIC_TYPES, VOCABULARY, foremost
 from mien.media.texts import clean
 from mien.media.watermark_reading import InvisibleMark
@@ -196,10 +200,11 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes], *, look: bool
     Parameters
     ----------
     source : path, bytes or binary file
-        JPEG, PNG, WebP, TIFF or AVIF (HEIC where it can be read); MP4, MOV, Matroska or WebM. Nothing is fetched.
+        JPEG, PNG, WebP, TIFF or AVIF (HEIC where it can be read); EXR, as a path or bytes, with ``mien[exr]``; MP4,
+        MOV, Matroska or WebM. Nothing is fetched.
     look : bool
-        Whether its pixels are decoded, to look for the invisible mark: up to a second for a picture. Of a video some
-        frames are looked at, and it must be given as a path.
+        Whether its pixels are decoded, to look for the invisible mark: up to a second for a picture, and three for a
+        large video, of which some frames are looked at, and which must be given as a path.
 
     Returns
     -------
@@ -214,9 +219,9 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes], *, look: bool
         If it is neither.
     """
     start = None if isinstance(source, (str, os.PathLike, bytes)) else _position(source)
-    packet = read_packet(source)
-    found = Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")
+    packet = _packet(source)
     _rewind(source, start)
+    found = Provenance.from_xmp(packet) if packet else Provenance(reason="no XMP in the file.")
     found = _with_credentials(found, read_credentials(source))
     if not look:
         return found
@@ -224,6 +229,29 @@ def provenance(source: str | os.PathLike[str] | bytes | IO[bytes], *, look: bool
 
     _rewind(source, start)
     return _with_mark(found, look_for_mark(source))
+
+
+def _packet(source: str | os.PathLike[str] | bytes | IO[bytes]) -> bytes | None:
+    """Its XMP packet; also of EXR, of which only the path or the bytes are taken. Errors as in `provenance`."""
+    if isinstance(source, (str, os.PathLike)) and not os.fspath(source):
+        raise SourceError("an empty path names no file.")
+    if isinstance(source, (str, os.PathLike)) and _is_pipe(source):  # to open it is to wait for its other end
+        raise SourceError(f"{os.fspath(source)} is not a regular file.")
+    if not isinstance(source, (str, os.PathLike, bytes)) or not is_exr(source):
+        return read_packet(source)
+    from mien.media.exr import read_exr_packet
+
+    if isinstance(source, bytes):
+        return read_exr_packet(source, "the file given as bytes")
+    return read_exr_packet(Path(source).read_bytes(), os.fspath(source))
+
+
+def _is_pipe(path: str | os.PathLike[str]) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # which is told where it is opened
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _with_credentials(found: Provenance, signed: Credentials | None) -> Provenance:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["SigningKey", "local_key_file", "signing_key"]
 
 _YEARS: Final = 30  # without a time stamp from elsewhere, a signature counts only as long as its certificate
+_PATIENCE: Final = 30.0  # seconds for another process to make the key
 _CLAIM_SIGNING: Final = "1.3.6.1.4.1.62558.2.1"  # c2pa-kp-claimSigning
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 
@@ -124,7 +125,7 @@ def signing_key() -> SigningKey:
         found = _stored(path)
         if found is None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
+            with FileLock(path.with_suffix(".lock"), timeout=_PATIENCE):
                 found = _stored(path) or _keep(path)  # another process may have made it meanwhile
     except OSError as error:
         raise StorageError(
@@ -240,7 +241,9 @@ def _algorithm(private: object, name: str) -> str:
         return "ed25519"
     if isinstance(private, rsa.RSAPrivateKey):
         return "ps256"
-    raise UsageError(f"the signing key {name} is of a kind that content credentials do not take: EC, Ed25519 or RSA.")
+    raise UsageError(
+        f"the signing key {name} is of a kind that content credentials do not take: EC P-256/384/521, Ed25519 or RSA."
+    )
 
 
 _CURVES: Final = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}

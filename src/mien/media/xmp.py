@@ -247,7 +247,7 @@ def _packet(file: IO[bytes], name: str) -> bytes | None:
                 kind, packet = image.format, image.info.get("xmp")
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} is too large: {str(error).rstrip('.')}.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, RuntimeError) as error:  # RuntimeError: AVIF
         raise ImageError(f"{name} is not a picture file, or a broken one.") from error
     if kind == "PNG" and packet is None:
         file.seek(start)
