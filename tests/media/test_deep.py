@@ -45,6 +45,7 @@ def opened(path: Path) -> Deep:
     return deep
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_all_that_was_not_changed_keeps_its_16_bits(tmp_path: Path, suffix: str) -> None:
     pixels = words(20, 30, 3)

@@ -54,7 +54,8 @@ def test_the_pattern_stays_the_same_in_all_releases() -> None:
     assert np.allclose(them.phase[:3], [5.0745006949423015, 4.360028662736183, 4.392756192288717], atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", [CODES[0], *(pytest.param(kind, marks=pytest.mark.full) for kind in CODES[1:])])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", CODES)
 def test_a_marked_picture_says_its_type(photo: Image, kind: str) -> None:
     marked = embed(photo, kind)
     error = np.mean(np.square(marked.astype(float) - photo))

@@ -43,6 +43,7 @@ def engine() -> Any:
     return SimpleNamespace(licenses="any")
 
 
+@pytest.mark.full
 @given(texts, texts, st.text(max_size=30), st.dates(), st.one_of(st.none(), st.integers(0, 1000)))
 def test_a_record_is_read_as_it_was_written(who: str, what: str, where: str, day: dt.date, lasts: int | None) -> None:
     until = None if lasts is None or day.year > 9990 else day + dt.timedelta(days=lasts)
@@ -130,6 +131,7 @@ def test_gates_let_pass() -> None:
         Guard.of(gate="no")
 
 
+@pytest.mark.full
 def test_the_list_refuses_by_the_calibrated_threshold(engine: Engine) -> None:
     with Gallery(":memory:") as gallery:
         assert check_source(vector(1), do_not_swap=gallery, engine=engine) == 0
@@ -144,6 +146,7 @@ def test_the_list_refuses_by_the_calibrated_threshold(engine: Engine) -> None:
             assert "ada" not in str(error.value)
 
 
+@pytest.mark.full
 def test_whatever_cannot_be_asked_refuses(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with Gallery(":memory:") as gallery:
         gallery.enroll("ada", vectors=vector(1), space=SPACE)
@@ -168,6 +171,7 @@ def test_whatever_cannot_be_asked_refuses(tmp_path: Path, engine: Engine, monkey
                 Guard(engine=engine).check_source(vector(1))
 
 
+@pytest.mark.full
 def test_the_list_of_the_environment_cannot_be_overruled(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
