@@ -176,8 +176,10 @@ GOOD: dict[str, Any] = {
         (json.dumps(GOOD).replace("[1, 2, 3, 4]", "[1, 2, NaN, 4]"), "NaN is no number"),
         (json.dumps(GOOD).replace("[1, 2, 3, 4]", "[1, 2, 1e999, 4]"), r'\["box"\]\[2\] is a number'),
         (json.dumps(GOOD).replace("[1, 2, 3, 4]", f"[1, 2, {'9' * 400}, 4]"), r'\["box"\]\[2\] is a number'),
+        (json.dumps(GOOD).replace("[1, 2, 3, 4]", f"[1, 2, {'9' * 5000}, 4]"), "too many digits"),
+        (json.dumps(GOOD).replace("[1, 2, 3, 4]", "[-1e308, 2, 1e308, 4]"), r'\["box"\]\[0\] is a number'),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_a_file_that_is_wrong_is_refused_with_the_place(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "r.json"

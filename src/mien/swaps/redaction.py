@@ -29,9 +29,9 @@ from mien.swaps.spots import SOURCES, Spot
 __all__ = ["SCHEMA", "Redactions"]
 
 SCHEMA: Final = "mien-redactions/1"
-_LARGEST: Final = 512 << 20  # bytes of a file
+_LARGEST: Final = 256 << 20  # bytes of a file: ten faces in each frame of a film
 _FAR: Final = 1e6  # pixels that a box may lie from the picture's corner
-_FRAMES: Final = 100_000_000
+_FRAMES: Final = 10_000_000
 _POINTS: Final = 1000  # of an outline
 
 
@@ -81,19 +81,21 @@ class Redactions:
         """
         file = Path(path)
         try:
-            if file.stat().st_size > _LARGEST:
+            with file.open("rb") as stream:
+                data = stream.read(_LARGEST + 1)
+            if len(data) > _LARGEST:
                 raise ImageError(f"{file}: a redaction file has at most {_LARGEST >> 20} MB.")
-            text = file.read_text(encoding="utf-8")
+            text = data.decode("utf-8")
         except OSError as error:
             raise SourceError(f"{file} cannot be read: {error.strerror}.") from error
         except ValueError as error:  # no UTF-8, or a null character in the name
             raise ImageError(f"{file} is no redaction file: it is no text.") from error
         try:
             return cls.of(json.loads(text, parse_constant=_refuse))
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ImageError(f"{file} is no redaction file: it is no JSON ({_brief(error)}).") from error
         except _Wrong as error:
             raise ImageError(f"{file}: {error}.") from error
+        except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
+            raise ImageError(f"{file} is no redaction file: it is no JSON ({_brief(error)}).") from error
 
     @classmethod
     def of(cls, values: Any) -> Redactions:
@@ -209,4 +211,6 @@ def _refuse(name: str) -> Any:
 
 
 def _brief(error: Exception) -> str:
-    return str(error) if isinstance(error, json.JSONDecodeError) else "nested too deep"
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return str(error) if isinstance(error, json.JSONDecodeError) else "a number of too many digits"
