@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.columns import Vectors
-from mien.core.errors import EditRefused, SourceError, UsageError
+from mien.core.errors import EditRefused, SourceError, StorageError, UsageError
 from mien.core.faces import Faces
 from mien.engine import Engine
 from mien.gallery.people import Gallery
@@ -71,6 +71,7 @@ def test_names_go_out_only_if_asked(tmp_path: Path) -> None:
         '{"given_by": "", "purpose": "x", "date": "2026-11-20"}',
         '{"given_by": "Ada", "purpose": "x", "date": "yesterday"}',
         '{"given_by": "Ada", "purpose": "x", "date": 20261120}',
+        '{"given_by": "Ada\\ud800", "purpose": "x", "date": "2026-11-20"}',
         '{"given_by": "Ada", "purpose": 3, "date": "2026-11-20"}',
         '{"given_by": "Ada", "purpose": "x", "date": "2026-11-20", "more": 1}',
         '{"given_by": "Ada", "purpose": "x", "date": "2026-11-20", "until": "2025-01-01"}',
@@ -85,8 +86,12 @@ def test_what_is_no_record(tmp_path: Path, text: str) -> None:
 
 
 def test_a_record_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SourceError):
-        Consent.load(tmp_path / "none.json")
+    for path in (tmp_path / "none.json", "a\0b"):
+        with pytest.raises(SourceError):
+            Consent.load(path)
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError):
+        ADA.save(tmp_path / "file" / "a.json")
 
 
 def test_days_on_which_it_holds() -> None:
@@ -185,3 +190,4 @@ def test_the_list_of_the_environment_cannot_be_overruled(
                 check_source(refused, do_not_swap=own, engine=engine)
         assert check_source(vector(3), do_not_swap=own, engine=engine) == 2
         assert Guard.of(do_not_swap=own, engine=engine).report["do_not_swap_lists"] == 2
+        assert check_source(vector(3), do_not_swap=str(tmp_path / "all"), engine=engine) == 1  # which is the same list

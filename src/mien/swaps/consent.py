@@ -19,11 +19,12 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from mien.core.columns import Vectors
-from mien.core.errors import EditRefused, MienError, SourceError, StorageError, UsageError
+from mien.core.errors import EditRefused, MienError, SourceError, UsageError
 from mien.core.faces import Face, Faces
 from mien.embeddings.calibration import load_calibration
 from mien.engine import Engine, default_engine
 from mien.gallery.people import Gallery
+from mien.media.sinks import write_bytes
 
 __all__ = ["DO_NOT_SWAP", "FAR", "Consent", "Embedded", "Gate", "Guard", "check_gate", "check_source"]
 
@@ -86,7 +87,8 @@ class Consent:
         for name in ("given_by", "purpose", "reference"):
             text = getattr(self, name)
             needed = name != "reference"
-            if not isinstance(text, str) or len(text) > LONGEST or (needed and not text.strip()):
+            good = isinstance(text, str) and len(text) <= LONGEST and _is_unicode(text)
+            if not good or (needed and not text.strip()):
                 raise UsageError(f"{name} of a consent is a text of up to {LONGEST} characters; got {text!r:.80}.")
         # A datetime is a date too, and has a time zone to argue about.
         if not all(type(day) is dt.date for day in (self.date, self.until or self.date)):
@@ -106,10 +108,14 @@ class Consent:
             If it is no such record.
         """
         try:
+            if Path(path).is_fifo():  # to open it is to wait for its other end
+                raise SourceError(f"{os.fspath(path)} is not a regular file.")
             with Path(path).open("rb") as file:
                 data = file.read(MOST + 1)
         except OSError as error:
             raise SourceError(f"{os.fspath(path)}: {error.strerror}.") from error
+        except ValueError as error:  # a null character
+            raise SourceError(f"{os.fspath(path)!r} is not a path: {error}.") from error
         try:
             if len(data) > MOST:
                 raise UsageError("it is too long.")
@@ -140,7 +146,7 @@ class Consent:
         return {"given_by": self.given_by, "purpose": self.purpose, "reference": self.reference, **days}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the record as JSON.
+        """Write the record as JSON; the file appears complete or not at all.
 
         Raises
         ------
@@ -148,10 +154,7 @@ class Consent:
             If it cannot be written.
         """
         target = Path(path)
-        try:
-            target.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise StorageError(f"cannot write {target}: {error.strerror}.") from error
+        write_bytes(target, (json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n").encode())
         return target
 
     @property
@@ -256,9 +259,10 @@ def check_source(
 
 
 def _lists(do_not_swap: Listed | None) -> list[Listed]:
-    """The lists that there are. A gallery without a name in it is false, and a list all the same."""
+    """The lists that there are, each once. A gallery without a name in it is false, and a list all the same."""
     given = os.environ.get(DO_NOT_SWAP)
-    return [*([] if do_not_swap is None else [do_not_swap]), *([given] if given else [])]
+    same = isinstance(do_not_swap, str | os.PathLike) and os.fspath(do_not_swap) == given
+    return [*([] if do_not_swap is None else [do_not_swap]), *([given] if given and not same else [])]
 
 
 @contextmanager
@@ -353,6 +357,11 @@ class Guard:
         lists = len(_lists(self.do_not_swap))
         return {"consent": given, "gate": self.gate is not None, "do_not_swap_lists": lists}
 
+    @property
+    def reference(self) -> str | None:
+        """For the mark of an edit: the consent's fingerprint, and no name."""
+        return self.consent.fingerprint if self.consent else None
+
     def check_source(self, source: Embedded | Vectors | Face | Faces) -> None:
         """Refuse a source that is on a list; see `check_source`."""
         check_source(source, do_not_swap=self.do_not_swap, engine=self.engine)
@@ -360,6 +369,11 @@ class Guard:
     def check_target(self, source: Any, faces: Faces) -> None:
         """Ask the gate about faces that are to get this source's; see `check_gate`."""
         check_gate(self.gate, source, faces)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be written: JSON may hold halves of characters."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _day(value: object) -> dt.date:
