@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mien.swaps.colors import match_colors
+from mien.swaps.colors import match_colors, meet
 from mien.swaps.oklab import to_oklab
 
 pytestmark = pytest.mark.full
@@ -36,12 +36,31 @@ def test_skin_of_any_tone_becomes_skin_of_any_other(own: tuple[int, int, int], o
     pupil = to_oklab(out[12:14, 15:17]).mean(axis=(0, 1))
     assert pupil[0] < 0.3  # dark as before
     white = to_oklab(out[10, 11:13]).mean(axis=0)
-    assert white[0] > 0.7
+    assert white[0] > 0.65
     assert np.hypot(*white[1:]) < 0.05  # and white as before
     lips, around = (to_oklab(out[part].mean(axis=(0, 1))[None])[0] for part in ((slice(62, 66), slice(30, 50)), skin))
     assert lips[1] > around[1] + 0.01  # redder than the skin
     assert out.min() >= 0
     assert out.max() <= 255
+
+
+def test_paler_skin_gets_no_more_contrast_on_darker_skin() -> None:
+    front = face(PALE)
+    out = match_colors(front, face(DARK, seed=1), WHOLE)
+    before, after = (float(one[30:50].std() / one[30:50].mean()) for one in (front.mean(axis=2), out.mean(axis=2)))
+    assert after < 1.4 * before
+
+
+def test_skin_meets_skin_at_the_edge_and_stays_what_it_is_within() -> None:
+    weight = np.zeros((120, 120), np.float32)
+    weight[10:110, 10:110] = 1
+    front = np.full((120, 120, 3), TAN, np.float32)
+    back = front * np.float32(0.8)
+    out = meet(front, back, weight, weight)
+    edge, within = (np.abs(out[row, 60] - back[row, 60]).max() for row in (11, 60))
+    assert edge < 0.3 * within
+    assert np.abs(out[60, 60] - front[60, 60]).max() < 3
+    assert meet(front, back, 0 * weight, weight) is front
 
 
 def test_grey_pictures_stay_grey_and_give_grey() -> None:

@@ -16,6 +16,7 @@ from mien.core.errors import EditRefused, NoFace, UsageError
 from mien.core.image import Image
 from mien.core.mesh import Topology
 from mien.media.encoding import VideoWriter
+from mien.swaps.consent import Consent
 from mien.swaps.effects import Shot
 from mien.swaps.identity import Identity
 from mien.swaps.likeness import REGAINED, Likeness
@@ -78,12 +79,12 @@ class TestPicture:
         assert all(layer.any() for layer in edit.layers.values())
 
     def test_what_is_told(self, somebody: Identity, engine: Engine) -> None:
-        edit = swap(
-            TARGET, source=somebody, consent={"given_by": "A", "purpose": "test", "date": "2026-01-02"}, engine=engine
-        )
+        consent = {"given_by": "A", "purpose": "test", "date": "2026-01-02"}
+        edit = swap(TARGET, source=somebody, consent=consent, engine=engine)
         assert edit.provenance.synthetic
         assert edit.report["method"] == "geometric"
         assert edit.report["consent"]["given_by"] == "A"
+        assert edit.provenance.consent == Consent.from_dict(consent).fingerprint
 
     def test_who(self, somebody: Identity, engine: Engine) -> None:
         both = np.hstack([load_image(TARGET), load_image(SOURCE)])

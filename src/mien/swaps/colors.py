@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mien.swaps.facemask import shrunk, window_of
 from mien.swaps.oklab import from_oklab, to_oklab
 
-__all__ = ["match_colors"]
+__all__ = ["match_colors", "meet"]
 
 Floats = NDArray[np.float32]
 
@@ -33,6 +33,9 @@ PALE_SHARE = (0.4, 0.1)  # of the change of lightness, and of tint, that what is
 SKIN_SPREAD = 0.08  # in Oklab, of what is one skin
 DARKER = (0.5, 1.3)  # limits of what chroma is multiplied by as lightness is
 SKINS = 1.7  # log odds of lightness by which skins differ, about, from the darkest to the palest
+NEAR, ALONG = 0.12, 0.03  # of the window's side: how deep, and along the edge how evenly, skin meets skin
+FAR = 0.5  # of a logarithm of levels, at which a difference counts by a quarter
+MEETING = np.float32(16)  # levels that are added before ratios
 WIDEST = 4.0  # by which lightness is moved at most
 
 
@@ -66,6 +69,48 @@ def match_colors(front: Floats, back: Floats, weight: Floats, *, strokes: float 
         return front
     out = front.copy()
     out[window] = from_oklab(_changed(to_oklab(part), change))
+    return out
+
+
+def meet(front: Floats, back: Floats, weight: Floats, alpha: Floats) -> Floats:
+    """Bring a face's colours near its edge to those that the picture has there, so that no step is seen.
+
+    Parameters
+    ----------
+    front, back : (h, w, 3) float32
+        0 to 255; laid over each other.
+    weight : (h, w) float32
+        Where both are skin, in [0, 1].
+    alpha : (h, w) float32
+        How much of each pixel is the front. Its outer edge is where both meet: within, around eyes and rims of glasses,
+        a face keeps its own shades.
+
+    Returns
+    -------
+    (h, w, 3) float32
+        The further from the edge, the less differs from `front`.
+    """
+    import cv2
+
+    window = window_of(weight, ROOM)
+    if window is None:
+        return front
+    known = np.ascontiguousarray(weight[window])
+    own, model = (np.ascontiguousarray(one[window]) + MEETING for one in (front, back))
+    extent = max(known.shape)
+    seen = np.ascontiguousarray(alpha[window] > 0.02).astype(np.uint8)
+    lines, _ = cv2.findContours(seen, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    inside = np.asarray(cv2.drawContours(np.zeros_like(seen), lines, -1, 1, cv2.FILLED), np.uint8)
+    depth = cv2.distanceTransform(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 5)
+    near = np.exp(-((depth[1:-1, 1:-1] / (NEAR * extent)) ** 2)).astype(np.float32)
+    apart = cv2.log(np.maximum(model, 1)) - cv2.log(np.maximum(own, 1))
+    # What is far off is a beard, or a shadow's edge: no skin could meet it.
+    trust = known * near / (1 + (apart**2).sum(axis=2) / (3 * FAR**2)) ** 2
+    sigma = ALONG * extent
+    total = cv2.GaussianBlur(trust, (0, 0), sigma)
+    gap = cv2.GaussianBlur(apart * trust[..., None], (0, 0), sigma) / (total + np.float32(0.01))[..., None]
+    out = front.copy()
+    out[window] = own * cv2.exp(gap * near[..., None]) - MEETING
     return out
 
 
@@ -130,10 +175,14 @@ def _changed(lab: Floats, change: _Change) -> Floats:
         more_a *= tint
         more_b *= tint
     odds += skins
-    odds *= _step(light, *(change.skin * edge for edge in DARK))
+    darker = odds < 0
+    # On paler skin brows and pupils stay as dark; on darker skin they get darker, or they would be lost on it.
+    odds *= np.maximum(_step(light, *(change.skin * edge for edge in DARK)), darker)
     factor = np.asarray(cv2.exp(-odds), np.float32)
-    factor *= 1 - light
-    factor += light
+    # Made darker, all is by as much as the skin: along the curve, what is pale would get more contrast than it had.
+    place = np.where(darker, np.float32(change.skin), light)
+    factor *= 1 - place
+    factor += place
     keeps = np.float32(change.colorful)
     return np.asarray(cv2.merge([light / factor.clip(1e-4), keeps * a + more_a, keeps * b + more_b]), np.float32)
 

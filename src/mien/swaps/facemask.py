@@ -22,7 +22,17 @@ from mien.core.parts import REGIONS
 from mien.core.raster import rasterize
 from mien.swaps.plate import Plate
 
-__all__ = ["NEEDS", "VIDEO_NEEDS", "SteadyMask", "face_alpha", "shrunk", "skin_weight", "smaller", "window_of"]
+__all__ = [
+    "NEEDS",
+    "VIDEO_NEEDS",
+    "SteadyMask",
+    "face_alpha",
+    "lead_of",
+    "shrunk",
+    "skin_weight",
+    "smaller",
+    "window_of",
+]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -193,9 +203,12 @@ def _kept(plate: Plate, face: Face | None, keep_glasses: bool) -> Floats | None:
     fields = face.faces.columns
     if "parse" in fields and _known(face.parse):
         wanted = set(REGIONS["face"]) - ({"eye_g"} if keep_glasses else set())
-        leads.append(_lead(face.parse, wanted, plate))
+        leads.append(lead_of(face.parse, wanted, plate))
     if "occlusion" in fields and plate.size >= TELLING and _known(face.occlusion):
-        leads.append(_lead(face.occlusion, {"clear"}, plate) + np.float32(DOUBT))
+        clear = lead_of(face.occlusion, {"clear"}, plate) + np.float32(DOUBT)
+        if leads and not keep_glasses:  # which are before the face as well
+            np.copyto(clear, SURE, where=lead_of(face.parse, {"eye_g"}, plate) > 0)
+        leads.append(clear)
     if not leads:
         return None
     _, size, _ = smaller(plate, SIDE)
@@ -220,8 +233,8 @@ def _known(regions: Regions) -> bool:
     return bool(regions.names) and not bool(regions.abstained)
 
 
-def _lead(regions: Regions, wanted: set[str], plate: Plate) -> Floats:
-    """By how much wanted classes lead at each pixel of a plate, in log odds; below 0 where others do."""
+def lead_of(regions: Regions, wanted: set[str], plate: Plate) -> Floats:
+    """(h, w): by how much wanted classes lead at each pixel of a plate, in log odds; below 0 where others do."""
     inside = np.array([name in wanted for name in regions.names])
     scores = np.asarray(regions.values, np.float32)
     if inside.all() or not inside.any():

@@ -64,6 +64,7 @@ SHUT = 0.12  # opening of an eye in its widths: below it, there is no eye to tak
 COVERED = 0.5  # probability that the eyes are, or the mouth is
 CLEAR = 0.6  # share of the face that nothing may stand before
 STRANGERS = 1e-2  # rate at which strangers are as alike as pictures of one person should be
+GLASSES = 0.01  # of the square of the face's extent: what is smaller is no pair of them
 GUESS = 1 / 14  # of the texture's side: guesses that are smaller are drawn
 HAIR_EDGE = 1 / 26  # of the texture's side: so near to hair, skin has its colour
 
@@ -97,6 +98,8 @@ class Identity:
         How many it is made of.
     expression : (52,) float64
         Blendshapes that the shape still has.
+    glasses : bool
+        Whether the texture wears glasses.
     report : mapping
         What became of each picture, JSON types.
     """
@@ -108,6 +111,7 @@ class Identity:
     mark: Provenance
     pictures: int = 1
     expression: Doubles = field(default_factory=lambda: np.zeros(52), repr=False)
+    glasses: bool = False
     report: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -226,6 +230,12 @@ class _Look:
         return np.nan_to_num(np.asarray(self._known.blendshapes.values, np.float64))
 
     @property
+    def glasses(self) -> bool:
+        """Whether it wears some."""
+        extent = float(np.ptp(self.mesh[:, :2], axis=0).max())
+        return bool(self._known.parse.region("glasses").area > GLASSES * extent**2)
+
+    @property
     def _known(self) -> Face:
         if self.face is None:
             raise NoFace("there is no face in the source picture.")
@@ -320,6 +330,7 @@ def _fused(used: Sequence[_Look], looks: Sequence[_Look], topology: Topology, si
         marks[0] if len(marks) == 1 else Provenance.composed(*marks),
         len(used),
         np.asarray(weights @ np.stack([look.expression for look in used])),
+        used[order[0]].glasses,
         {"pictures": _told(looks), **_doubt(vectors, space, engine)},
     )
 

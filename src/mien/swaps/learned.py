@@ -161,7 +161,7 @@ class LearnedSwap:
 
     def mark(self, source: Provenance) -> Provenance:
         """See `Effect`."""
-        return Provenance.manipulated(source, self.identity.mark, models=(self.net.id,))
+        return Provenance.manipulated(source, self.identity.mark, models=(self.net.id,), consent=self.guard.reference)
 
     def start(self) -> LearnedTake:
         """See `Effect`."""

@@ -134,7 +134,8 @@ def reenact(
     puppet = Puppet.of(image, face, face_topology(engine=engine))
     video = driving if isinstance(driving, Video) else open_video(driving)
     # Clips without a file's name, such as a webcam's, tell nothing of themselves.
-    mark = Provenance.manipulated(mark_of(photo), mark_of(video.source), models=("facemesh",))
+    marks = mark_of(photo), mark_of(video.source)
+    mark = Provenance.manipulated(*marks, models=("facemesh",), consent=guard.reference)
     size = (image.shape[1], image.shape[0])
     writer = VideoWriter(Path(out), like=video, size=size, audio=audio, provenance=mark)
     acts = perform(video, engine=engine, who=driver, calm=calm, lips=mouth == "driver")

@@ -94,7 +94,8 @@ class Swap:
 
     def mark(self, source: Provenance) -> Provenance:
         """See `Effect`."""
-        return Provenance.manipulated(source, self._mark, models=(self.engine.choose("landmarks").id,))
+        models = (self.engine.choose("landmarks").id,)
+        return Provenance.manipulated(source, self._mark, models=models, consent=self.guard.reference)
 
     def start(self) -> SwapTake:
         """See `Effect`."""

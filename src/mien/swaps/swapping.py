@@ -17,20 +17,18 @@ from mien.core.image import Image
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology
 from mien.core.region import Region
-from mien.core.warping import resize
 from mien.engine import Engine
 from mien.location.stabilization import similarities
 from mien.swaps.blending import gradient, multiband
-from mien.swaps.colors import match_colors
 from mien.swaps.consent import Guard
 from mien.swaps.dressing import dressed, opened, wires
 from mien.swaps.effects import Changed, Shot
-from mien.swaps.facemask import face_alpha, skin_weight
-from mien.swaps.grain import GrainGap, grain_gap
+from mien.swaps.facemask import face_alpha
 from mien.swaps.identity import Casting, Identity
-from mien.swaps.lighting import normal_map, relit
 from mien.swaps.likeness import Likeness
 from mien.swaps.plate import AROUND, Plate, join
+from mien.swaps.spectacles import rims
+from mien.swaps.tinting import Tint, carried, renewed
 from mien.swaps.warpfield import displacement, remap
 
 __all__ = ["KEEP", "Blend", "Settings", "SwapTake"]
@@ -53,18 +51,12 @@ NO_HUMAN = "no human face that a mesh can be laid over"
 NOBODY, TELLING = 0.12, 80.0  # recognizability below which a face of so many pixels is no human one
 SMALLEST = 16.0  # pixels that a target's face must extend over
 FEATHER = 0.04  # of the face's extent, over which its edge fades: with more, less of the source is seen
-RELIT = 0.4  # how much of the target's light is taken over: with more, so is the shape of the face that it fell on
 STILL = 0.35  # of the face's extent: how far from it nothing moves any more
 FIELD = 0.02  # pixels that count as no motion
 ROOM = 0.06  # of the face's extent beside the mesh, in which it is blended
 PULLED = 9  # of the mesh's points within, what stands around it follows every so many-th; and all of its outline
 LOOK = 0.2  # seconds after which what stands before a face of a video is looked at again
 GAP = 0.5  # seconds after which a track that comes back is seen anew
-GRAIN = 1.0  # seconds after which grain and sharpness of a video are measured again
-STEADY = 0.25  # seconds over which a video's masks, colours and light are averaged
-SEEN_AT, FILMED_AT = 400.0, 150.0  # pixels that a face has where its light and colours are found: in pictures, videos
-DARK = np.float32(8)  # levels that are added before ratios: what is black has none
-TINT = 0.1  # seconds after which light and colours of a video are found again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +112,8 @@ class _Track:
         How much of each pixel of a plate that is, and where the mesh was in that plate.
     shift, trust
         Sums over the frames: see `mien.swaps.likeness.Shift`.
-    gain, gain_points, gained
-        What light and colours change on a small plate, where the mesh was in it, and when that was found.
-    grain, grained
-        What the face lacks of its surroundings' grain, and when that was measured.
+    tint : Tint
+        What is known of the light.
     """
 
     identity: Identity
@@ -133,16 +123,12 @@ class _Track:
     points: Doubles | None = None
     shift: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 3)))
     trust: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 1)))
-    gain: Floats | None = None
-    gain_points: Doubles = field(default_factory=lambda: np.zeros((SURFACE, 3)))
-    gained: float = -np.inf
-    grain: GrainGap | None = None
-    grained: float = -np.inf
+    tint: Tint = field(default_factory=Tint)
 
     def seen(self, time: float) -> None:
         """Go on at a time; after a gap or a cut, what is before the face and its light are forgotten."""
         if not 0 <= time - self.time <= GAP:
-            self.before = self.gain = self.grain = None
+            self.before, self.tint = None, Tint()
             self.looked = -np.inf
         self.time = time
 
@@ -243,10 +229,10 @@ class SwapTake:
             return
         for place, row in enumerate(due):
             plate, track = _plate(shot.image, shot, row, ROOM), cast[row]
-            before = self._before(plate, faces[place])
+            before = self._before(plate, faces[place], track.identity)
             if track.before is not None and track.points is not None:
-                carried = _carried(track.before, track.points, plate)
-                before = carried + _new(time - track.looked) * (before - carried)
+                moved = carried(track.before, track.points, plate)
+                before = moved + renewed(time - track.looked) * (before - moved)
             track.before, track.points, track.looked = before, plate.points, time
 
     def _parsed(self, shot: Shot, due: list[int]) -> Faces | None:
@@ -260,12 +246,14 @@ class SwapTake:
         except LicenseRefused:
             return None
 
-    def _before(self, plate: Plate, face: Face) -> Floats:
+    def _before(self, plate: Plate, face: Face, identity: Identity) -> Floats:
         """How much of each pixel of a plate stands before a face, (h, w) in [0, 1]."""
         whole = face_alpha(plate, topology=self._topology, feather=FEATHER)
-        glasses = "glasses" in self._settings.keep
-        clear = face_alpha(plate, face, topology=self._topology, keep_glasses=glasses, feather=FEATHER)
-        return np.asarray(1 - np.divide(clear, whole, out=np.ones_like(whole), where=whole > 0), np.float32)
+        clear = face_alpha(plate, face, topology=self._topology, keep_glasses=False, feather=FEATHER)
+        before = np.asarray(1 - np.divide(clear, whole, out=np.ones_like(whole), where=whole > 0), np.float32)
+        # Nobody wears two pairs: a source's own glasses come in the place of the target's.
+        found = rims(plate, face) if "glasses" in self._settings.keep and not identity.glasses else None
+        return before if found is None else np.maximum(before, found)
 
     # -- one face ----------------------------------------------------------------------------------------------------
 
@@ -280,7 +268,7 @@ class SwapTake:
         alpha = self._alpha(_cut(plate, core), after, track, motion[core])
         front, drawn = dressed(track.identity, after.points, self._topology, after.image.shape[:2])
         alpha *= drawn.astype(np.float32) / np.float32(255)
-        tinted = self._tinted(after, front, alpha, track, shot.time)
+        tinted = track.tint.apply(after, front, alpha, self._topology, shot.time)
         strength = np.float32(self._settings.strength)
         back = after.image.astype(np.float32)
         out[core] = _bytes(BLENDS[self._settings.blend](tinted, back, alpha * strength))
@@ -313,49 +301,9 @@ class SwapTake:
         """How much of each pixel is the source's face, after the outline was moved."""
         alpha = face_alpha(plate, topology=self._topology, feather=FEATHER)
         if track.before is not None and track.points is not None:
-            alpha = alpha * (1 - _carried(track.before, track.points, plate))
+            alpha = alpha * (1 - carried(track.before, track.points, plate))
         alpha = remap(np.asarray(alpha, np.float32), motion)
         return np.asarray(alpha * (1 - opened(after.points, alpha.shape, self._settings.open)), np.float32)
-
-    def _tinted(self, plate: Plate, front: Image, alpha: Floats, track: _Track, time: float | None) -> Floats:
-        """The face by itself in the plate's light and colours, as sharp and as noisy."""
-        import cv2
-
-        small = _smaller(plate, min((SEEN_AT if time is None else FILMED_AT) / max(plate.size, 1e-6), 1.0))
-        gain = self._gain(small, front, alpha) if time is None else self._steady_gain(small, front, alpha, track, time)
-        # Light and colours change over a longer way than a face has detail: they are carried over to its own pixels.
-        large = cv2.resize(gain, front.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        whole = np.asarray(cv2.multiply(front.astype(np.float32) + DARK, large), np.float32) - DARK
-        return self._grained(whole, plate.image.astype(np.float32), alpha, track, time)
-
-    def _steady_gain(self, small: Plate, front: Image, alpha: Floats, track: _Track, time: float) -> Floats:
-        """Of a video: found a few times a second, averaged over a moment, and carried along with the mesh."""
-        old = None if track.gain is None else _carried(track.gain, track.gain_points, small)
-        if old is not None and time - track.gained < TINT:
-            return old
-        gain = self._gain(small, front, alpha)
-        if old is not None:
-            gain = np.asarray(old + _new(time - track.gained) * (gain - old), np.float32)
-        track.gain, track.gain_points, track.gained = gain, small.points, time
-        return gain
-
-    def _gain(self, small: Plate, front: Image, alpha: Floats) -> Floats:
-        """By what the face's colours are multiplied to be in the plate's light, (h, w, 3), on a small plate."""
-        import cv2
-
-        size = small.image.shape[1::-1]
-        own, share = (np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_AREA)) for one in (front, alpha))
-        drawn, back = own.astype(np.float32), small.image.astype(np.float32)
-        weight = skin_weight(small, share.astype(np.float32))
-        lit = relit(drawn, back, normal_map(small, self._topology), weight, strength=RELIT)
-        return np.asarray(cv2.divide(match_colors(lit, back, weight) + DARK, drawn + DARK), np.float32)
-
-    def _grained(self, front: Floats, back: Floats, alpha: Floats, track: _Track, time: float | None) -> Floats:
-        """The face as sharp and as noisy as its surroundings: of a video, measured now and then."""
-        if track.grain is None or time is None or time - track.grained >= GRAIN:
-            gap = grain_gap(front, back, alpha)
-            track.grain, track.grained = gap or track.grain, time or 0.0
-        return front if track.grain is None else track.grain.closed(front, alpha, seed=round(1000 * (time or 0)))
 
 
 def _fault(shot: Shot, row: int) -> str | None:
@@ -376,11 +324,6 @@ def _quick(engine: Engine) -> Engine:
     """The engine with the quick size of the model that parses, where it has one."""
     sizes = engine.choose("parse").params.get("sizes", {})
     return engine.with_models(parse=sizes["fast"]) if "fast" in sizes else engine
-
-
-def _new(step: float) -> np.float32:
-    """How much of a mean over a moment is new after some seconds."""
-    return np.float32(1 - np.exp(-max(step, 1e-3) / STEADY))
 
 
 def _mesh(shot: Shot, row: int) -> Doubles:
@@ -429,28 +372,6 @@ def _cut(plate: Plate, window: tuple[slice, slice]) -> Plate:
     return Plate(
         plate.image[window], (x + columns.start, y + rows.start), plate.points - (columns.start, rows.start, 0)
     )
-
-
-def _carried(before: Floats, points: Doubles, plate: Plate) -> Floats:
-    """What stood before a face, moved along with its mesh into another plate."""
-    import cv2
-
-    ones = np.column_stack([plate.points[:, :2], np.ones(len(plate.points))])
-    m = np.linalg.lstsq(ones, points[:, :2], rcond=None)[0].T
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(before, m, plate.image.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
-
-
-def _smaller(plate: Plate, scale: float) -> Plate:
-    """A plate with fewer pixels."""
-    if scale == 1:
-        return plate
-    height, width = plate.image.shape[:2]
-    size = max(round(height * scale), 1), max(round(width * scale), 1)
-    edge = np.array([0.5, 0.5, 0])  # places scale about the picture's corner, not about its first pixel's centre
-    points = (plate.points + edge) * (size[1] / width, size[0] / height, scale) - edge
-    return Plate(resize(plate.image, size), plate.origin, points)
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
