@@ -2,7 +2,8 @@
 
 The directions were measured on real and on generated faces (``tools/fit_expressions.py``): the mean motion of each
 point, in the head's own axes, for each of ARKit's coefficients that the faces at hand show. They are those of an
-average face; a person's own smile is none of it.
+average face; a person's own smile is none of it. As some of these faces may be used for research only, the table is
+taken from an engine (``engine.runner("gesture")``), which refuses it where its licenses forbid such.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.core.mesh import Topology
+from mien.runtime.bundle import Bundle
 from mien.swaps.warpfield import follow
 
-__all__ = ["GESTURES", "Gestures", "mirrored_points", "shipped_gestures", "write_gestures"]
+__all__ = ["GESTURES", "Gestures", "MeanGestures", "mirrored_points", "shipped_gestures", "write_gestures"]
 
 Doubles = NDArray[np.float64]
 
@@ -97,9 +99,22 @@ class Gestures:
         return out
 
 
+class MeanGestures:
+    """Those that were measured, as an engine gives them.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Of their card, which has no files.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:  # noqa: ARG002 - as every runner is made
+        self.gestures = shipped_gestures()
+
+
 @cache
 def shipped_gestures() -> Gestures:
-    """Those that were measured: see the module."""
+    """Those that were measured: see the module. Edits ask an engine for them, for their terms' sake."""
     data = resources.files("mien.swaps").joinpath("expressions.npz").read_bytes()
     with np.load(io.BytesIO(data), allow_pickle=False) as table:
         return Gestures(tuple(str(name) for name in table["names"]), table["directions"].astype(np.float64) * STEP)
