@@ -8,22 +8,20 @@ mirror image of the other half. It is a picture to look at: for recognising peop
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mien.core.errors import UsageError
 from mien.core.image import Image
-from mien.core.mesh import Topology
 from mien.core.region import Region
-from mien.engine import Engine
-from mien.location.topology import face_topology
+from mien.engine import Engine, default_engine
 from mien.media.provenance import Provenance
+from mien.swaps.cautions import check_human
 from mien.swaps.each import Each
 from mien.swaps.effects import Shot
-from mien.swaps.reshaping import redraw
-from mien.swaps.retargeting import NEEDS, check_whole, seated, turn_by
+from mien.swaps.retargeting import NEEDS, Mover, check_whole, seated, turn_by
 
 __all__ = ["FARTHEST", "Frontalize"]
 
@@ -45,10 +43,6 @@ class Frontalize:
     level: bool = False
     engine: Engine | None = None
 
-    @cached_property
-    def _topology(self) -> Topology:
-        return face_topology(engine=self.engine)
-
     @property
     def needs(self) -> frozenset[str]:
         """See `mien.swaps.effects.Effect`."""
@@ -65,15 +59,16 @@ class Frontalize:
 
     def start(self) -> Each:
         """See `mien.swaps.effects.Effect`."""
-        return Each(self._change)
+        return Each(partial(self._change, Mover(self.engine or default_engine())))
 
-    def _change(self, shot: Shot, row: int, picture: Image) -> tuple[Region, dict[str, Any]]:
+    def _change(self, mover: Mover, shot: Shot, row: int, picture: Image) -> tuple[Region, dict[str, Any]]:
         seat, pose = seated(shot.faces, row, picture), shot.faces.pose.values[row].astype(np.float64)
         if (far := float(np.abs(pose[:2]).max())) > FARTHEST:
             raise UsageError(f"the head is turned by {far:.0f} degrees: beyond {FARTHEST:.0f} half of it is a guess.")
+        check_human(shot, row, mover.engine)
         check_whole(seat, picture)
         turn = turn_by(pose, -pose * (1, 1, float(self.level)))
-        done = redraw(seat, np.zeros(seat.plate.points.shape), turn, self._topology)
+        done = mover.draw(shot, row, seat, np.zeros(seat.plate.points.shape), turn)
         seat.plate.put(picture, done.image, done.alpha)
         mask = seat.plate.region(done.alpha, (picture.shape[1], picture.shape[0]))
         told = {name: round(float(angle), 1) for name, angle in zip(("yaw", "pitch", "roll"), pose, strict=True)}

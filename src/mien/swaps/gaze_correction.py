@@ -20,15 +20,16 @@ from mien.core.image import Image
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology
 from mien.core.region import Region
-from mien.engine import Engine
+from mien.engine import Engine, default_engine
 from mien.location.gaze import EYES, Eye, eye_openness, iris_diameters
 from mien.location.topology import face_topology
 from mien.media.provenance import Provenance
+from mien.swaps.cautions import check_human
 from mien.swaps.each import Each
 from mien.swaps.effects import Shot
 from mien.swaps.gestures import lids
 from mien.swaps.plate import Plate
-from mien.swaps.reshaping import SURFACE, Seat, redraw
+from mien.swaps.reshaping import NEAR, SURFACE, Seat, redraw
 from mien.swaps.retargeting import NEEDS, seated
 
 __all__ = ["FARTHEST", "Aim", "CorrectGaze", "move_irises"]
@@ -110,13 +111,14 @@ class CorrectGaze:
         return Each(self._change)
 
     def _change(self, shot: Shot, row: int, picture: Image) -> tuple[Region, dict[str, Any]]:
-        seat, gaze = seated(shot.faces, row, picture), shot.faces.gaze
+        seat, gaze = seated(shot.faces, row, picture, around=NEAR), shot.faces.gaze
         now = gaze.values[row, :2].astype(np.float64)
         if not np.isfinite(now).all():
             raise UsageError(f"where these eyes look is not known: {gaze[row].reason or 'they are not seen'}.")
         want = np.zeros(2) if self.target == "camera" else np.array(self.target, np.float64)
         if (far := float(np.linalg.norm(want - now))) > FARTHEST:
             raise UsageError(f"the eyes would turn by {far:.0f} degrees; up to {FARTHEST:g} looks like eyes.")
+        check_human(shot, row, self.engine or default_engine())
         mesh = shot.faces.landmarks.values[row].astype(np.float64) - (*seat.plate.origin, 0)
         way = (_aside(want) - _aside(now)) * LEVER / IRIS  # in diameters of an iris
         moved, touched = move_irises(seat.plate.image, mesh, {eye.side: way for eye in EYES})

@@ -247,7 +247,7 @@ class Puppet:
         rotation = turn_by(self.pose, turn.clip(-np.array(MOST), MOST))
         shift = seat.moved(moved)
         inside = None if lips is None else self._inside(lips, seat.turned(seat.plate.points + shift, rotation))
-        done = redraw(seat, shift, rotation, self.topology, mouth=inside, texture=self.texture)
+        done = redraw(seat, shift, rotation, self.topology, mouth=inside, texture=lambda: self.texture)
         out = self.image.copy()
         seat.plate.put(out, done.image, done.alpha)
         return out

@@ -9,6 +9,7 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,13 +25,14 @@ from mien.swaps.insides import LIDS, LIPS, draw_insides, feathered, paint_inside
 from mien.swaps.plate import Plate
 from mien.swaps.warpfield import displacement, remap
 
-__all__ = ["AROUND", "Redrawn", "Seat", "complete_texture", "redraw"]
+__all__ = ["AROUND", "NEAR", "Redrawn", "Seat", "complete_texture", "redraw"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 SURFACE = 468  # points of the mesh before those of the irises
-AROUND: Final = 0.75  # of the face's extent: what of the picture takes part, on each side
+AROUND: Final = 0.75  # of the face's extent: what of the picture takes part in a turn, on each side
+NEAR: Final = 0.45  # the same of an expression, which moves little beyond the face's outline
 EARS = [234, 454]  # the mesh's points before the ears: a head turns about a place between and behind them
 BEHIND = 1.5  # cm from there to the axis
 RING = 1.4  # outlines of the face: there the surroundings turn with the head as if they were so deep ...
@@ -41,7 +43,10 @@ MENDED = 256  # pixels of the longer side on which surroundings are mended
 STILL = 0.4  # of the ring's extent, beyond it: there nothing moves
 SOFT = 1 / 70  # of the face's extent: how softly the skin ends in its surroundings
 STIRRED = 0.05  # pixels: what moves less has not moved
-TEXTURE = 512  # side of the texture that is made where the picture does not show all that is drawn
+# Side of the texture that is made where the picture does not show all that is drawn: of these the first that is nearly
+# as large as the face.
+TEXTURES = (128, 256, 512)
+NEARLY = 0.8
 HIDDEN = 0.006  # of the drawn skin: less is no reason to make one
 
 
@@ -67,12 +72,14 @@ class Seat:
     pivot: Doubles
 
     @classmethod
-    def of(cls, image: Image, landmarks: NDArray[Any], stabilized: NDArray[Any]) -> Seat | None:
+    def of(
+        cls, image: Image, landmarks: NDArray[Any], stabilized: NDArray[Any], *, around: float = AROUND
+    ) -> Seat | None:
         """The seat of a mesh (478, 3) in pixels, which lies (478, 3) so in the head's own axes, in cm.
 
-        None where there is no mesh, or none of it is in the picture.
+        The plate goes beyond it by `around` of its extent. None where there is no mesh, or none is in the picture.
         """
-        plate = Plate.around(image, np.asarray(landmarks)[:SURFACE], margin=AROUND)
+        plate = Plate.around(image, np.asarray(landmarks)[:SURFACE], margin=around)
         if plate is None or min(plate.image.shape[:2]) < 2:
             return None
         own = np.asarray(stabilized, np.float64)[:SURFACE]
@@ -118,7 +125,7 @@ def redraw(
     topology: Topology,
     *,
     mouth: Image | None = None,
-    texture: Texture | None = None,
+    texture: Callable[[], Texture] | None = None,
 ) -> Redrawn:
     """Draw a face with another expression and turned.
 
@@ -132,8 +139,8 @@ def redraw(
     topology : Topology
     mouth : (h, w, 4) uint8, optional
         What to show between lips that part, in place, and where it is known (255): see `mien.swaps.reenacting`.
-    texture : Texture, optional
-        The face's, complete, where it is at hand: see `complete_texture`.
+    texture : callable, optional
+        Gives the face's, complete, where it is needed; by default `complete_texture`.
 
     Returns
     -------
@@ -142,11 +149,13 @@ def redraw(
     plate, source = seat.plate, seat.plate.points
     rigid, target = seat.turned(source, turn), seat.turned(source + motion, turn)
     field = _surroundings(seat, source, target, turn, topology)
-    stirred = np.abs(field).max(axis=2) > STIRRED
-    skin, known, guessed = _skin(plate.image, source, target, topology, texture)
+    stirred = np.maximum(np.abs(field[..., 0]), np.abs(field[..., 1])) > STIRRED
+    make = texture or (lambda: complete_texture(seat, topology))
+    skin, known, guessed = _skin(plate.image, source, target, topology, make)
     inner = np.zeros(known.shape, np.uint8)
     paint_insides(inner, target)
-    around = np.where(stirred[..., None], remap(plate.image, field), plate.image)
+    around = plate.image.copy()
+    np.copyto(around, remap(plate.image, field), where=stirred[..., None])
     lower = _mended(around, field, source, known | (inner > 0)).astype(np.float32)
     draw_insides(lower, plate.image, source, rigid, target, mouth)
     face = _soft(known, target, max(plate.size * SOFT, 1.0))
@@ -219,11 +228,12 @@ def _beyond(mesh: Doubles, points: Doubles, least: float) -> Doubles:
 
 def complete_texture(seat: Seat, topology: Topology) -> Texture:
     """The colours of a whole face: what the picture does not show is the other half's, or blended from around it."""
-    return fill(unwrap(seat.plate.image, seat.plate.points, topology, TEXTURE))
+    side = next((side for side in TEXTURES if side >= NEARLY * seat.plate.size), TEXTURES[-1])
+    return fill(unwrap(seat.plate.image, seat.plate.points, topology, side))
 
 
 def _skin(
-    image: Image, source: Doubles, target: Doubles, topology: Topology, texture: Texture | None
+    image: Image, source: Doubles, target: Doubles, topology: Topology, texture: Callable[[], Texture]
 ) -> tuple[Floats, NDArray[np.bool_], float]:
     """The skin at its new place (h, w, 3), where it is, and which part of it is a guess."""
     skin, size = topology.without(LIPS, *LIDS).triangles, image.shape[:2]
@@ -231,11 +241,11 @@ def _skin(
     whole, raster = np.zeros(size, bool), rasterize(target, skin, size)
     whole[raster.window] = raster.triangle >= 0
     colors = drawn.astype(np.float32)
-    if not whole.any() or (texture is None and (whole & ~seen).sum() <= HIDDEN * whole.sum()):
+    if not whole.any() or (whole & ~seen).sum() <= HIDDEN * whole.sum():
         return colors, seen, 0.0
-    texture = texture or fill(unwrap(image, source, topology, TEXTURE))
-    uv = topology.uv * np.float32(TEXTURE) - np.float32(0.5)
-    levels = np.dstack([texture.image, (texture.seen * 255).astype(np.uint8)])
+    complete = texture()
+    uv = topology.uv * np.float32(len(complete.image)) - np.float32(0.5)
+    levels = np.dstack([complete.image, (complete.seen * 255).astype(np.uint8)])
     guess = warp_mesh(levels, uv, target, skin, size)[0].astype(np.float32)
     share = guess[..., 3:] / np.float32(255) * seen[..., None]
     colors = guess[..., :3] + share * (colors - guess[..., :3])

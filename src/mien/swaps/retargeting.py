@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -22,16 +22,18 @@ from mien.core.geometry import rotation_matrix
 from mien.core.image import Image
 from mien.core.mesh import Topology
 from mien.core.region import Region
-from mien.engine import Engine
+from mien.engine import Engine, default_engine
 from mien.location.topology import face_topology
+from mien.location.unwrapping import Texture
 from mien.media.provenance import Provenance
+from mien.swaps.cautions import Kept, check_guess, check_human, wears_glasses
 from mien.swaps.each import Each
 from mien.swaps.effects import Shot
-from mien.swaps.gestures import GESTURES, kept_together, lids, shipped_gestures
+from mien.swaps.gestures import GESTURES, Gestures, kept_together, lids, shipped_gestures
 from mien.swaps.insides import CLOSED, gap
-from mien.swaps.reshaping import SURFACE, Seat, redraw
+from mien.swaps.reshaping import AROUND, NEAR, SURFACE, Redrawn, Seat, complete_texture, redraw
 
-__all__ = ["LIMITS", "NEEDS", "Retarget", "check_whole", "seated", "turn_by"]
+__all__ = ["LIMITS", "NEEDS", "Mover", "Retarget", "check_whole", "seated", "turn_by"]
 
 Doubles = NDArray[np.float64]
 
@@ -55,8 +57,9 @@ POSE = ("yaw", "pitch", "roll")
 OPENS = {"jawOpen", "mouthFunnel", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"}
 WIDEST = 0.25  # of the mouth's width: farther, lips that were closed would part over teeth that nobody saw
 FARTHEST = 40.0  # degrees of yaw or pitch, before and after
-CUT = 0.02  # of the mesh's points: more outside of the picture would leave holes in a face that is turned
-UNSEEN = 0.25  # of the skin: more is a guess that does not look like the person
+# Of the face's extent: what the picture has to show above and beside a face that is turned, and below it. Nearer, what
+# lies around the face is torn from its edge.
+ROOM, BELOW = 0.1, 0.02
 # Of a turn that was drawn, less is measured, as hair and neck follow it less far than a skull would: by so much more is
 # drawn. Medians over 13 people who do not exist (benchmarks/editing.py).
 GAIN = (1.23, 1.15, 1.02)
@@ -119,10 +122,6 @@ class Retarget:
         if not self.asked:
             raise UsageError(f"say what to change, one or more of: {', '.join(LIMITS)}, blendshapes.")
 
-    @cached_property
-    def _topology(self) -> Topology:
-        return face_topology(engine=self.engine)
-
     @property
     def asked(self) -> dict[str, float]:
         """What is to change: amounts other than 0 by name."""
@@ -141,40 +140,58 @@ class Retarget:
 
     def mark(self, source: Provenance) -> Provenance:
         """See `mien.swaps.effects.Effect`."""
-        return Provenance.manipulated(source, models=("facemesh",))
+        return Provenance.manipulated(source, models=("facemesh", "gestures") if self._gestures else ("facemesh",))
 
     def start(self) -> Each:
-        """See `mien.swaps.effects.Effect`."""
-        return Each(self._change)
+        """See `mien.swaps.effects.Effect`.
 
-    def _change(self, shot: Shot, row: int, picture: Image) -> tuple[Region, dict[str, Any]]:
-        seat, turn = seated(shot.faces, row, picture), np.eye(3)
+        Raises
+        ------
+        LicenseRefused
+            If the licenses that the engine permits do not cover the table of expressions: see `mien.swaps.gestures`.
+        """
+        return Each(partial(self._change, Mover(self.engine or default_engine()), self._table))
+
+    @property
+    def _gestures(self) -> dict[str, float]:
+        """Coefficients of what was measured on faces; turns and lids are geometry."""
+        amounts: dict[str, float] = dict(self.blendshapes)
+        for name, (more, less) in GESTURES.items():
+            amount = getattr(self, name)
+            for part, share in (more if amount > 0 else less).items() if amount else ():
+                amounts[part] = amounts.get(part, 0.0) + abs(amount) * share
+        return amounts
+
+    @property
+    def _table(self) -> Gestures | None:
+        """What the expressions are; None where none is needed."""
+        if not self._gestures:
+            return None
+        table: Gestures = (self.engine or default_engine()).runner("gesture").gestures
+        return table
+
+    def _change(
+        self, mover: Mover, table: Gestures | None, shot: Shot, row: int, picture: Image
+    ) -> tuple[Region, dict[str, Any]]:
         pose = shot.faces.pose.values[row].astype(np.float64)
         added = np.array([getattr(self, name) for name in POSE])
         if (far := float(np.abs(np.stack([pose, pose + added])[:, :2]).max())) > FARTHEST:
             raise UsageError(f"a head that is turned by {far:.0f} degrees shows too little of its face.")
+        seat = seated(shot.faces, row, picture, around=AROUND if added.any() else NEAR)
+        check_human(shot, row, mover.engine)
+        own = shot.faces.stabilized.values[row, :SURFACE].astype(np.float64)
+        motion = seat.moved(self._motion(own, gap(own), table))
         if added.any():
             check_whole(seat, picture)
-            turn = turn_by(pose, added)
-        own = shot.faces.stabilized.values[row, :SURFACE].astype(np.float64)
-        motion = self._motion(own, gap(own))
-        done = redraw(seat, seat.moved(motion), turn, self._topology)
-        if done.guessed > UNSEEN:
-            raise UsageError(
-                f"the picture does not show {done.guessed:.0%} of the skin that so far a turn would bring."
-            )
+        done = mover.draw(shot, row, seat, motion, turn_by(pose, added))
         seat.plate.put(picture, done.image, done.alpha)
         mask = seat.plate.region(done.alpha, (picture.shape[1], picture.shape[0]))
         return mask, {"guessed": round(done.guessed, 3)}
 
-    def _motion(self, own: Doubles, opening: float) -> Doubles:
+    def _motion(self, own: Doubles, opening: float, table: Gestures | None) -> Doubles:
         """What the expression adds to a mesh (468, 3) in the head's own axes, cm."""
-        amounts: dict[str, float] = dict(self.blendshapes)
-        for name, (more, less) in GESTURES.items():
-            amount = getattr(self, name)
-            for part, share in (more if amount > 0 else less).items():
-                amounts[part] = amounts.get(part, 0.0) + abs(amount) * share
-        motion = shipped_gestures().motion(amounts) + lids(own, self.eyes)
+        amounts = self._gestures
+        motion = lids(own, self.eyes) if table is None else table.motion(amounts) + lids(own, self.eyes)
         opens = any(amounts.get(name, 0) > 0 for name in OPENS)
         motion = kept_together(own, motion, closed=opening <= CLOSED and not opens)
         after = gap(own + motion)
@@ -186,8 +203,39 @@ class Retarget:
         return motion
 
 
-def seated(faces: Faces, row: int, picture: Image) -> Seat:
-    """How a face sits in a picture.
+class Mover:
+    """Draws the faces of a picture, or of one video, elsewhere; of each person it keeps what need not be made anew.
+
+    Parameters
+    ----------
+    engine : Engine
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._topology: Topology = face_topology(engine=engine)
+        self._textures: Kept[Texture] = Kept()
+        self._glasses: Kept[bool] = Kept()
+
+    def draw(self, shot: Shot, row: int, seat: Seat, motion: Doubles, turn: Doubles) -> Redrawn:
+        """See `redraw`.
+
+        Raises
+        ------
+        UsageError
+            If it would show too much that the picture does not.
+        """
+
+        def texture() -> Texture:
+            return self._textures.get(shot, row, lambda: complete_texture(seat, self._topology))
+
+        done = redraw(seat, motion, turn, self._topology, texture=texture)
+        check_guess(done.guessed, lambda: self._glasses.get(shot, row, lambda: wears_glasses(shot, row, self.engine)))
+        return done
+
+
+def seated(faces: Faces, row: int, picture: Image, *, around: float = AROUND) -> Seat:
+    """How a face sits in a picture, of which the plate shows so much `around` it.
 
     Raises
     ------
@@ -195,7 +243,7 @@ def seated(faces: Faces, row: int, picture: Image) -> Seat:
         If it has no mesh, or none of it is in the picture.
     """
     mesh = faces.landmarks.values[row]
-    seat = Seat.of(picture, mesh, faces.stabilized.values[row]) if np.isfinite(mesh).all() else None
+    seat = Seat.of(picture, mesh, faces.stabilized.values[row], around=around) if np.isfinite(mesh).all() else None
     if seat is None:
         why = faces.landmarks[row].reason or "it is not in the picture"
         raise NoFace(f"face {row} has no mesh to move: {why}.")
@@ -203,17 +251,20 @@ def seated(faces: Faces, row: int, picture: Image) -> Seat:
 
 
 def check_whole(seat: Seat, picture: Image) -> None:
-    """Refuse a face that the picture's edge cuts: a turn would bring in what the picture does not have.
+    """Refuse a face that the picture's edge cuts, or nearly: a turn would bring in what the picture does not have.
 
     Raises
     ------
     UsageError
-        If more than a few points of the mesh are outside.
+        If the picture ends too near.
     """
     places = seat.plate.points[:, :2] + seat.plate.origin
-    out = float(((places < 0) | (places > np.array(picture.shape[1::-1]) - 1)).any(axis=1).mean())
-    if out > CUT:
-        raise UsageError(f"the picture's edge cuts off {out:.0%} of this face: turned, it would have holes.")
+    left, above = places.min(axis=0) / seat.plate.size
+    right, below = (np.array(picture.shape[1::-1]) - 1 - places.max(axis=0)) / seat.plate.size
+    if min(left, above, right) < ROOM or below < BELOW:
+        raise UsageError(
+            "the picture's edge cuts off this face, or nearly: turned, it would show what the picture has not."
+        )
 
 
 def turn_by(pose: Doubles, added: Doubles) -> Doubles:
