@@ -19,6 +19,7 @@ __all__ = ["Dye", "Dyed", "median_color"]
 Floats = NDArray[np.float32]
 
 SURE = 0.6  # of a mask: pixels by which the present colour is told
+ENOUGH = 4000  # of such pixels: more say no more of the middle
 DARKEST, LIGHTEST = 0.06, 0.94  # lightness: nearer to the ends the curve would be too steep
 CONTRAST = 1.9  # of what is lifted far
 STEEPEST = 3.0  # exponents of the curve: stronger ones show the noise of what was dark, or flatten
@@ -56,8 +57,8 @@ class Dyed:
 
     Attributes
     ----------
-    lab : (h, w, 3) float32
-        In Oklab; only where the mask was is it of use.
+    lab : (..., 3) float32
+        In Oklab.
     before, after : (red, green, blue)
         The part's middle colour.
     limited : bool
@@ -73,15 +74,16 @@ class Dyed:
 def median_color(lab: Floats, mask: Floats) -> Floats | None:
     """The middle of a part's colours, (3,); None where a mask is sure of fewer than ten pixels."""
     sure = lab[mask >= SURE]
-    return np.asarray(np.median(sure, axis=0), np.float32) if len(sure) >= 10 else None
+    few = sure[:: max(len(sure) // ENOUGH, 1)]
+    return np.asarray(np.median(few, axis=0), np.float32) if len(few) >= 10 else None
 
 
 def dyed(lab: Floats, middle: Floats, dye: Dye) -> Dyed:
-    """Dye all of a picture as if it were a part with that middle colour.
+    """Dye pixels of a part that has that middle colour.
 
     Parameters
     ----------
-    lab : (h, w, 3) float32
+    lab : (..., 3) float32
         In Oklab.
     middle : (3,) float32
         The part's colour: see `median_color`.
@@ -103,7 +105,7 @@ def dyed(lab: Floats, middle: Floats, dye: Dye) -> Dyed:
     tints = _browned(goal[1:], light / max(asked, 1e-3))
     own = np.float32(dye.own)
     tint = [share * tints[axis] + own * (lab[..., axis + 1] - middle[axis + 1]) for axis in (0, 1)]
-    result = np.dstack([light, *tint]).astype(np.float32)
+    result = np.stack([light, *tint], axis=-1).astype(np.float32)
     share_there = dye.tint * min(there / max(asked, there), 1.0) ** 0.8
     tint_there = [float(one) for one in _browned(goal[1:], np.float32(there / max(asked, 1e-3)))]
     after = np.array([there, *(share_there * one for one in tint_there)], np.float32)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ __all__ = ["Filter"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Window: TypeAlias = tuple[slice, slice]
 
 MARGIN = 0.75  # of the plate: ears stand on the head
 ACROSS, DOWN = 16, 4  # cells that a board is cut into, so that it can be bent
@@ -119,6 +120,37 @@ class _Head:
         return np.asarray((points - self.position) @ self.rotation / self.scale)
 
 
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """One face that a filter is put on."""
+
+    sight: Sight
+    head: _Head
+    coat: Coat
+
+    @cached_property
+    def higher(self) -> float:
+        """By how many centimetres the hair, or a hat, ends above the average head's top (below 0), or below it."""
+        sight, head = self.sight, self.head
+        step = max(int(sight.plate.size / 128), 1)
+        few = slice(None, None, step), slice(None, None, step)
+        tall = np.maximum(sight.region("hair")[few], sight.region("hat")[few]) > 0.5
+        y, x = np.nonzero(tall)
+        if len(x) < 20:
+            return 0.0
+        # On the plane in which the top of the head is: a pixel's z there follows from its place.
+        up, side = head.rotation[:2, 1] * head.scale, head.rotation[:2, 0] * head.scale
+        origin = head.position[:2] + head.scale * head.rotation[:2, 2] * TOP[1]
+        axes = np.column_stack([side, up])
+        if abs(np.linalg.det(axes)) < 1e-3 * head.scale**2:
+            return 0.0
+        across, down = np.linalg.solve(axes, (np.stack([x, y]) * float(step)) - origin[:, None])
+        middle = down[np.abs(across) < TOP[2]]
+        if len(middle) < 20:
+            return 0.0
+        return float(np.clip(np.percentile(middle, 1) - TOP[0], *TALLER))
+
+
 @dataclass(eq=False)
 class _Painter:
     """Lays the layers of a filter over faces."""
@@ -143,98 +175,89 @@ class _Painter:
         if not np.isfinite(head.position).all() or head.scale <= 0:
             return "the head's pose is not known"
         coat = Coat.over(sight.plate.points, self._closed, sight.image.shape[:2])
+        stage = _Stage(sight, head, coat)
         light, shading = _light(sight, coat)
-        under = sight.image.astype(np.float32) / np.float32(255)
-        front: Floats = under.astype(np.float32)
-        alpha: Floats = np.zeros(under.shape[:2], np.float32)
-        before = {behind: _before(behind, sight) for behind in {layer.behind for layer in self.file.layers}}
+        front, alpha = sight.image.astype(np.float32), np.zeros(sight.image.shape[:2], np.float32)
+        hidden: dict[tuple[str, ...], Floats] = {}
         for layer in self.file.layers:
-            rgba = self._drawn(layer, sight, head, coat)
-            share = np.asarray(rgba[..., 3] * (layer.opacity * self.strength) * (1 - before[layer.behind]), np.float32)
-            shown = share > 1 / 512
-            if not shown.any():
+            window, rgba = self._drawn(layer, stage)
+            if not rgba.size:
                 continue
-            color = rgba[..., :3] / np.maximum(rgba[..., 3:], 1e-4)
-            lit = shading if isinstance(layer, Paint) else np.float32(1)
-            dimmed = np.broadcast_to(np.asarray(1 - layer.shade * (1 - light * lit), np.float32), share.shape)
-            color = color * dimmed[..., None]
-            share = np.asarray(np.where(shown, share, 0), np.float32)
-            front = np.asarray(
-                front + share[..., None] * (_BLENDS[layer.blend](front, np.asarray(color, np.float32)) - front),
-                np.float32,
-            )
-            alpha = np.asarray(np.maximum(alpha, share), np.float32)
+            if layer.behind not in hidden:
+                hidden[layer.behind] = _before(layer.behind, sight)
+            clear = 1 - _softened(hidden[layer.behind][window], 0.004 * sight.plate.size)
+            share = np.asarray(rgba[..., 3] * clear * np.float32(layer.opacity * self.strength), np.float32)
+            share[share <= 1 / 512] = 0
+            lit = light * shading(window) if isinstance(layer, Paint) else np.full_like(share, light)
+            color = rgba[..., :3] * ((1 - layer.shade * (1 - lit)) / np.maximum(rgba[..., 3], 1e-4))[..., None]
+            under = front[window]
+            blended = _BLENDS[layer.blend](under * np.float32(1 / 255), color.astype(np.float32))
+            under += share[..., None] * (blended * np.float32(255) - under)
+            np.maximum(alpha[window], share, out=alpha[window])
         if not alpha.any():
             return "nothing of the filter is seen from here"
-        return Painted((front * 255).astype(np.float32), (alpha > 0).astype(np.float32))
+        return Painted(front, (alpha > 0).astype(np.float32))
 
-    def _drawn(self, layer: Layer, sight: Sight, head: _Head, coat: Coat) -> Floats:
+    def _drawn(self, layer: Layer, stage: _Stage) -> tuple[Window, Floats]:
+        """Colours times alpha, and alpha, of the part of the plate in which a layer is."""
         if isinstance(layer, Board):
-            return _board(layer, sight, head, coat, self.face)
+            return _board(layer, stage, self.face)
         assert isinstance(layer, Paint)  # noqa: S101 - for the type checker: there are no others
         topology = self._closed if layer.closed else self._open
-        points = sight.plate.points
+        sight, points = stage.sight, stage.sight.plate.points
         if layer.lift:
-            points = points + (layer.lift * head.scale) * np.nan_to_num(topology.normals(points)).astype(np.float64)
-        rgba = Coat.over(points, topology, sight.image.shape[:2]).show(layer.picture)
-        return rgba if layer.lift else _soft_outline(rgba, sight)
+            points = points + (layer.lift * stage.head.scale) * np.nan_to_num(topology.normals(points)).astype(
+                np.float64
+            )
+        worn = Coat.over(points, topology, sight.image.shape[:2])
+        rgba = worn.show(layer.picture)[worn.window]
+        # Without stairs where the head turns away.
+        return worn.window, rgba if layer.lift else _softened(rgba, 0.002 * sight.plate.size)
 
 
-def _soft_outline(rgba: Floats, sight: Sight) -> Floats:
-    """Without stairs where the head turns away."""
+def _softened(values: Floats, sigma: float) -> Floats:
     import cv2
 
-    return np.asarray(cv2.GaussianBlur(rgba, (0, 0), max(0.002 * sight.plate.size, 0.5)), np.float32)
+    return np.asarray(cv2.GaussianBlur(np.ascontiguousarray(values), (0, 0), max(sigma, 0.5)), np.float32)
 
 
-def _board(layer: Board, sight: Sight, head: _Head, coat: Coat, face: CanonicalFace) -> Floats:
-    """A board as the plate shows it, less what the face hides of it."""
+def _board(layer: Board, stage: _Stage, face: CanonicalFace) -> tuple[Window, Floats]:
+    """A board as its part of the plate shows it, less what the face hides of it."""
     import cv2
 
-    shape = sight.image.shape[:2]
-    out = np.zeros((*shape, 4), np.float32)
+    sight, head = stage.sight, stage.head
     vertices, triangles, uv = _grid(layer)
     turned = vertices @ rotation_matrix(layer.turn).astype(np.float64).T
     shift, wide = _pinned(layer, sight, head, face)
     if layer.on_top:
-        shift += np.array([0, _higher(sight, head), 0])
+        shift += np.array([0, stage.higher, 0])
     places = head.place((turned + layer.at) * (wide, 1, 1) + shift)
-    raster = rasterize(places, triangles, shape)
+    raster = rasterize(places, triangles, sight.image.shape[:2])
     if not raster.shown.size:
-        return out
+        return raster.window, np.zeros((0, 0, 4), np.float32)
     there = np.nan_to_num(raster.interpolate(uv), nan=-1)
     picture = _reduced(layer.picture, layer.size[0] * head.scale)
     x, y = cv2.split(there * np.array(picture.shape[1::-1], np.float32) - np.float32(0.5))
     drawn = np.asarray(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
-    drawn *= (there[..., 0] >= 0)[..., None]
-    out[raster.window] = drawn
-    depth = np.full(shape, np.inf)
-    depth[raster.window] = raster.depth
-    nearest = np.full(shape, np.inf)
-    nearest[coat.window] = coat.depth
-    both = np.isfinite(depth) & np.isfinite(nearest)
-    far = np.subtract(depth, nearest, out=np.zeros(shape), where=both) / head.scale  # centimetres behind the face
-    seen = 1 - ((far - SLACK) / 0.25).clip(0, 1)
-    return np.asarray(out * cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 0.7)[..., None], np.float32)
+    nearest = _depth_in(raster.window, stage.coat)
+    both = np.isfinite(raster.depth) & np.isfinite(nearest)
+    far = np.subtract(raster.depth, nearest, out=np.zeros_like(nearest), where=both) / head.scale
+    seen = (1 - ((far - SLACK) / 0.25).clip(0, 1)).astype(np.float32)  # centimetres behind the face
+    shown = cv2.GaussianBlur(seen, (0, 0), 0.7) * (raster.triangle >= 0)
+    return raster.window, drawn * shown[..., None]
 
 
-def _higher(sight: Sight, head: _Head) -> float:
-    """By how many centimetres the top of the hair, or of a hat, is above the average head's (below 0), or below it."""
-    tall = np.maximum(sight.region("hair"), sight.region("hat"))[::2, ::2] > 0.5
-    y, x = np.nonzero(tall)
-    if len(x) < 20:
-        return 0.0
-    # On the plane in which the top of the head is: a pixel's z there follows from its place.
-    up, side = head.rotation[:2, 1] * head.scale, head.rotation[:2, 0] * head.scale
-    origin = head.position[:2] + head.scale * head.rotation[:2, 2] * TOP[1]
-    axes = np.column_stack([side, up])
-    if abs(np.linalg.det(axes)) < 1e-3 * head.scale**2:
-        return 0.0
-    across, down = np.linalg.solve(axes, (np.stack([x, y]) * 2.0) - origin[:, None])
-    middle = down[np.abs(across) < TOP[2]]
-    if len(middle) < 20:
-        return 0.0
-    return float(np.clip(np.percentile(middle, 1) - TOP[0], *TALLER))
+def _depth_in(window: Window, coat: Coat) -> Doubles:
+    """The depth of the face in a part of the plate, infinite where it is not."""
+    out = np.full([part.stop - part.start for part in window], np.inf)
+    both = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(window, coat.window, strict=True)]
+    if all(part.start < part.stop for part in both):
+        here, there = (
+            tuple(slice(part.start - one.start, part.stop - one.start) for part, one in zip(both, of, strict=True))
+            for of in (window, coat.window)
+        )
+        out[here] = coat.depth[there]
+    return out
 
 
 def _grid(layer: Board) -> tuple[Doubles, NDArray[np.int32], Floats]:
@@ -279,30 +302,34 @@ def _reduced(picture: Floats, wide: float) -> Floats:
 
 def _before(behind: tuple[str, ...], sight: Sight) -> Floats:
     """How much of each pixel is before a layer that is behind these."""
-    import cv2
-
     names = tuple(name for name in behind if name != "hands")
     if not behind:
         return np.zeros(sight.image.shape[:2], np.float32)
-    hidden = sight.hidden(names, others="hands" in behind)
-    return np.asarray(cv2.GaussianBlur(hidden, (0, 0), max(0.004 * sight.plate.size, 0.5)), np.float32)
+    return sight.hidden(names, others="hands" in behind)
 
 
-def _light(sight: Sight, coat: Coat) -> tuple[float, Floats]:
-    """How bright the light in the picture is, and how it lies on the face: (h, w), about 1."""
+def _light(sight: Sight, coat: Coat) -> tuple[float, Callable[[Window], Floats]]:
+    """How bright the light in the picture is, and how it lies on the face, about 1, in a part of the plate."""
     import cv2
 
-    grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(sight.image), cv2.COLOR_RGB2GRAY), np.float32)
-    inside = coat.inside
+    height, width = sight.image.shape[:2]
     sigma = max(0.06 * sight.plate.size, 1.0)
     few = max(int(sigma / 3), 1)
-    size = max(grey.shape[1] // few, 1), max(grey.shape[0] // few, 1)
-    small, mask = (np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_AREA)) for one in (grey * inside, inside))
-    near = cv2.GaussianBlur(small, (0, 0), sigma / few) / np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma / few), 0.05)
-    broad = np.asarray(cv2.resize(near, grey.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-    middle = float(np.median(broad[inside > 0])) if inside.any() else 128.0
+    size = max(width // few, 1), max(height // few, 1)
+    small = cv2.resize(np.ascontiguousarray(sight.image), size, interpolation=cv2.INTER_AREA)
+    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
+    inside = np.asarray(cv2.resize(coat.inside, size, interpolation=cv2.INTER_AREA), np.float32)
+    weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma / few), 0.05)
+    near = np.asarray(cv2.GaussianBlur(grey * inside, (0, 0), sigma / few) / weight, np.float32)
+    face = near[inside > 0.5]
+    middle = float(np.median(face)) if len(face) else 128.0
+    shading = (near / max(middle, 8)).clip(0.4, 1.4)
+
+    def within(window: Window) -> Floats:
+        return np.asarray(cv2.resize(shading, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[window]
+
     dim = float(np.percentile(grey, 90)) / 255 / BRIGHT
-    return float(np.clip(dim, 0.2, 1)), (broad / max(middle, 8)).clip(0.4, 1.4)
+    return float(np.clip(dim, 0.2, 1)), within
 
 
 _BLENDS: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType(

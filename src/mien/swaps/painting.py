@@ -13,7 +13,7 @@ from mien.core.errors import UsageError
 from mien.core.region import Region
 from mien.engine import Engine
 from mien.swaps.effects import Changed, Shot
-from mien.swaps.plate import AROUND, join
+from mien.swaps.plate import AROUND, Plate, join
 from mien.swaps.sight import Sight, Watch
 
 __all__ = ["Painted", "Painter", "Painting", "as_strength"]
@@ -92,13 +92,23 @@ class Painting:
             assert isinstance(sight, Sight)  # noqa: S101 - for the type checker: it was painted
             if picture is shot.image:
                 picture = shot.image.copy()
-            sight.plate.put(picture, painted.front, painted.alpha)
-            masks.append(sight.plate.region(painted.alpha, size))
+            plate, front, alpha = _tight(sight.plate, painted)
+            plate.put(picture, front, alpha)
+            masks.append(plate.region(alpha, size))
         if shot.time is None and not masks and skipped:
             raise UsageError(f"nothing was changed: {'; '.join(dict.fromkeys(str(one['reason']) for one in skipped))}.")
         report = {**({"faces": told} if told else {}), **({"skipped": skipped} if skipped else {})}
         mask = join(masks, size) if masks else Region.empty(size)
         return Changed(image=picture, mask=mask, report=report)
+
+
+def _tight(plate: Plate, painted: Painted) -> tuple[Plate, Floats, Floats]:
+    """The part of a plate that is not as it was, with what was painted there."""
+    rows, columns = (np.flatnonzero(painted.alpha.any(axis=axis)) for axis in (1, 0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    x, y = plate.origin[0] + int(columns[0]), plate.origin[1] + int(rows[0])
+    points = plate.points - (columns[0], rows[0], 0)
+    return Plate(plate.image[part], (x, y), points), painted.front[part], painted.alpha[part]
 
 
 def as_strength(value: float, name: str = "strength") -> float:

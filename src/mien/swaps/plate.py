@@ -94,9 +94,11 @@ class Plate:
         if front.shape != self.image.shape or alpha.shape != self.image.shape[:2]:
             raise ShapeMismatch(f"front {front.shape} and alpha {alpha.shape} do not fit a plate {self.image.shape}.")
         part = picture[self.window]
-        share = alpha[..., None]
-        mixed = part + share * (np.asarray(front, np.float32) - part)
-        np.copyto(part, (mixed + np.float32(0.5)).clip(0, 255).astype(np.uint8), where=share > 0)
+        mixed = np.subtract(front, part, dtype=np.float32)
+        mixed *= alpha[..., None]
+        mixed += part
+        mixed += np.float32(0.5)
+        np.copyto(part, mixed.clip(0, 255, out=mixed).astype(np.uint8), where=(alpha > 0)[..., None])
 
     def region(self, alpha: Floats, size: tuple[int, int]) -> Region:
         """An alpha of the plate (h, w), in [0, 1], as a region of the picture of `size` (width, height).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
+from mien.core.image import Image
 from mien.core.layouts import indices_of
 from mien.core.mesh import Topology
 from mien.engine import Engine, default_engine
@@ -20,7 +22,7 @@ from mien.location.topology import face_topology
 from mien.media.provenance import Provenance
 from mien.swaps.backdrops import parse_color
 from mien.swaps.coat import Coat, opened, region_layer
-from mien.swaps.dyeing import Dye, dyed, median_color
+from mien.swaps.dyeing import Dye, Dyed, dyed, median_color
 from mien.swaps.effects import Take
 from mien.swaps.oklab import from_oklab, to_oklab
 from mien.swaps.painting import Painted, Painting, as_strength
@@ -110,16 +112,21 @@ class _Scene:
     """One face whose parts are to be masked."""
 
     sight: Sight
-    lab: Floats
     topology: Topology
+    lips: Floats  # on the texture
 
     @cached_property
     def coat(self) -> Coat:
-        return Coat.over(self.sight.plate.points, self.topology, self.lab.shape[:2])
+        return Coat.over(self.sight.plate.points, self.topology, self.sight.image.shape[:2])
 
     @cached_property
     def skin(self) -> Floats | None:
-        return median_color(self.lab, self.sight.region("skin"))
+        few = slice(None, None, 1 + int(self.sight.plate.size > 100)), slice(None, None, 2)
+        return median_color(self.lab(few), self.sight.region("skin")[few])
+
+    def lab(self, part: Any) -> Floats:
+        """Pixels of the plate in Oklab: no more of them than are needed, as this takes the longest."""
+        return to_oklab(self.sight.image[part])
 
 
 def _hair(scene: _Scene) -> Floats | str:
@@ -130,49 +137,65 @@ def _hair(scene: _Scene) -> Floats | str:
     if area < LEAST_HAIR * size * size:
         return "a hat hides the hair" if hat > area else "there is hardly any hair to be seen"
     mask = ((mask - 0.12) / 0.88).clip(0, 1)  # the faintest of the edge is more place than hair
-    light = scene.lab[..., 0]
-    sure = light[mask > 0.6]
+    part = mask > 0
+    share = mask[part]
+    light = scene.lab(part)[..., 0]
+    sure = light[share > 0.6]
     if not len(sure):
         return "there is hardly any hair to be seen"
     # What shines through curls is a place that is far brighter than all hair.
     middle = float(np.median(sure))
     spread = 1.5 * float(np.median(np.abs(sure - middle)))
-    beyond = ((light - middle - 4 * spread - 0.25) / 0.12).clip(0, 1)
-    return np.asarray(mask * (1 - beyond), np.float32)
+    mask[part] = share * (1 - ((light - middle - 4 * spread - 0.25) / 0.12).clip(0, 1))
+    return np.asarray(mask, np.float32)
 
 
 def _lips(scene: _Scene) -> Floats | str:
     import cv2
 
-    layer = region_layer(scene.topology, "lips", soft=0.003)
-    mask = scene.coat.show(layer) * (1 - scene.sight.hidden())
+    mask = scene.coat.show(scene.lips) * (1 - scene.sight.hidden())
     seen = scene.sight.region("lips")
     if mask.sum() < 12:
         return "the lips are not seen"
     if seen.sum() > 0.5 * mask.sum():  # the parsing sees their outline better; the mesh knows when they move
         soft = max(0.008 * scene.sight.plate.size, 0.5)
+        part = _around(np.maximum(mask, seen), math.ceil(4 * soft) + 2)
+        narrow, seen = mask[part], seen[part]
         wide = cv2.GaussianBlur(cv2.dilate(seen, np.ones((3, 3), np.uint8)), (0, 0), soft)
-        mask = np.minimum(np.maximum(mask, 0.9 * cv2.GaussianBlur(seen, (0, 0), soft / 2)), 1.4 * wide)
+        mask[part] = np.minimum(np.maximum(narrow, 0.9 * cv2.GaussianBlur(seen, (0, 0), soft / 2)), 1.4 * wide)
     return np.asarray(mask.clip(0, 1), np.float32)
+
+
+def _around(mask: Floats, room: int) -> tuple[slice, slice]:
+    """Rows and columns in which a mask is above 0, and so many more on each side."""
+    rows, columns = (np.flatnonzero(mask.max(axis=axis) > 0) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    top, bottom, left, right = rows[0] - room, rows[-1] + 1 + room, columns[0] - room, columns[-1] + 1 + room
+    return slice(max(int(top), 0), int(bottom)), slice(max(int(left), 0), int(right))
 
 
 def _brows(scene: _Scene) -> Floats | str:
     """Hairs of the brows: what is darker than the skin between them."""
     import cv2
 
-    soft = 0.012 * scene.sight.plate.size
+    soft = max(0.012 * scene.sight.plate.size, 0.5)
     seen = scene.sight.region("brows")
     if seen.sum() < 12:
         return "the brows are not seen"
-    around = np.asarray(cv2.GaussianBlur(seen, (0, 0), max(soft, 0.5)), np.float32)
-    middle = median_color(scene.lab, seen)
+    part = _around(seen, math.ceil(4 * soft))
+    lab, inside = scene.lab(part), seen[part]
+    around = np.asarray(cv2.GaussianBlur(inside, (0, 0), soft), np.float32)
+    middle = median_color(lab, inside)
     if middle is None or scene.skin is None:
         return "the brows are not seen"
     contrast = float(scene.skin[0] - middle[0])
     if contrast < 0.03:
         return "the brows are as light as the skin"
-    dark = ((scene.skin[0] - scene.lab[..., 0]) / contrast).clip(0, 1)
-    return np.asarray((1.6 * around).clip(0, 1) * dark**0.7 * (1 - scene.sight.hidden(("hair", "hat"))), np.float32)
+    dark = ((scene.skin[0] - lab[..., 0]) / contrast).clip(0, 1)
+    mask = np.zeros_like(seen)
+    mask[part] = (1.6 * around).clip(0, 1) * dark**0.7 * (1 - scene.sight.hidden(("hair", "hat"))[part])
+    return mask
 
 
 def _iris(scene: _Scene) -> Floats | str:
@@ -198,12 +221,12 @@ def _seen(scene: _Scene, ring: str) -> bool:
     around = points[indices_of("mesh478", ring)]
     width = float(np.ptp(around[:, 0]))
     x, y = np.rint(around[:, :2].mean(axis=0)).astype(int)
-    height, wide = scene.lab.shape[:2]
+    height, wide = scene.sight.image.shape[:2]
     if not (0 <= x < wide and 0 <= y < height) or width < 6 or width < 0.08 * scene.sight.plate.size:
         return False
     r = max(int(width / 2), 1)
     window = slice(max(y - r // 2, 0), y + r // 2 + 1), slice(max(x - r, 0), x + r + 1)
-    light = scene.lab[window][..., 0]
+    light = scene.lab(window)[..., 0]
     # Behind dark glass no white of the eye is seen.
     glass = float(scene.sight.region("glasses")[window].mean())
     return glass < 0.5 or scene.skin is None or float(np.percentile(light, 90)) > 0.8 * float(scene.skin[0])
@@ -212,7 +235,7 @@ def _seen(scene: _Scene, ring: str) -> bool:
 def _one_iris(scene: _Scene, side: str) -> Floats:
     import cv2
 
-    points, shape = scene.sight.points[:, :2], scene.lab.shape[:2]
+    points, shape = scene.sight.points[:, :2], scene.sight.image.shape[:2]
     edge = points[indices_of("mesh478", f"{side}_iris")]
     middle = points[indices_of("mesh478", f"{side}_pupil")][0]
     axes = np.column_stack([(edge[0] - edge[2]) / 2, (edge[1] - edge[3]) / 2])
@@ -231,7 +254,7 @@ def _one_iris(scene: _Scene, side: str) -> Floats:
     lids = np.zeros((window[0].stop - window[0].start, window[1].stop - window[1].start), np.uint8)
     cv2.fillPoly(lids, [np.rint((ring - low) * fine).astype(np.int32)], (255,), lineType=cv2.LINE_AA, shift=3)
     soft = np.asarray(cv2.GaussianBlur(lids, (0, 0), max(0.004 * scene.sight.plate.size, 0.4)), np.float32)
-    light = scene.lab[window][..., 0]
+    light = scene.lab(window)[..., 0]
     core = radius < 0.9
     typical = float(np.median(light[core])) if core.any() else 0.3
     glint = ((light - typical - 0.25) / 0.15).clip(0, 1)
@@ -269,31 +292,48 @@ class _Painter:
     def _topology(self) -> Topology:
         return opened(face_topology(engine=self.engine))
 
+    @cached_property
+    def _lips(self) -> Floats:
+        return region_layer(self._topology, "lips", soft=0.003)
+
     def paint(self, sight: Sight, time: float | None) -> Painted | str:
-        lab = to_oklab(sight.image)
-        if np.abs(lab[..., 1:]).max() < GREY:
+        """See `mien.swaps.painting.Painter`."""
+        if _grey(sight.image):
             return "the picture has no colour"
-        scene = _Scene(sight, lab, self._topology)
-        result, alpha = lab.copy(), np.zeros(lab.shape[:2], np.float32)
+        scene = _Scene(sight, self._topology, self._lips)
+        front, alpha = sight.image.astype(np.float32), np.zeros(sight.image.shape[:2], np.float32)
         told: dict[str, Any] = {}
         skipped = []
         for name, color in self.colors.items():
             mask = _MASKS[name](scene)
-            middle = None if isinstance(mask, str) else self._middle(sight, name, lab, mask, time)
-            if isinstance(mask, str) or middle is None:
-                skipped.append(mask if isinstance(mask, str) else f"too little of the {name} is seen")
+            done = mask if isinstance(mask, str) else self._laid(name, color, mask, scene, front, time)
+            if isinstance(mask, str) or isinstance(done, str):
+                skipped.append(str(done))
                 continue
-            done = dyed(lab, middle, Dye(color, *_REACH[name]))
-            colored = self._finished(done.lab, lab) if name == "lips" else done.lab
-            # One over the other: where hair is over a brow it is hair.
-            result += mask[..., None] * (colored - result)
-            alpha = np.maximum(alpha, mask)
+            np.maximum(alpha, mask, out=alpha)
             told[name] = {"from": _hex(done.before), "to": _hex(done.after), "limited": done.limited}
         if not told:
             return "; ".join(dict.fromkeys(skipped))
-        front = from_oklab(result)
         # The masks are in the colours already: here the share only says where, and how strongly.
         return Painted(front, np.where(alpha > 0, np.float32(self.strength), np.float32(0)), told, tuple(skipped))
+
+    def _laid(
+        self, name: str, color: tuple[int, int, int], mask: Floats, scene: _Scene, front: Floats, time: float | None
+    ) -> Dyed | str:
+        """Dye a part of `front`, in place."""
+        part = mask > 0
+        lab, share = scene.lab(part), mask[part]
+        middle = self._middle(scene.sight, name, lab, share, time)
+        if middle is None:
+            return f"too little of the {name} is seen"
+        done = dyed(lab, middle, Dye(color, *_REACH[name]))
+        colored = done.lab
+        if name == "lips" and self.shine:
+            colored = self._finished(colored, mask, scene)
+        # One over the other: where hair is over a brow it is hair.
+        under = to_oklab(front[part]) if len(self.colors) > 1 else lab
+        front[part] = from_oklab(under + share[..., None] * (colored - under))
+        return done
 
     def _middle(self, sight: Sight, name: str, lab: Floats, mask: Floats, time: float | None) -> Floats | None:
         now = median_color(lab, mask)
@@ -308,20 +348,25 @@ class _Painter:
         self._middles[sight.track, name] = time, now
         return now
 
-    def _finished(self, colored: Floats, lab: Floats) -> Floats:
-        """Lips with more, or less, of their highlights."""
+    def _finished(self, colored: Floats, mask: Floats, scene: _Scene) -> Floats:
+        """Lips (N, 3), those of a mask, with more, or less, of their highlights."""
         import cv2
 
-        if not self.shine:
-            return colored
-        light = lab[..., 0]
-        broad = cv2.GaussianBlur(light, (0, 0), max(0.02 * max(lab.shape[:2]), 1))
-        bright = (light - broad).clip(0, None)
+        soft = max(0.02 * max(mask.shape), 1.0)
+        part = _around(mask, math.ceil(3 * soft))
+        light = scene.lab(part)[..., 0]
+        bright = (light - cv2.GaussianBlur(light, (0, 0), soft)).clip(0, None)[mask[part] > 0]
         out = colored.copy()
         out[..., 0] += np.float32(self.shine) * bright
         if self.shine > 0:  # a highlight is as white as the light
             out[..., 1:] *= (1 - 2.5 * bright.clip(0, 0.25))[..., None]
         return out
+
+
+def _grey(image: Image) -> bool:
+    """Whether a picture is without colour."""
+    few = image[:: max(image.shape[0] // 128, 1), :: max(image.shape[1] // 128, 1)]
+    return bool(np.abs(to_oklab(few)[..., 1:]).max() < GREY)
 
 
 def _hex(color: Sequence[int]) -> str:

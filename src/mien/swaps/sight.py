@@ -1,7 +1,7 @@
 """``Sight``: the regions of one face in a plate, and what stands before it; steady from frame to frame of a video.
 
 Parsing a frame costs more than all else that is done to its face, and its edges flicker. So a video is parsed a few
-times a second; in between, the scores are carried along by the motion of the mesh, and each new look is averaged with
+times a second; in between, what was seen is carried along by the motion of the mesh, and each new look is averaged with
 the last one, in the face's own grid. What moves by itself, as lips do, is drawn from the mesh instead, frame by frame.
 """
 
@@ -18,9 +18,9 @@ from mien.core.columns import Regions
 from mien.core.geometry import compose, invert, similarity
 from mien.core.image import Image
 from mien.engine import Engine
-from mien.masks.refining import refine
 from mien.swaps.effects import Shot
 from mien.swaps.plate import AROUND, Plate
+from mien.swaps.survey import BEFORE, Survey
 
 __all__ = ["Sight", "Watch"]
 
@@ -29,9 +29,7 @@ Floats = NDArray[np.float32]
 LOOK = 0.12  # seconds after which a video is parsed again: every fourth frame, or third
 GAP = 0.5  # seconds after which a track that comes back is a new one
 STEADY = 0.15  # seconds over which looks are averaged
-FINE = 512  # pixels of a plate's longer side on which soft edges are found
-SPECK = 0.012  # of the mesh's extent, squared: smaller than any hand; shadows and spots are taken for such
-BEFORE = ("hair", "hat", "glasses", "clothes", "background")  # of the parsing: what the mesh is not
+SIDE = 512  # pixels of a plate's longer side that regions have in a video: their edges are no finer
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +49,8 @@ class Sight:
     plate: Plate
     points: NDArray[np.float64]
     track: int | None
-    _parse: Regions = field(repr=False)
-    _occlusion: Regions = field(repr=False)
+    _survey: Survey = field(repr=False)
+    _moved: Floats | None = field(default=None, repr=False)  # of the picture's pixels, since the survey
     _known: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     @property
@@ -63,24 +61,13 @@ class Sight:
     def region(self, name: str) -> Floats:
         """A region of the parsing, (h, w) in [0, 1]; 0 where the face was not parsed."""
         if name not in self._known:
-            self._known[name] = self._levels(self._parse, name)
+            self._known[name] = self._placed(self._survey.region(name))
             self._known[name].flags.writeable = False
         return self._known[name]
 
     def soft(self, name: str) -> Floats:
-        """A region with edges that follow those of the picture, strand by strand: (h, w) in [0, 1].
-
-        He, Sun, *Fast guided filter*, 2015, on a plate of a few hundred pixels.
-        """
-        import cv2
-
-        coarse, (height, width) = self.region(name), self.image.shape[:2]
-        scale = min(FINE / max(height, width), 1.0)
-        size = max(round(width * scale), 1), max(round(height * scale), 1)
-        small = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_AREA), np.float32)
-        radius = max(round(0.02 * self.plate.size * scale), 1)
-        levels = refine(small, np.ascontiguousarray(self.image), radius=radius, smoothness=4e-4).to_levels()
-        return levels.astype(np.float32) / np.float32(255)
+        """A region with edges that follow those of the picture, strand by strand: (h, w) in [0, 1]."""
+        return self._placed(self._survey.soft(name))
 
     def hidden(self, names: tuple[str, ...] = BEFORE, *, others: bool = True) -> Floats:
         """How much of each pixel something stands before the face, (h, w) in [0, 1].
@@ -92,24 +79,22 @@ class Sight:
         others : bool
             Whether anything else does, such as a hand or a cup.
         """
-        out = np.zeros(self.image.shape[:2], np.float32)
-        if others and not bool(self._occlusion.abstained):
-            out = self._levels(self._occlusion, "occluded")
-            for name in BEFORE:
-                if name not in names:
-                    out = np.minimum(out, 1 - self.region(name))
-            out = _without_specks(out, SPECK * self.plate.size**2)
-        for name in names:
-            out = np.maximum(out, self.region(name))
-        return out
+        return self._placed(self._survey.hidden(names, others=others))
 
-    def _levels(self, column: Regions, name: str) -> Floats:
-        height, width = self.image.shape[:2]
-        if bool(column.abstained) or not column.names:
-            return np.zeros((height, width), np.float32)
-        x, y = self.plate.origin
-        levels = column.region(name).levels_in((x, y, x + width, y + height))
-        return levels.astype(np.float32) / np.float32(255)
+    def _placed(self, levels: NDArray[np.uint8]) -> Floats:
+        """Levels of the survey where the plate has them now."""
+        import cv2
+
+        if not self._survey.whole or self._moved is not None:
+            there = invert(self._survey.onto)
+            if self._moved is not None:
+                there = compose(self._moved, there)
+            there[:, 2] -= self.plate.origin
+            size = self.image.shape[1], self.image.shape[0]
+            levels = np.asarray(
+                cv2.warpAffine(levels, there.astype(np.float64), size, borderMode=cv2.BORDER_REPLICATE), np.uint8
+            )
+        return np.multiply(levels, np.float32(1 / 255), dtype=np.float32)
 
 
 @dataclass(eq=False)
@@ -118,8 +103,9 @@ class _Look:
 
     time: float
     seen: float
-    points: NDArray[np.float32]
+    points: Floats
     columns: tuple[Regions, ...]
+    survey: Survey | None = None
 
 
 @dataclass(eq=False)
@@ -189,26 +175,16 @@ class Watch:
         plate = Plate.around(shot.image, points[:468], margin=self.margin)
         if plate is None:
             return "the face is outside of the picture"
-        columns = look.columns
+        track = None if shot.time is None else self._key(shot, row)
+        if look.survey is None:
+            parse, occlusion = look.columns[0], look.columns[-1] if self.occlusion else _NOTHING
+            look.survey = Survey.of(plate, parse, occlusion, side=None if shot.time is None else SIDE)
+        moved = None
         if not fresh:
             moved = similarity(look.points[None, :, :2], points[:, :2].astype(np.float32))[0]
-            columns = tuple(_carried(one, moved) for one in columns)
+            moved = moved if np.isfinite(moved).all() else None
         look.seen = shot.time or 0.0
-        track = None if shot.time is None else self._key(shot, row)
-        parse, occlusion = columns[0], columns[-1] if self.occlusion else _NOTHING
-        return Sight(plate, points - (*plate.origin, 0), track, parse, occlusion)
-
-
-def _without_specks(mask: Floats, least: float) -> Floats:
-    """A mask without its parts that have fewer pixels."""
-    import cv2
-
-    found, parts, stats, _ = cv2.connectedComponentsWithStats((mask > 0.25).astype(np.uint8))
-    if found == 1:
-        return mask
-    small = np.asarray(stats)[:, cv2.CC_STAT_AREA] < least
-    small[0] = False
-    return np.asarray(np.where(small[parts], 0, mask), np.float32) if small.any() else mask
+        return Sight(plate, points - (*plate.origin, 0), track, look.survey, moved)
 
 
 _NOTHING = Regions(np.full((1, 1, 1, 1), np.nan, np.float32), names=("clear",), grids=np.zeros((1, 6), np.float32),
