@@ -4,9 +4,10 @@ OpenFilter (Riccio, Psomas, Galati, Escolano, Hofmann, Oliver, NeurIPS 2022) tak
 on their faces and asks how much worse embedders do. Here each picture of ``identities`` and ``identities_johns`` is
 changed; printed are the cosine of a picture to its changed self, and how many pairs of two pictures of one person are
 still told to be one when the second is changed, at the threshold at which one in a thousand pairs of two people is, of
-unchanged pictures. A changed picture in which no face is found counts as not told.
+unchanged pictures. A changed picture in which no face is found counts as not told. Of a folder of pictures of as many
+people, each is compared to its own changed self.
 
-    python -m benchmarks.filters [--few N] [--only NAME ...]
+    python -m benchmarks.filters [--few N] [--only NAME ...] [--folder FOLDER]
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from mien import Engine
 from mien.core.errors import UsageError
 from mien.core.image import Image, load_image
+from mien.core.warping import resize
 from mien.swaps.cosmetics import presets
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect
@@ -38,6 +40,7 @@ Floats = NDArray[np.float32]
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 FOLDERS = ("identities", "identities_johns")
 FAR = 1e-3
+SIDE = 512
 EMBEDDERS = ("edgeface-s", "sface")
 
 
@@ -65,6 +68,18 @@ def pictures(few: int | None) -> tuple[list[Image], NDArray[np.intp]]:
     return images, np.array(owner)
 
 
+def folder_of(path: Path, few: int | None) -> tuple[list[Image], NDArray[np.intp]]:
+    """Pictures of a folder, each of somebody else, of 512 pixels at most."""
+    images = [load_image(one) for one in sorted([*path.glob("*.png"), *path.glob("*.jpg")])[:few]]
+    return [image if max(image.shape) <= SIDE else fit(image, SIDE) for image in images], np.arange(len(images))
+
+
+def fit(image: Image, side: int) -> Image:
+    """A picture whose longer side has so many pixels."""
+    scale = side / max(image.shape[:2])
+    return resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
+
+
 def embed(engine: Engine, image: Image) -> Floats | None:
     """Of the largest face; None where none is found."""
     faces = engine.analyze(image, want={"embedding"})
@@ -79,11 +94,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--few", type=int, default=None, help="pictures of each person")
     parser.add_argument("--only", nargs="*", default=None, help="names, or beginnings of them")
+    parser.add_argument("--folder", type=Path, default=None, help="pictures, each of somebody else")
     given = parser.parse_args()
-    if not DATA.is_dir():
+    if given.folder is None and not DATA.is_dir():
         print(f"skipped: no real pictures at {DATA}")
         return
-    images, owner = pictures(given.few)
+    images, owner = pictures(given.few) if given.folder is None else folder_of(given.folder, given.few)
     engine = Engine(threads=int(os.environ.get("OMP_NUM_THREADS", "1")))
     judges = {name: engine.with_models(embedding=name) for name in EMBEDDERS}
     plain = {name: [embed(judge, image) for image in images] for name, judge in judges.items()}
@@ -124,13 +140,17 @@ def _cosine(before: list[Floats | None], after: list[Floats | None]) -> float:
 
 
 def _tar(before: list[Floats | None], after: list[Floats | None], owner: NDArray[np.intp]) -> float:
-    """Share of pairs of one person's pictures, the second changed, above the threshold of unchanged pictures."""
+    """Share of pairs of one person's pictures, the second changed, above the threshold of unchanged pictures.
+
+    Where everybody has but one, that with its changed self.
+    """
     width = next(len(one) for one in before if one is not None)
     blank: Floats = np.full(width, np.nan, np.float32)
     first = np.array([blank if one is None else one for one in before])
     second = np.array([blank if one is None else one for one in after])
     same = owner[:, None] == owner[None]
-    np.fill_diagonal(same, val=False)
+    if len(set(owner.tolist())) < len(owner):
+        np.fill_diagonal(same, val=False)
     others = (first @ first.T)[owner[:, None] < owner[None]]
     others = others[np.isfinite(others)]
     threshold = float(np.quantile(others, 1 - FAR))

@@ -164,13 +164,16 @@ def _toml(value: Any) -> str:
 GLASSES_AT: dict[str, Any] = {"pins": [168, 6, 127, 356], "shade": 0.35, "behind": ["hair", "hands"]}
 
 
+APART = 7.05  # centimetres of the arms from the middle: where a front of that width, bent, ends
+
+
 def _arms(drawing: Drawing, color: Color, thick: float, y: float, front: float) -> None:
     """What holds glasses: one on each side of the head, ending at the ears."""
     for name, side in (("right", -1), ("left", 1)):
         sheet = Sheet(7.6, 2.0, 40)
         near = -3.8 * side  # towards the lenses, as seen from outside
         sheet.line(curve([(near, -0.1), (-near * 0.3, 0), (-near * 0.8, 0.15), (-near, 0.5)]), thick, color)
-        at = [round(7.35 * side, 2), y, front + 3.8]
+        at = [round(APART * side, 2), y, round(front + 3.8, 2)]
         drawing.board(
             f"arm_{name}", sheet, at=at, turn=[90 * side, 0, 0], **{**GLASSES_AT, "behind": ["hair", "hands"]}
         )
@@ -179,7 +182,7 @@ def _arms(drawing: Drawing, color: Color, thick: float, y: float, front: float) 
 def sunglasses() -> Drawing:
     """Dark glasses."""
     drawing = Drawing("Sunglasses")
-    _arms(drawing, BLACK, 0.55, -3.2, -3.9)
+    _arms(drawing, BLACK, 0.55, -3.3, -4.35)
     sheet = Sheet(15.2, 5.6, 40)
     for side in (-1, 1):
         lens = curve([(0.75, -1.2), (2.0, -2.15), (5.0, -2.15), (6.7, -1.75), (6.75, -0.4), (5.9, 1.5), (4.0, 2.25),
@@ -200,16 +203,16 @@ def glasses() -> Drawing:
     """Round glasses with a thin frame."""
     drawing = Drawing("Round glasses")
     gold, light = (122, 92, 48), (226, 196, 132)
-    _arms(drawing, gold, 0.22, -3.0, -3.9)
+    _arms(drawing, gold, 0.22, -2.85, -4.35)
     sheet = Sheet(15.2, 6.0, 40)
     for side in (-1, 1):
-        lens = ellipse(3.35 * side, 0, 2.55, 2.5)
+        lens = ellipse(3.55 * side, 0, 2.75, 2.6)
         sheet.fill(lens, (235, 240, 248), 0.1)
-        shine = [(x + 3.35 * side, y) for x, y in ((-1.6, -1.4), (-0.6, -2.1), (-1.2, 1.2), (-2.0, 0.4))]
+        shine = [(x + 3.55 * side, y) for x, y in ((-1.6, -1.4), (-0.6, -2.1), (-1.2, 1.2), (-2.0, 0.4))]
         sheet.fill(shine, WHITE, 0.16, 0.1)
         sheet.line(lens, 0.26, gold, closed=True)
-        sheet.line(ellipse(3.35 * side, -0.02, 2.55, 2.5), 0.08, light, closed=True)
-        sheet.line([(5.85 * side, -0.7), (7.4 * side, -0.75)], 0.24, gold)
+        sheet.line(ellipse(3.55 * side, -0.02, 2.75, 2.6), 0.08, light, closed=True)
+        sheet.line([(6.2 * side, -0.7), (7.3 * side, -0.72)], 0.24, gold)
     sheet.line(curve([(-0.85, -0.35), (-0.4, -0.75), (0.4, -0.75), (0.85, -0.35)]), 0.26, gold)
     drawing.board("front", sheet, at=[0, -2.2, -5.7], bend=16.0, **GLASSES_AT)
     return drawing

@@ -69,6 +69,9 @@ def edit(
     iris: Annotated[str | None, _look("Colour of the eyes.")] = None,
     finish: Annotated[str | None, _look("Of lips: natural, matte, gloss.")] = None,
     makeup: Annotated[str | None, _look("A preset, or a picture of somebody made up.")] = None,
+    makeup_parts: Annotated[
+        str | None, _look("Where: lips, eyes, cheeks, skin, brows, with commas between. Default: all.")
+    ] = None,
     light: Annotated[str | None, _look("left, right, above ..., X,Y,Z, or a picture whose light it is to be.")] = None,
     filter_: Annotated[
         str | None,
@@ -77,6 +80,7 @@ def edit(
         ),
     ] = None,
     style: Annotated[str | None, _look("A style by name, or a picture whose style it is to be.")] = None,
+    area: Annotated[str | None, _look("What is stylized: picture, head or face.")] = None,
     strength: Annotated[
         float | None,
         typer.Option(
@@ -119,9 +123,11 @@ def edit(
         "iris": iris,
         "finish": finish,
         "makeup": makeup,
+        "makeup_parts": makeup_parts if makeup_parts is None else [part.strip() for part in makeup_parts.split(",")],
         "light": light if light is None or "," not in light else _numbers("--light", light, 3),
         "filter": filter_,
         "style": style,
+        "area": area,
         "strength": strength,
     }
     effect = edit_effect(engine=engine, **options)

@@ -38,6 +38,7 @@ class EditOptions(TypedDict, total=False):
     iris: str | tuple[int, int, int]
     finish: str
     makeup: ImageSource | Edit
+    makeup_parts: Sequence[str]
     light: Any
     smile: float
     mouth_open: float
@@ -53,6 +54,7 @@ class EditOptions(TypedDict, total=False):
     level: bool
     filter: str | os.PathLike[str]
     style: Any
+    area: str
     strength: float
 
 
@@ -66,15 +68,15 @@ class Kind:
         ``module:class``.
     options : mapping of str to str
         Options that ask for it: each with the name that the class has for it; "" for one that only asks.
-    along : tuple of str
-        Options that it takes, but that do not ask for it.
+    along : mapping of str to str
+        Options that it takes, but that do not ask for it; named likewise.
     moves : bool
         Whether the face's mesh is elsewhere after it.
     """
 
     home: str
     options: Mapping[str, str]
-    along: tuple[str, ...] = ()
+    along: Mapping[str, str] = MappingProxyType({})
     moves: bool = False
 
     def make(self, given: Mapping[str, Any], engine: Engine) -> Effect | None:
@@ -85,10 +87,11 @@ class Kind:
         asked.pop("", None)
         module, _, name = self.home.partition(":")
         made = getattr(importlib.import_module(module), name)
-        along = {name: given[name] for name in self.along if name in given}
+        along = {name: given[option] for option, name in self.along.items() if option in given}
         return cast("Effect", made(**asked, **along, engine=engine))
 
 
+_STRENGTH = {"strength": "strength"}
 _SHAPE = ("smile", "mouth_open", "brows", "eyes", "squint", "blendshapes", "yaw", "pitch", "roll")
 
 #: What can be done, in the order in which it is.
@@ -97,15 +100,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "recolor": Kind(
             "mien.swaps.recoloring:Recolor",
             {"hair": "hair", "lips": "lips", "brow_color": "brows", "iris": "iris"},
-            ("strength", "finish"),
+            {**_STRENGTH, "finish": "finish"},
         ),
-        "makeup": Kind("mien.swaps.makeup:Makeup", {"makeup": "reference"}, ("strength",)),
-        "relight": Kind("mien.swaps.relighting:Relight", {"light": "light"}, ("strength",)),
+        "makeup": Kind("mien.swaps.makeup:Makeup", {"makeup": "reference"}, {**_STRENGTH, "makeup_parts": "parts"}),
+        "relight": Kind("mien.swaps.relighting:Relight", {"light": "light"}, _STRENGTH),
         "gaze": Kind("mien.swaps.gaze_correction:CorrectGaze", {"gaze": "target"}),
         "retarget": Kind("mien.swaps.retargeting:Retarget", {name: name for name in _SHAPE}, moves=True),
-        "frontalize": Kind("mien.swaps.frontalizing:Frontalize", {"frontal": ""}, ("level",), moves=True),
-        "filter": Kind("mien.swaps.overlays:Filter", {"filter": "source"}, ("strength",)),
-        "stylize": Kind("mien.swaps.stylizing:Stylize", {"style": "style"}, ("strength",)),
+        "frontalize": Kind("mien.swaps.frontalizing:Frontalize", {"frontal": ""}, {"level": "level"}, moves=True),
+        "filter": Kind("mien.swaps.overlays:Filter", {"filter": "source"}, _STRENGTH),
+        "stylize": Kind("mien.swaps.stylizing:Stylize", {"style": "style"}, {**_STRENGTH, "area": "area"}),
     }
 )
 
@@ -138,14 +141,16 @@ def edit(
         What is done, one or several:
 
         - ``hair``, ``lips``, ``brow_color``, ``iris``: another colour; ``finish`` of lips. `mien.swaps.recoloring`
-        - ``makeup``: as on a reference picture, or a preset's name. `mien.swaps.makeup`
+        - ``makeup``: as on a reference picture, or a preset's name; ``makeup_parts``: where, some of "lips", "eyes",
+          "cheeks", "skin", "brows". `mien.swaps.makeup`
         - ``light``: from another side, or as in a reference picture. `mien.swaps.relighting`
         - ``gaze``: "camera", or (yaw, pitch) in degrees. `mien.swaps.gaze_correction`
         - ``smile``, ``mouth_open``, ``brows``, ``eyes``, ``squint``, ``blendshapes``: another expression; ``yaw``,
           ``pitch``, ``roll``: degrees by which the head turns. `mien.swaps.retargeting`
         - ``frontal=True``: the head turned to the camera; ``level=True``: upright, too. `mien.swaps.frontalizing`
         - ``filter``: a shipped one by name, or your own. `mien.swaps.overlays`
-        - ``style``: a name, a reference picture, or a model of yours. `mien.swaps.stylizing`
+        - ``style``: a name, a reference picture, or a model of yours; ``area``: of what, "picture", "head" or "face".
+          `mien.swaps.stylizing`
         - ``strength``: of colours, makeup, light and style, 0 to 1.
 
     Returns
@@ -178,7 +183,7 @@ def edit_effect(*, engine: Engine, **options: Unpack[EditOptions]) -> Effect:
     Raises
     ------
     UsageError
-        If they ask for nothing, or there is no such option.
+        If they ask for nothing, there is no such option, or one goes with another that is not there.
     """
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     known = set(EditOptions.__annotations__)
@@ -189,6 +194,10 @@ def edit_effect(*, engine: Engine, **options: Unpack[EditOptions]) -> Effect:
     if not parts:
         asking = [option for kind in KINDS.values() for option in kind.options]
         raise UsageError(f"say what to change, one or several of: {', '.join(asking)}.")
+    used = {option for name in parts for option in (*KINDS[name].options, *KINDS[name].along)}
+    if idle := sorted(set(given) - used):
+        takers = [option for kind in KINDS.values() if idle[0] in kind.along for option in kind.options]
+        raise UsageError(f"{idle[0]} does nothing without one of: {', '.join(takers)}.")
     return Chain(parts, engine)
 
 

@@ -150,22 +150,26 @@ class _Copied:
         Share of its own colour, lightness and tint, that counts, and not its difference to the skin.
     lines : float
         How much of what is fine and dark goes along: liner and lashes.
-    limit : float
-        By how much lightness changes at most.
+    darker, lighter : float
+        By how much lightness changes at most: what is lighter is more often light than make-up.
+    sheer : bool
+        Whether it is laid over the face's own colours, as blush is, and does not replace them.
     """
 
     shape: str
     absolute: float
     lines: float
-    limit: float
+    darker: float
+    lighter: float
+    sheer: bool = False
 
 
 _COPIED: Mapping[str, _Copied] = {
-    "skin": _Copied("skin", 0.0, 0.0, 0.0),
-    "cheeks": _Copied("cheeks", 0.0, 0.0, 0.06),
-    "eyes": _Copied("eyes", 0.35, 0.8, 0.3),
-    "brows": _Copied("brows", 0.2, 0.3, 0.2),
-    "lips": _Copied("lips", 0.6, 0.0, 0.35),
+    "skin": _Copied("skin", 0.0, 0.0, 0.0, 0.0),
+    "cheeks": _Copied("cheeks", 0.0, 0.0, 0.06, 0.01, sheer=True),
+    "eyes": _Copied("eyes", 0.35, 0.8, 0.3, 0.04),
+    "brows": _Copied("brows", 0.2, 0.3, 0.2, 0.04),
+    "lips": _Copied("lips", 0.6, 0.0, 0.35, 0.2),
 }
 
 
@@ -223,10 +227,14 @@ class _Example(_Paint):
                 layer = Layer("skin", "skin", "even", 0.5)
                 out += layer.difference(bare, mask[..., 0])
                 continue
-            goal = own + self._relative
+            goal = (bare.broad if how.sheer else own) + self._relative
             goal += np.float32(how.absolute) * (self._color - goal)
             change = goal - bare.broad
-            change[..., 0] = change[..., 0].clip(-how.limit, how.limit) + how.lines * self._dark
+            change[..., 0] = change[..., 0].clip(-how.darker, how.lighter)
+            # What does not get as light as the example, gets less of its tint, too: else shadows would glow.
+            share = ((bare.broad[..., 0] + change[..., 0]) / np.maximum(goal[..., 0], 0.05)).clip(0, 1)
+            change[..., 1:] = share[..., None] * goal[..., 1:] - bare.broad[..., 1:]
+            change[..., 0] += how.lines * self._dark
             out += mask * (change - out)
         return out
 
