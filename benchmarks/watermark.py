@@ -140,6 +140,21 @@ def attack(name: str, pictures: list[tuple[Path, Image]]) -> None:
         print(f"{title:36}  {len(right) / len(read):5.0%}  {wrong:10}  {bits}", flush=True)
 
 
+def again(name: str, pictures: list[tuple[Path, Image]], saves: int = 5) -> None:
+    """Edits of edits: what a series of saves as JPEG 95 costs, with the mark of another word first, and without any."""
+    lost, right = [], 0
+    for _, image in pictures:
+        marked = plain = saved(embed(image, CODES[0]), "JPEG", quality=95)
+        for _ in range(saves - 1):
+            marked = saved(embed(marked, KIND), "JPEG", quality=95)
+            plain = saved(plain, "JPEG", quality=95)
+        lost.append((psnr(image, marked), psnr(image, plain)))
+        right += find_mark(marked).source_type == KIND
+    with_marks, without = np.mean(lost, axis=0)
+    print(f"{name}: after {saves} saves {with_marks:.1f} dB, where only the first is marked {without:.1f} dB; ", end="")
+    print(f"the last word is read from {right} of {len(pictures)}", flush=True)
+
+
 def alarms(pictures: list[tuple[Path, Image]]) -> None:
     found, times = 0, []
     for path, image in pictures:
@@ -207,6 +222,8 @@ def speed() -> None:
     frame = np.asarray(Pillow.fromarray(photo).resize((1920, 1080), Pillow.Resampling.BICUBIC))
     marked, half = embed(large, KIND), sized(embed(large, KIND), 0.5)
     costs("mark 1920x1080", lambda: embed(frame, KIND), 30)
+    twice = embed(frame, KIND)
+    costs("mark 1920x1080 that is marked", lambda: embed(twice, KIND), 30)
     costs("mark 512x512", lambda: embed(photo, KIND), 30)
     costs("read 1024x1024, marked", lambda: find_mark(marked), 5)
     costs("read 512x512, marked at 1024x1024", lambda: find_mark(half), 5)
@@ -231,7 +248,9 @@ def main() -> None:
     print(f"{len(CODES)} words of 128 signs, {min(distances)} or more apart")
     speed()
     for folder in options.folders:
-        attack(str(folder.name), read_pictures([folder], options.count))
+        pictures = read_pictures([folder], options.count)
+        attack(str(folder.name), pictures)
+        again(str(folder.name), pictures)
     if options.videos:
         videos(options.videos, options.frames)
     if options.unmarked:
