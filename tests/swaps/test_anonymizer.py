@@ -22,6 +22,7 @@ from mien.swaps.covering import Settings
 from mien.swaps.hiding import METHODS, Hider, Paint, cells_of
 from mien.swaps.planning import Planner
 from mien.swaps.redaction import SCHEMA, Redactions
+from mien.swaps.second_look import SecondLook
 from mien.swaps.sightings import Sightings, completed, linked
 from mien.swaps.spots import Cover, Spot
 from mien.swaps.strength import BOUND, measured, strength_for
@@ -196,6 +197,12 @@ def test_a_file_by_hand_needs_little(tmp_path: Path) -> None:
         Redactions.read(tmp_path / "none.json")
 
 
+def test_who_stands_close_to_one_who_is_kept_is_hidden() -> None:
+    kept, near = spot(), spot(55.5, source="second pass")
+    assert Cover().covered(near.box, [kept]) > 0.8
+    assert SecondLook.missed([near, spot(41.0)], [], Cover(), kept=[kept]) == [near]
+
+
 def test_methods_are_named() -> None:
     with pytest.raises(UsageError, match=", ".join(METHODS)):
         Settings(method="erase")
@@ -280,6 +287,10 @@ def test_no_face_is_written_and_told(tmp_path: Path, engine: Any) -> None:
 def test_parts_of_a_face_are_hidden_and_the_likeness_is_told(engine: Any) -> None:
     edit = anonymize(assets.PEOPLE[0], method="solid", regions="eyes", second_look=False, engine=engine)
     whole = anonymize(assets.PEOPLE[0], method="solid", second_look=False, engine=engine)
+    assert not edit.report["bound"]["holds"]
+    assert edit.report["likeness"]["compared"] == 1
+    assert edit.report["likeness"]["worst"]["cosine"] > 0.3  # most of it is there to be seen
+    assert whole.report["bound"]["holds"]
     assert 0 < (edit.layers["mask"] > 0).mean() < 0.2 * (whole.layers["mask"] > 0).mean()
 
 

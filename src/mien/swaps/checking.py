@@ -46,7 +46,7 @@ class Checker:
     ) -> Image:
         """A picture with more hidden, where that is needed; `spots` and `regions` have it then, too."""
         for _ in range(_ROUNDS):
-            more = self._look(0, hidden, [*spots, *spared], closely=True)
+            more = self._look(0, hidden, spots, spared, closely=True)
             if not more or not self.adds:
                 break
             spots += more
@@ -88,7 +88,7 @@ class Checker:
                 if number in wanted and number < len(plan.rows):
                     # A blur in place of a double: what is hidden is the same, and it takes no time.
                     hidden = self.tools.hide(frame.image, plan.rows[number], in_place=True)
-                    yield number, self._look(number, hidden, [*plan.rows[number], *plan.spared[number]], closely=False)
+                    yield number, self._look(number, hidden, plan.rows[number], plan.spared[number], closely=False)
                 advance(1)
 
     def _add(self, plan: Planned, found: dict[int, list[Spot]]) -> None:
@@ -97,10 +97,12 @@ class Checker:
         more = completed(Sightings(plan.size, plan.rate, rows, plan.cuts))
         plan.rows = [[*one, *other] for one, other in zip(plan.rows, more, strict=True)]
 
-    def _look(self, frame: int, hidden: Image, seen: Sequence[Spot], *, closely: bool) -> list[Spot]:
+    def _look(
+        self, frame: int, hidden: Image, spots: Sequence[Spot], spared: Sequence[Spot], *, closely: bool
+    ) -> list[Spot]:
         """What is found in a result and not hidden; it is counted, or told if it stays."""
         self.account.checked.add(frame)
-        found = self.tools.check(hidden, seen, closely=closely)
+        found = self.tools.check(hidden, spots, spared, closely=closely)
         if self.adds:
             self.account.late += len(found)
         else:

@@ -98,7 +98,8 @@ class Tools:
         self.hider = settings.hider()
         self.min_score = recall_first(engine) if settings.min_score is None else settings.min_score
         self.second = SecondLook.beside(engine) if settings.second_look and second else None
-        self.weighs = settings.likeness and settings.method not in {*HIDES_ALL, "none"}
+        hides_all = settings.method in HIDES_ALL and settings.regions is None
+        self.weighs = settings.likeness and not hides_all and settings.method != "none"
         self._witness: Witness | None = None
         self.synthetic: Synthetic | None = None
         if settings.method == SYNTHETIC:
@@ -155,14 +156,14 @@ class Tools:
             canvas.text((float(spot.box[0]), float(spot.box[1]) - _TEXT - 2), text, _TEXT, (0, 255, 0))
         return canvas.image
 
-    def check(self, image: Image, spots: Sequence[Spot], *, closely: bool) -> list[Spot]:
+    def check(self, image: Image, spots: Sequence[Spot], kept: Sequence[Spot], *, closely: bool) -> list[Spot]:
         """The faces that either detector still finds in a result, and that are not hidden.
 
         Parameters
         ----------
         image : (H, W, 3) uint8
             The result.
-        spots : sequence of Spot
+        spots, kept : sequences of Spot
             What is hidden in it, and whom somebody wants to stay visible.
         closely : bool
             Whether to look in tiles.
@@ -171,7 +172,7 @@ class Tools:
         found = spots_of(self.engine.detect(image, min_score=self.min_score, tiles=tiles), "second pass")
         if self.second is not None:
             found += self.second.look(image, turned=False, closely=closely)
-        return SecondLook.missed(found, spots, self.hider.cover)
+        return SecondLook.missed(found, spots, self.hider.cover, kept=kept)
 
     def _masks(self, image: Image, spots: Sequence[Spot]) -> dict[int, Region]:
         """The wanted regions of those faces of which they are known; the others are hidden whole."""

@@ -93,7 +93,7 @@ class Planner:
             spots = [replace(spot, outline=outline) for spot, outline in zip(spots, points, strict=True)]
         if self.tools.second is not None:
             seen = self.tools.second.look(image, thorough=settings.thorough)
-            more = SecondLook.missed(seen, [*spots, *kept], self.tools.hider.cover)
+            more = SecondLook.missed(seen, spots, self.tools.hider.cover, kept=kept)
             self.account.second = self._second_told(1, len(more))
             spots += more
         self.account.spared = len(kept)
@@ -127,20 +127,21 @@ class Planner:
             watched = watch.watch(again, again, self.advance)
         seen = watched.sightings
         plan = Planned(seen.size, seen.rate, completed(seen), [], seen.cuts)
+        self._divide(plan, watched, ask)
         if self.tools.second is not None:
             self._add_second(video, watch, watched, plan)
-        self._divide(plan, watched, ask)
         return plan
 
     def _add_second(self, video: Video, watch: Watch, watched: Watched, plan: Planned) -> None:
         """What the second detector found and the first had not, before and after the frames that it looked at, too."""
         cover, reach = self.tools.hider.cover, self.tools.settings.every
-        missed = {n: SecondLook.missed(seen, plan.rows[n], cover) for n, seen in watched.second.items()}
+        kept = plan.spared
+        missed = {n: SecondLook.missed(s, plan.rows[n], cover, kept=kept[n]) for n, s in watched.second.items()}
         near = plan.around([number for number, spots in missed.items() if spots], reach) - set(watched.second)
         if near:
             with reopened(video) as again:
                 for number, seen in watch.again(again, near, self.advance).items():
-                    missed[number] = SecondLook.missed(seen, plan.rows[number], cover)
+                    missed[number] = SecondLook.missed(seen, plan.rows[number], cover, kept=kept[number])
         found = linked(missed, first=plan.free, reach=reach, cuts=plan.cuts)
         rows = [found.get(number, []) for number in range(len(plan.rows))]
         more = completed(Sightings(plan.size, plan.rate, rows, plan.cuts))
@@ -172,6 +173,11 @@ class Planner:
             return spots
         self.account.embedders = witness.embedders
         fixed = self.tools.settings.strength != "auto"
+        if self.tools.settings.regions is not None:  # nothing is added to what was asked for: it is told what is left
+            for image, seen in views:
+                for key, found in zip(keys, witness.compare(image, self.tools.hide(image, seen), seen), strict=True):
+                    self.account.note(key, found)
+            return spots
         for image, seen in views:
             here = [weighed(one, spot) for one, spot in zip(seen, spots, strict=True)]
             spots, left = witness.strengthen(self.tools.hider, image, here, fixed=fixed)

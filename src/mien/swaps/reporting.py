@@ -90,9 +90,14 @@ class Account:
             "check": {"frames": len(self.checked), "found": self.late, "uncovered": self.uncovered},
             "likeness": self._likeness(),
             **self._doubles(),
-            "bound": bound_of(str(self.settings["method"]), float(self.settings["strength"])),
+            "bound": self._bound(),
             "out_of_scope": list(OUT_OF_SCOPE),
         }
+
+    def _bound(self) -> dict[str, Any]:
+        if "regions" in self.settings:
+            return {"holds": False, "why": "only parts of faces are hidden: see likeness"}
+        return bound_of(str(self.settings["method"]), float(self.settings["strength"]))
 
     def _doubles(self) -> dict[str, Any]:
         """Faces that have a double, and how alike the nearest is; the others' reasons."""

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from mien.core.boxes import iou
 from mien.core.errors import LicenseRefused
 from mien.core.faces import Faces
 from mien.core.image import Image
@@ -35,6 +36,7 @@ SECOND: Final[Mapping[str, float]] = MappingProxyType(
     {"centerface": 0.3, "retinaface-mnet": 0.3, "scrfd-2.5g": 0.3, "blazeface-full": 0.2}
 )
 _USUAL: Final = 0.4  # of a detector that is in none of the tables
+_SAME: Final = 0.35  # overlap from which two detectors' boxes are of one face
 _COVERED: Final = 0.8  # the part of a face that is hidden where it counts as that
 
 
@@ -99,10 +101,13 @@ class SecondLook:
         return _spots(*found)
 
     @staticmethod
-    def missed(found: Sequence[Spot], spots: Sequence[Spot], cover: Cover) -> list[Spot]:
-        """Those that spots do not hide, each once."""
+    def missed(found: Sequence[Spot], spots: Sequence[Spot], cover: Cover, *, kept: Sequence[Spot] = ()) -> list[Spot]:
+        """Those that spots do not hide, each once, and that are none of the faces that somebody wants to see."""
         new: list[Spot] = []
         for one in sorted(found, key=lambda spot: -(spot.score or 0)):
+            # Who stands close to one that is kept lies in what would be hidden of that one, but is not.
+            if any(iou(one.box[None], spot.box[None])[0, 0] >= _SAME for spot in kept):
+                continue
             if cover.covered(one.box, [*spots, *new]) < _COVERED:
                 new.append(one)
         return new
