@@ -26,7 +26,12 @@ def test_a_folder_with_names_that_say_nothing(run: Run, tmp_path: Path) -> None:
         "--write-redactions", tmp_path / "files", "--sheet", tmp_path / "sheets",
     )  # fmt: skip
     assert result.code == 1  # one of them failed
-    record = json.loads(result.out.splitlines()[0])
+    records = [json.loads(line) for line in result.out.splitlines()]
+    assert [record["source"] for record in records] == ["file 1", "file 2"]
+    assert "failure" in records[1]
+    assert "Ada" not in result.out + result.err  # nor is any other name of a source printed
+    assert "broken" not in result.out + result.err
+    record = records[0]
     assert (record["method"], record["shape"], record["min_score"]) == ("pixelate", "box", 0.7)
     assert record["spots"]["detected"] == 2  # as the fake detector has it
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("0*"))

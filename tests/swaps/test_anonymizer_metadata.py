@@ -9,6 +9,7 @@ import io
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -19,6 +20,7 @@ import mien
 from mien import assets
 from mien.core.image import load_image
 from mien.media.scrubbing import colors_of, neutral_profile
+from mien.media.signing import signing_key
 from mien.swaps.anonymizer import anonymize
 
 NAME = "Ada-Byron-Lovelace"
@@ -147,11 +149,51 @@ def test_of_a_picture_nothing_but_pixels_and_colours_survives(tmp_path: Path, su
         assert picture.info["icc_profile"] == neutral_profile(_profile())
 
 
+def signed_with_a_thumbnail(path: Path, to: Path) -> bytes:
+    """A picture with content credentials as c2pa-python makes them by itself, which hold the picture in small."""
+    import c2pa
+
+    key = signing_key()
+    info = c2pa.C2paSignerInfo(key.algorithm, key.chain, key.key, None)
+    kind = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+    action = {
+        "action": "c2pa.created",
+        "softwareAgent": {"name": "PLANTED-agent-55aa"},
+        "digitalSourceType": kind,
+    }
+    manifest = {
+        "title": NAME,
+        "claim_generator_info": [{"name": "PLANTED-claim-55aa"}],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+    }
+    with c2pa.Signer.from_info(info) as signer, c2pa.Builder(manifest) as builder:
+        builder.sign_file(path, to, signer)
+    data = to.read_bytes()
+    place = data.index(b"\xff\xd8\xff", 2)
+    return data[place + 2000 : place + 2064]  # of its pixels
+
+
+@pytest.mark.weights
+def test_of_real_content_credentials_nothing_survives(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.jpg"
+    PIL.Image.fromarray(load_image(assets.PEOPLE[0])).save(plain, quality=92)
+    source = tmp_path / f"{NAME}.jpg"
+    thumbnail = signed_with_a_thumbnail(plain, source)
+    plants = [b"PLANTED-agent-55aa", b"PLANTED-claim-55aa", thumbnail]
+    assert all(plant in source.read_bytes() for plant in plants)
+    out = tmp_path / "out.jpg"
+    settings: Any = {"redactions": tmp_path / "r.json", "sheet": tmp_path / "s.png", "second_look": False}
+    anonymize(source, out=out, **settings)
+    assert_clean([out, tmp_path / "r.json", tmp_path / "s.png"], plants, source)
+    assert out.read_bytes().count(b"\xff\xd8\xff") == 1
+
+
 def planted_video(path: Path, cover: bytes, *, frames: int = 12) -> tuple[Path, list[bytes]]:
     """A video with sound, tags, chapters, a cover, subtitles and boxes of its own, each with a plant."""
     import av
 
-    plants = [f"PLANTED-{kind}-91cc".encode() for kind in ("title", "sound", "words", "box", "handler")] + [b"+51.5007"]
+    kinds = ("title", "sound", "words", "box", "handler")
+    plants = [f"PLANTED-{kind}-91cc".encode() for kind in kinds] + [b"+51.5007", b"PLANTED-gpmd", b"PLANTED-subtitle"]
     image = load_image(assets.PEOPLE[1])[::2, ::2]
     with av.open(str(path), "w") as out:
         out.metadata.update({"title": plants[0].decode(), "comment": plants[0].decode()})
@@ -160,6 +202,10 @@ def planted_video(path: Path, cover: bytes, *, frames: int = 12) -> tuple[Path, 
         stream.metadata["handler_name"] = plants[4].decode()
         sound = out.add_stream("aac", rate=44100, layout="mono")
         sound.metadata.update({"handler_name": plants[1].decode(), "title": plants[1].decode(), "language": "xho"})
+        # What action cameras write beside the film, and words to be read: of any kind, as nobody reads them here.
+        more: dict[bytes, Any] = {plants[6]: out.add_data_stream("bin_data"), plants[7]: out.add_mux_stream("mov_text")}
+        for track in more.values():
+            track.time_base = Fraction(1, 1000)
         out.set_chapters(
             [{"id": 1, "start": 0, "end": 10, "time_base": Fraction(1, 25), "metadata": {"title": plants[2].decode()}}]
         )
@@ -172,6 +218,11 @@ def planted_video(path: Path, cover: bytes, *, frames: int = 12) -> tuple[Path, 
         out.mux(sound.encode(audio))
         out.mux(sound.encode(None))
         out.mux(stream.encode(None))
+        for plant, track in more.items():
+            packet = av.Packet(len(plant).to_bytes(2, "big") + plant)
+            packet.stream, packet.pts, packet.dts, packet.duration = track, 0, 0, 400
+            packet.time_base = Fraction(1, 1000)
+            out.mux(packet)
     with path.open("ab") as file:  # what phones and cameras put behind the film: tags of their own, a cover
         body = plants[3] + plants[5] + cover
         file.write(struct.pack(">I4s", len(body) + 8, b"udta") + body)

@@ -62,7 +62,7 @@ def anonymize(
         Path | None, typer.Option(help="Write the least certain spots: a picture; of several sources a folder.")
     ] = None,
     rename: Annotated[
-        bool, typer.Option("--rename", help="Number the files in a folder: names say who it is.")
+        bool, typer.Option("--rename", help="Number results, and print no source's name: names say who it is.")
     ] = False,
     thresh: Annotated[
         float | None, typer.Option(help="From which confidence on.", min=0, max=1, rich_help_panel=DEFACE)
@@ -169,15 +169,20 @@ def with_videos(sources: list[str]) -> list[str]:
 
 
 class Numbered(Plan):
-    """Results are numbered in the order in which they are made: their names say nothing of the sources'."""
+    """Results are numbered as their sources are found: neither they nor what is printed tells a name."""
+
+    def told(self, source: str) -> str:
+        """See `Plan.told`."""
+        return f"file {self._number(source)}"
 
     def target(self, source: str) -> Path:
         """See `Plan.target`."""
         target = super().target(source)
-        if target == self.out:
-            return target
-        self._number = getattr(self, "_number", 0) + 1
-        return self.out / f"{self._number:06d}{target.suffix}"
+        return target if target == self.out else self.out / f"{self._number(source):06d}{target.suffix}"
+
+    def _number(self, source: str) -> int:
+        numbers: dict[str, int] = self.__dict__.setdefault("numbers", {})
+        return numbers.setdefault(source, len(numbers) + 1)
 
 
 @dataclass(frozen=True)

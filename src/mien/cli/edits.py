@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -135,6 +135,10 @@ class Plan:
         for one in find_pictures(self._sources):
             if not (inside and isinstance(one, Path) and here in one.absolute().parents):
                 yield one
+
+    def told(self, source: str) -> str:
+        """What a source is called in what is printed."""
+        return source
 
     def open(self, source: str) -> Video | None:
         """The video that a source is; None: it is a picture."""
@@ -299,7 +303,8 @@ class Run:
         with progress_bar("files", show=shows and not self.plan.is_film) as advance:
             for one in self.plan.items():
                 source = str(one) if isinstance(one, Path) else one.source
-                record: dict[str, Any] = {"source": source}
+                name = self.plan.told(source)
+                record: dict[str, Any] = {"source": name}
                 try:
                     if not isinstance(one, Path):
                         raise one.error
@@ -308,6 +313,8 @@ class Run:
                 except self.plan.failures as error:
                     self.failures += 1
                     failure = Failure.of(error)
+                    if name != source:
+                        failure = replace(failure, message=f"{name} failed ({failure.kind}).")
                     record["failure"] = failure.to_dict()
                     print(f"mien: {failure.message}", file=sys.stderr)
                 advance(1)
