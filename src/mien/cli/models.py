@@ -43,12 +43,20 @@ def _allowed(cards: list[Card], licenses: Policy) -> list[Card]:
 @app.command("list")
 def list_models(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one line a model.")] = False,
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Instead: what `models add --like` knows of files that you may have.")
+    ] = False,
 ) -> None:
     """Show every model: what it gives, its size, its license, and whether it is here."""
-    from mien.models.catalogue import Catalogue
+    from mien.models.catalogue import Catalogue, load_templates
     from mien.models.license import permits
     from mien.models.store import Store
 
+    if templates:
+        for card in load_templates().values():
+            told = {"id": card.id, "gives": list(card.gives), "title": card.title}
+            print_json(told) if json or not sys.stdout.isatty() else print(f"{card.id:18} {card.title}")
+        return
     store = Store(offline=True)
     rows = [
         {
@@ -157,7 +165,12 @@ def licenses(names: Names = None) -> None:
 @app.command()
 def add(
     path: Annotated[Path, typer.Argument(help="Your model file, such as an ONNX export.", show_default=False)],
-    like: Annotated[str, typer.Option(help="The model that it works like.", show_default=False)],
+    like: Annotated[
+        str,
+        typer.Option(
+            help="The model that it works like, or a template of `models list --templates`.", show_default=False
+        ),
+    ],
     name: Annotated[str | None, typer.Option("--id", help="Its id; by default the file's name.")] = None,
     license: Annotated[str, typer.Option(help="SPDX id of the weights' license.")] = "LicenseRef-unknown",  # noqa: A002
 ) -> None:

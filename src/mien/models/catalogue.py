@@ -169,9 +169,9 @@ def add_card(
     if not SPDX_ID.fullmatch(weights_license):
         raise UsageError(f"{weights_license!r} is no SPDX id of a license, such as MIT or LicenseRef-unknown.")
     catalogue = Catalogue.load()
-    templates = load_templates()
-    known = templates[like] if like in templates else catalogue[like]
-    if id in catalogue or id in templates:
+    models = Catalogue([*catalogue, *load_templates().values()])
+    known = models[like]
+    if id in models:
         raise UsageError(f"there is a model called '{id}' already.")
     if file not in known.files:
         raise UsageError(f"model '{like}' has no file '{file}'; it has {', '.join(known.files) or 'none'}.")

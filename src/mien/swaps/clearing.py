@@ -22,6 +22,8 @@ Floats = NDArray[np.float32]
 NOISY: Final = 2.6
 #: Pixels of a face below which its own detail looks like noise, the more the smaller it is.
 DENSE: Final = 120.0
+#: Pixels of a face below which recognisers lose by what a network makes of it (docs/restore.md).
+TINY: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Finding:
     Attributes
     ----------
     coarse : int
-        How many times larger it is than its detail needs: 1, 2 or 4.
+        How many times larger it is than its detail needs.
     noise : float
         Of the picture at the size that its detail needs, in levels of 255.
     size : float
@@ -46,6 +48,11 @@ class Finding:
     def noisy(self) -> bool:
         """Whether there is more noise than skin has by itself."""
         return self.noise > NOISY * max(DENSE / max(self.size, 1), 1)
+
+    @property
+    def tiny(self) -> bool:
+        """Whether recognisers do worse with what a network makes of it."""
+        return self.size < TINY
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,7 @@ def look(plate: Plate, *, enlarged: int = 1) -> Finding:
     grey = grey[max(y1, 0) : y2 + 1, max(x1, 0) : x2 + 1]
     if not grey.size:
         return Finding(coarse=enlarged, noise=0.0, size=plate.size)
-    coarse = max(coarseness(grey), enlarged)
+    coarse = enlarged * coarseness(_smaller(grey, enlarged))
     return Finding(coarse=coarse, noise=noise(_smaller(grey, coarse)), size=plate.size / coarse)
 
 
@@ -96,9 +103,8 @@ def clearer(net: Enlarger, plate: Plate, found: Finding, original: Original | No
     height, width = plate.image.shape[:2]
     if original is not None and found.coarse == original.factor:
         return _from_original(net, plate, original, found)
-    # A face that is blurred and clean keeps its size: it comes out more blurred otherwise, and is recognised less.
-    factor = found.coarse if found.noisy else 1
-    return _sized(_drawn(net, _smaller(np.asarray(plate.image, np.float32), factor), factor, found), width, height)
+    small = _smaller(np.asarray(plate.image, np.float32), found.coarse)
+    return _sized(_drawn(net, small, found.coarse, found), width, height)
 
 
 def _from_original(net: Enlarger, plate: Plate, original: Original, found: Finding) -> Floats:

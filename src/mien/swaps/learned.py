@@ -34,6 +34,7 @@ from mien.swaps.facemask import face_alpha, skin_weight
 from mien.swaps.grain import match_grain
 from mien.swaps.identity import Identity
 from mien.swaps.plate import Plate, join
+from mien.swaps.usable import SURFACE, unusable
 
 __all__ = ["LearnedSwap", "face_net", "told_by"]
 
@@ -41,8 +42,6 @@ Floats = NDArray[np.float32]
 Source: TypeAlias = "ImageSource | Edit"
 
 NEEDS = frozenset({"landmarks", "presence", "alignment", "pose"})
-SURFACE = 468
-LEAST_PRESENCE = 0.5  # of the mesh network: below it, it sees no human face
 MOST_TURNED = 75.0  # degrees of yaw beyond which such networks draw no face
 SMALLEST = 16.0  # pixels that a target's face must extend over
 MASK = 64  # pixels of the crop in which a video's mask is averaged
@@ -314,13 +313,7 @@ def _embedder(net: FaceNet, engine: Engine) -> ArcFace:
 
 def _fault(faces: Faces, row: int) -> str | None:
     """Why a face cannot be swapped."""
-    mesh = np.asarray(faces.landmarks.values[row], np.float64)
-    if not np.isfinite(mesh).all() or not float(faces.presence.values[row]) >= LEAST_PRESENCE:
-        return "no human face that a mesh can be laid over"
-    if np.ptp(mesh[:, :2], axis=0).max() < SMALLEST:
-        return f"it is smaller than {SMALLEST:g} pixels"
-    if not np.isfinite(faces.alignment.values[row]).all():
-        return "no points to align by"
-    if abs(float(faces[row].pose.yaw)) > MOST_TURNED:
-        return f"the head is turned by {abs(float(faces[row].pose.yaw)):.0f} degrees"
-    return None
+    if reason := unusable(faces, row, smallest=SMALLEST):
+        return reason
+    yaw = abs(float(faces[row].pose.yaw))
+    return f"the head is turned by {yaw:.0f} degrees" if yaw > MOST_TURNED else None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ModelError, UsageError
 from mien.core.geometry import invert
+from mien.core.image import Image
 from mien.core.region import Region
 from mien.core.warping import warp
 from mien.engine import Engine, default_engine
@@ -25,12 +26,14 @@ from mien.media.provenance import Provenance
 from mien.media.video import Video
 from mien.runtime.bundle import Bundle
 from mien.swaps.choice import Who
+from mien.swaps.each import Each
 from mien.swaps.edit import Edit
 from mien.swaps.editor import Editor, edited
-from mien.swaps.effects import Changed, Shot
+from mien.swaps.effects import Shot
 from mien.swaps.facemask import face_alpha
-from mien.swaps.plate import Plate, join
+from mien.swaps.plate import Plate
 from mien.swaps.speech import COLUMNS, mel_spectrogram, read_sound
+from mien.swaps.usable import SURFACE, unusable
 
 __all__ = ["LipNet", "LipSync", "lipsync"]
 
@@ -40,8 +43,6 @@ STEPS = 16  # columns of the spectrogram that one frame is told
 # Points of the mesh at the jaw's corners, the chin and over the brows: the box of the 68 points.
 BOX = (234, 454, 152, 105, 334)
 HIGHEST, LOWEST = 0.42, 0.56  # of the crop's height, between which what is drawn fades in
-LEAST_PRESENCE = 0.5  # of the mesh network: below it, it sees no human face
-SURFACE = 468
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,33 +154,26 @@ class LipSync:
         """See `Effect`."""
         return Provenance.manipulated(source, models=(self.net.id,))
 
-    def start(self) -> LipSync:
+    def start(self) -> Each:
         """See `Effect`; it remembers nothing from frame to frame."""
-        return self
+        return Each(self._change)
 
-    def apply(self, shot: Shot) -> Changed:
-        """See `mien.swaps.effects.Take`; where the sound has ended, faces stay as they are."""
+    def _change(self, shot: Shot, row: int, picture: Image) -> tuple[Region, Mapping[str, Any]]:
+        """See `Each`; where the sound has ended, faces stay as they are."""
         if shot.time is None:
             raise UsageError("lips move in a video: a picture has no sound.")
-        size = shot.image.shape[1], shot.image.shape[0]
-        picture = shot.image.copy()
-        masks: list[Region] = []
-        skipped: list[dict[str, Any]] = []
         first = int(shot.time * COLUMNS)
         heard = self._heard[:, first : first + STEPS]
-        for row in map(int, shot.rows):
-            mesh = shot.faces.landmarks.values[row][:SURFACE]
-            usable = np.isfinite(mesh).all() and float(shot.faces.presence.values[row]) >= LEAST_PRESENCE
-            plate = Plate.around(picture, mesh) if usable else None
-            if plate is None or heard.shape[1] < STEPS:
-                why = "no human face that a mesh can be laid over" if plate is None else "the sound has ended"
-                skipped.append({"face": row, "reason": why})
-                continue
-            front, alpha = self._spoken(plate, heard)
-            plate.put(picture, front, alpha)
-            masks.append(plate.region(alpha, size))
-        report = {"skipped": skipped} if skipped else {}
-        return Changed(image=picture, mask=join(masks, size), report=report)
+        if heard.shape[1] < STEPS:
+            raise UsageError("the sound has ended.")
+        plate, reason = None, unusable(shot.faces, row, aligned=False)
+        if reason is None:
+            plate = Plate.around(picture, shot.faces.landmarks.values[row][:SURFACE])
+        if plate is None:
+            raise UsageError(f"lips cannot be moved: {reason or 'the face is outside of the picture'}.")
+        front, alpha = self._spoken(plate, heard)
+        plate.put(picture, front, alpha)
+        return plate.region(alpha, (shot.image.shape[1], shot.image.shape[0])), {}
 
     def _spoken(self, plate: Plate, heard: Floats) -> tuple[Floats, Floats]:
         """The plate with a mouth that says what is heard, and how much of each pixel is taken over."""

@@ -10,33 +10,30 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
-from mien.core.image import ImageSource
+from mien.core.image import Image, ImageSource
 from mien.core.region import Region
 from mien.engine import Engine, default_engine
 from mien.gallery.people import Gallery
 from mien.media.provenance import Provenance
 from mien.media.video import Video
 from mien.swaps.choice import Who
+from mien.swaps.each import Each
 from mien.swaps.edit import Edit
 from mien.swaps.editor import Editor, edited
-from mien.swaps.effects import Changed, Shot
+from mien.swaps.effects import Shot
 from mien.swaps.learned import face_net
-from mien.swaps.plate import Plate, join
+from mien.swaps.plate import Plate
 from mien.swaps.surroundings import around_face
+from mien.swaps.usable import SURFACE, unusable
 
 __all__ = ["Repaint", "Where", "repaint"]
-
-Floats = NDArray[np.float32]
 
 #: What is taken over: the face and what is next to it, or all that the network has drawn.
 Where = Literal["face", "crop"]
 
 NEEDS: Final = frozenset({"landmarks", "presence", "alignment"})
-SURFACE = 468
-LEAST_PRESENCE = 0.5  # of the mesh network: below it, it sees no human face
 MARGIN = {"face": 0.35, "crop": 1.2}  # beside the face, in parts of its extent, that a plate must show
 
 
@@ -96,40 +93,23 @@ class Repaint:
         """See `Effect`."""
         return Provenance.manipulated(source, models=(self.net.id,))
 
-    def start(self) -> Repaint:
+    def start(self) -> Each:
         """See `Effect`; it remembers nothing from frame to frame."""
-        return self
+        return Each(self._change)
 
-    def apply(self, shot: Shot) -> Changed:
-        """See `mien.swaps.effects.Take`."""
-        size = shot.image.shape[1], shot.image.shape[0]
-        picture = shot.image.copy()
-        masks: list[Region] = []
-        skipped: list[dict[str, Any]] = []
-        for row in map(int, shot.rows):
-            plate, reason = self._plate(shot, row, picture)
-            if plate is None:
-                if shot.time is None:
-                    raise UsageError(f"face {row} cannot be redrawn: {reason}.")
-                skipped.append({"face": row, "reason": reason})
-                continue
-            points = shot.faces.alignment.values[row]
-            front, share = self.net.redraw(shot.image, points, window=plate.window, extra=self.numbers)
-            alpha = share if self.where == "crop" else share * around_face(plate)
-            alpha = np.asarray(alpha * np.float32(self.strength), np.float32)
-            plate.put(picture, front, alpha)
-            masks.append(plate.region(alpha, size))
-        report = {"skipped": skipped} if skipped else {}
-        return Changed(image=picture, mask=join(masks, size), report=report)
-
-    def _plate(self, shot: Shot, row: int, picture: NDArray[np.uint8]) -> tuple[Plate | None, str]:
-        """The plate around a face; None and why, where there is none."""
-        mesh = shot.faces.landmarks.values[row][:SURFACE]
-        if not np.isfinite(mesh).all() or not float(shot.faces.presence.values[row]) >= LEAST_PRESENCE:
-            return None, "no human face that a mesh can be laid over"
-        if not np.isfinite(shot.faces.alignment.values[row]).all():
-            return None, "no points to align by"
-        return Plate.around(picture, mesh, margin=MARGIN[self.where]), "the face is outside of the picture"
+    def _change(self, shot: Shot, row: int, picture: Image) -> tuple[Region, Mapping[str, Any]]:
+        """See `Each`."""
+        plate, reason = None, unusable(shot.faces, row)
+        if reason is None:
+            plate = Plate.around(picture, shot.faces.landmarks.values[row][:SURFACE], margin=MARGIN[self.where])
+        if plate is None:
+            raise UsageError(f"a face cannot be redrawn: {reason or 'it is outside of the picture'}.")
+        points = shot.faces.alignment.values[row]
+        front, share = self.net.redraw(shot.image, points, window=plate.window, extra=self.numbers)
+        alpha = share if self.where == "crop" else share * around_face(plate)
+        alpha = np.asarray(alpha * np.float32(self.strength), np.float32)
+        plate.put(picture, front, alpha)
+        return plate.region(alpha, (shot.image.shape[1], shot.image.shape[0])), {}
 
 
 def repaint(

@@ -49,6 +49,8 @@ NEEDS: Final = frozenset({"landmarks", "presence", "alignment"})
 SMALLEST = 12.0  # pixels that a face must extend over
 LARGEST = 16_384  # pixels of a side of an enlarged picture
 AROUND = REACH + 0.01  # of the face's extent: what is restored beside it, fading out
+BLURRED = "blurred, without noise: left as it is, since blur is not undone."
+TINY = "so small that recognisers do better with the picture that was given."
 SAME = 1e-3  # false accept rate whose threshold a face must stay above to count as the same person
 
 
@@ -176,13 +178,19 @@ class RestoreTake:
         if plate is None:
             raise UsageError(f"a face cannot be restored: {reason or 'it is outside of the picture'}.")
         found = self._finding(shot, row, plate)
+        told: dict[str, Any] = {"coarse": found.coarse, "noise": round(found.noise, 1)}
+        if self._hopeless(found):
+            return Region.empty((shot.image.shape[1], shot.image.shape[0])), {**told, "note": BLURRED}
         front, alpha = self._restored(plate, shot, row, found)
         plate.put(picture, front, alpha)
-        told: dict[str, Any] = {}
         if shot.time is None or shot.layers:  # of a video, a preview alone has a report on faces
-            told = {"coarse": found.coarse, "noise": round(found.noise, 1)}
-            told |= _drift(self._effect.engine, shot, row, picture)
+            told |= _drift(self._effect.engine, shot, row, picture) | ({"note": TINY} if found.tiny else {})
         return plate.region(alpha, (shot.image.shape[1], shot.image.shape[0])), told
+
+    def _hopeless(self, found: Finding) -> bool:
+        """Whether a face is blurred and clean: what does not invent makes nothing of it but more blur."""
+        net, enlarged = self._effect.net, 1 if self._original is None else self._original.factor
+        return isinstance(net, Enlarger) and not net.invents and found.coarse > enlarged and not found.noisy
 
     def _finding(self, shot: Shot, row: int, plate: Plate) -> Finding:
         if shot.time is None:
