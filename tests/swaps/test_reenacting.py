@@ -58,7 +58,7 @@ def test_gaps_are_bridged_and_jitter_goes() -> None:
 
 
 def test_the_calm_frame_has_closed_lips_and_is_like_most() -> None:
-    shapes = np.zeros((5, 478, 3))
+    shapes = np.zeros((5, 478, 3), np.float32)
     shapes[:, 78, 0], shapes[:, 308, 0] = -3, 3
     shapes[:, 14, 1] = [2.0, 1.0, 0.0, 1.0, 2.0]
     seen = np.array([True] * 5)
@@ -66,7 +66,7 @@ def test_the_calm_frame_has_closed_lips_and_is_like_most() -> None:
     assert place == 2
     acts = Performance(np.arange(5.0), shapes, np.array([[179.0, 0, 0]] * 4 + [[-179.0, 0, 0]]), seen, place)
     assert acts.turns[4, 0] == pytest.approx(2)
-    assert acts.motion[0, 14, 1] == pytest.approx(2)
+    assert acts.motion(0)[14, 1] == pytest.approx(2)
 
 
 # --- with weights -----------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ def reenact(
     who: Who = None,
     gallery: Gallery = None,
     driver: Annotated[str, typer.Option(help="Whose motion of the clip: as --who.")] = "largest",
-    expression: Annotated[float, typer.Option(help="How much of the expression.", min=0, max=2)] = 1.0,
-    pose: Annotated[float, typer.Option(help="How much of the head's motion.", min=0, max=2)] = 1.0,
+    expression: Annotated[float, typer.Option(help="How much of the expression.", min=0, max=1.5)] = 1.0,
+    pose: Annotated[float, typer.Option(help="How much of the head's motion.", min=0, max=1)] = 1.0,
     mouth: Annotated[
         Literal["dark", "driver"], typer.Option(help="What an opened mouth shows: nothing, or the clip's.")
     ] = "dark",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,15 +16,21 @@ from mien.engine import Engine
 from mien.location.gaze import EYES
 from mien.media.video import Video
 from mien.swaps.choice import Choice, Who
+from mien.swaps.gestures import FOLDS, LOWER, UPPER
 from mien.swaps.insides import gap
 from mien.swaps.reshaping import SURFACE
 
 __all__ = ["Lips", "Performance", "perform"]
 
+T = TypeVar("T", np.float32, np.float64)
+Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+MOST: Final = 50_000  # frames of a clip: their meshes stay in memory, 6 kB each
 WANT: Final = frozenset({"landmarks", "stabilized", "pose"})
-QUICK, SLOW = 0.025, 0.06  # seconds: standard deviation of the smoothing of expression (blinks are quick), and of pose
+# Seconds: standard deviation of the smoothing of lids (blinks are quick), of all other expression, and of pose.
+QUICK, EVEN, SLOW = 0.025, 0.045, 0.08
+SAMPLE = 500  # frames that say what a face mostly does
 MOUTH = 3.0  # cm by which a frame counts as less calm where the lips are a mouth's width apart
 TURNED = 45.0  # degrees of turn that count as 1 cm
 LARGEST = 96  # pixels of a mouth that is kept
@@ -32,6 +38,7 @@ RING = indices_of("mesh478", "lips_inner")
 LIPS = indices_of("mesh478", "lips_outer")
 IRISES = [eye.iris for eye in EYES]
 CORNERS = [eye.corners for eye in EYES]
+QUICKEST = np.unique(np.concatenate([UPPER, LOWER, *FOLDS]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +67,7 @@ class Performance:
     ----------
     times : (T,) float64
         Seconds, of all frames.
-    shapes : (T, 478, 3) float64
+    shapes : (T, 478, 3) float32
         The mesh in the head's own axes, cm, smoothed; between frames without a face it goes on evenly.
     poses : (T, 3) float64
         Yaw, pitch and roll in degrees.
@@ -73,16 +80,15 @@ class Performance:
     """
 
     times: Doubles
-    shapes: Doubles
+    shapes: Floats
     poses: Doubles
     seen: NDArray[np.bool_]
     calm: int
     lips: dict[int, Lips] = field(default_factory=dict)
 
-    @property
-    def motion(self) -> Doubles:
-        """What expression adds to the calm mesh, (T, 468, 3) cm."""
-        return np.asarray(self.shapes[:, :SURFACE] - self.shapes[self.calm, :SURFACE])
+    def motion(self, frame: int) -> Doubles:
+        """What expression adds to the calm mesh in a frame, (468, 3) cm."""
+        return np.asarray(self.shapes[frame, :SURFACE] - self.shapes[self.calm, :SURFACE], np.float64)
 
     @property
     def turns(self) -> Doubles:
@@ -93,7 +99,7 @@ class Performance:
     def looks(self) -> Doubles:
         """Where the irises go in the head, beside where they are in the calm frame: (T, 3) cm, both eyes' mean."""
         place = self.shapes[:, IRISES] - self.shapes[:, CORNERS].mean(axis=2)
-        return np.asarray((place - place[self.calm]).mean(axis=1))
+        return np.asarray((place - place[self.calm]).mean(axis=1), np.float64)
 
 
 def perform(
@@ -118,47 +124,57 @@ def perform(
     NoFace
         If the clip shows nobody, or not whom it should.
     UsageError
-        If `calm` is not in the clip.
+        If `calm` is not in the clip, or it is too long.
     """
     chooser = Choice(who).start()
     times: list[float] = []
-    rows: list[tuple[Doubles, Doubles]] = []
+    rows: list[tuple[Floats, Floats]] = []
     kept: dict[int, Lips] = {}
-    nothing = np.full((478, 3), np.nan), np.full(3, np.nan)
+    nothing = np.full((478, 3), np.nan, np.float32), np.full(3, np.nan, np.float32)
     with closing(engine.track(video, want=WANT, smooth=False, keep_images=lips)) as frames:
         for item in frames:
             assert item.faces is not None and item.time is not None  # noqa: S101, PT018 - for the type checker
             times.append(item.time)
+            if len(times) > MOST:
+                raise UsageError(f"a photo follows clips of up to {MOST:,} frames; this one is longer.")
             chosen = chooser.rows(item.faces)
             if not len(chosen):
                 rows.append(nothing)
                 continue
             row = int(chosen[0])
-            face = item.faces.stabilized.values[row], item.faces.pose.values[row]
-            rows.append((face[0].astype(np.float64), face[1].astype(np.float64)))
+            mesh, pose = item.faces.stabilized.values[row], item.faces.pose.values[row]
+            rows.append((mesh.astype(np.float32), pose.astype(np.float32)))
             if lips and (mouth := _mouth(item.faces.require_image(), item.faces.landmarks.values[row])) is not None:
                 kept[len(times) - 1] = mouth
-    shapes, poses, clock = np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]), np.array(times)
+    clock, poses = np.array(times), np.stack([row[1] for row in rows]).astype(np.float64)
+    shapes = np.stack([row[0] for row in rows])
+    rows.clear()
     seen = np.asarray(np.isfinite(shapes).all(axis=(1, 2)) & np.isfinite(poses).all(axis=1))
     if not seen.any():
         raise NoFace("the driving clip shows no face to follow.")
     if calm is not None and not 0 <= calm <= clock[-1]:
         raise UsageError(f"the driving clip lasts {clock[-1]:.2f} s; it is not calm at {calm:g} s.")
     poses = np.rad2deg(np.unwrap(np.deg2rad(_evenly(clock, poses, seen)), axis=0))
-    shapes = _smooth(clock, _evenly(clock, shapes.reshape(len(clock), -1), seen), QUICK).reshape(shapes.shape)
+    shapes = _evenly(clock, shapes.reshape(len(clock), -1), seen).reshape(shapes.shape)
+    blinks = _smooth(clock, shapes[:, QUICKEST].reshape(len(clock), -1), QUICK).reshape(len(clock), -1, 3)
+    shapes = _smooth(clock, shapes.reshape(len(clock), -1), EVEN).reshape(shapes.shape)
+    shapes[:, QUICKEST] = blinks
     poses = _smooth(clock, poses, SLOW)
     place = _calmest(shapes, poses, seen) if calm is None else int(np.abs(clock - calm).argmin())
     return Performance(clock, shapes, poses, seen, place, kept)
 
 
-def _evenly(times: Doubles, values: Doubles, seen: NDArray[np.bool_]) -> Doubles:
+def _evenly(times: Doubles, values: NDArray[T], seen: NDArray[np.bool_]) -> NDArray[T]:
     """Values (T, D) with those of frames that are not `seen` on straight lines between."""
     if seen.all():
         return values
-    return np.stack([np.interp(times, times[seen], column[seen]) for column in values.T], axis=1)
+    out = values.copy()
+    for column in out.T:
+        column[~seen] = np.interp(times[~seen], times[seen], column[seen])
+    return out
 
 
-def _smooth(times: Doubles, values: Doubles, width: float) -> Doubles:
+def _smooth(times: Doubles, values: NDArray[T], width: float) -> NDArray[T]:
     """Values (T, D) with the jitter taken out, and no lag: means over time with normal weights."""
     out = np.empty_like(values)
     for place, time in enumerate(times):
@@ -168,12 +184,12 @@ def _smooth(times: Doubles, values: Doubles, width: float) -> Doubles:
     return out
 
 
-def _calmest(shapes: Doubles, poses: Doubles, seen: NDArray[np.bool_]) -> int:
+def _calmest(shapes: Floats, poses: Doubles, seen: NDArray[np.bool_]) -> int:
     """The frame with closed lips whose mesh and pose are most like the median."""
-    apart = np.sqrt(((shapes - np.median(shapes[seen], axis=0)) ** 2).sum(axis=2).mean(axis=1))
-    turned = np.abs(poses - np.median(poses[seen], axis=0)).sum(axis=1) / TURNED
-    open_ = np.array([gap(shape) for shape in shapes]) * MOUTH
-    return int(np.where(seen, apart + turned + open_, np.inf).argmin())
+    some = np.flatnonzero(seen)[:: max(int(seen.sum()) // SAMPLE, 1)]
+    usual, turned = np.median(shapes[some], axis=0), np.abs(poses - np.median(poses[some], axis=0)).sum(axis=1) / TURNED
+    apart = np.array([np.sqrt(((shape - usual) ** 2).sum(axis=1).mean()) + gap(shape) * MOUTH for shape in shapes])
+    return int(np.where(seen, apart + turned, np.inf).argmin())
 
 
 def _mouth(image: Image, mesh: ArrayLike) -> Lips | None:

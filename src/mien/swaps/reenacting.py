@@ -33,17 +33,19 @@ from mien.location.unwrapping import Texture
 from mien.media.encoding import VideoWriter
 from mien.media.provenance import Provenance
 from mien.media.video import Frame, Video, VideoSource, open_video
+from mien.swaps.cautions import check_human
 from mien.swaps.choice import Choice, Who
 from mien.swaps.consent import Consent, Gate, Guard
 from mien.swaps.driving import RING, Lips, Performance, perform
 from mien.swaps.edit import Edit
+from mien.swaps.effects import Shot
 from mien.swaps.film import film
 from mien.swaps.gaze_correction import move_irises
 from mien.swaps.gestures import LOWER, UPPER, kept_together
 from mien.swaps.insides import gap
 from mien.swaps.plate import Plate
 from mien.swaps.reshaping import SURFACE, Seat, complete_texture, redraw
-from mien.swaps.retargeting import NEEDS, seated, turn_by
+from mien.swaps.retargeting import NEEDS, check_whole, seated, turn_by
 from mien.swaps.targets import mark_of
 
 __all__ = ["MOST", "Mouth", "Puppet", "reenact"]
@@ -53,6 +55,7 @@ Mouth: TypeAlias = Literal["dark", "driver"]
 
 MOST: Final = (18.0, 13.0, 18.0)  #: degrees of yaw, pitch and roll by which a photo's head turns
 LONGEST = 1280  # pixels of the result's longer side
+FARTHEST = 30.0  # degrees of yaw or pitch of a photo's head: of heads turned farther, half is not there to be moved
 PROPORTIONS = (0.8, 1.25)  # how much larger a motion may become, as one face is larger than the other
 LIDS = (0.5, 1.8)  # the same for lids
 OPEN = 0.5  # of the mouth's width: farther a photo's lips do not part
@@ -131,19 +134,20 @@ def reenact(
     face = faces[[int(choice.rows(faces)[0])]]
     guard.check_source(face)
     guard.check_target(face, face)
-    puppet = Puppet.of(image, face, face_topology(engine=engine))
+    puppet = Puppet.of(image, face, engine)
     video = driving if isinstance(driving, Video) else open_video(driving)
     # Clips without a file's name, such as a webcam's, tell nothing of themselves.
     marks = mark_of(photo), mark_of(video.source)
     mark = Provenance.manipulated(*marks, models=("facemesh",), consent=guard.reference)
     size = (image.shape[1], image.shape[0])
     writer = VideoWriter(Path(out), like=video, size=size, audio=audio, provenance=mark)
-    acts = perform(video, engine=engine, who=driver, calm=calm, lips=mouth == "driver")
     first: Image | None = None
-    with closing(film(_frames(puppet, acts, expression, pose), writer, source=video)) as frames:
+    show = _Show(puppet, video, expression, pose, {"who": driver, "calm": calm, "lips": mouth == "driver"})
+    with closing(film(show.frames(engine), writer, source=video)) as frames:
         for frame in frames:
             first = frame.image if first is None else first
-    assert first is not None  # noqa: S101 - for the type checker: a clip with a face has a frame
+    acts = show.acts
+    assert first is not None and acts is not None  # noqa: S101, PT018 - for the type checker: a clip with a face has a frame
     held = int((np.abs(acts.turns * pose) > np.array(MOST)).any(axis=1).sum())
     report = {
         "effect": "reenact",
@@ -159,11 +163,25 @@ def reenact(
     return Edit(first, mark, Faces.empty(), report, path=Path(out))
 
 
-def _frames(puppet: Puppet, acts: Performance, expression: float, pose: float) -> Generator[Frame, None, None]:
-    puppet = puppet.for_driver(acts.shapes[acts.calm])
-    parts = zip(acts.times, acts.motion * expression, acts.turns * pose, acts.looks * expression, strict=True)
-    for number, (time, motion, turn, look) in enumerate(parts):
-        yield Frame(number, float(time), puppet.draw(motion, turn, look, acts.lips.get(number)))
+@dataclass(eq=False)
+class _Show:
+    """A puppet that acts as a clip has it; the clip is read when the first frame is asked for."""
+
+    puppet: Puppet
+    video: Video
+    expression: float
+    pose: float
+    options: Mapping[str, Any]
+    acts: Performance | None = None
+
+    def frames(self, engine: Engine) -> Generator[Frame, None, None]:
+        """Draw frame by frame."""
+        self.acts = acts = perform(self.video, engine=engine, **self.options)
+        puppet = self.puppet.for_driver(acts.shapes[acts.calm].astype(np.float64))
+        turns, looks = acts.turns * self.pose, acts.looks * self.expression
+        for number, time in enumerate(acts.times.tolist()):
+            motion = acts.motion(number) * self.expression
+            yield Frame(number, time, puppet.draw(motion, turns[number], looks[number], acts.lips.get(number)))
 
 
 def _fitting(image: Image) -> Image:
@@ -210,18 +228,22 @@ class Puppet:
         return complete_texture(self.seat, self.topology)
 
     @classmethod
-    def of(cls, image: Image, face: Faces, topology: Topology) -> Puppet:
+    def of(cls, image: Image, face: Faces, engine: Engine) -> Puppet:
         """The puppet of the only one of `faces`.
 
         Raises
         ------
-        NoFace
-            If it has no mesh.
+        NoFace, UsageError
+            If it has no mesh, is turned too far, is cut by the picture's edge, or is an animal's.
         """
-        seat = seated(face, 0, image)
+        seat, pose = seated(face, 0, image), face.pose.values[0].astype(np.float64)
+        if (far := float(np.abs(pose[:2]).max())) > FARTHEST:
+            raise UsageError(f"the photo's head is turned by {far:.0f} degrees; up to {FARTHEST:.0f} can be moved.")
+        check_whole(seat, image)
+        check_human(Shot(image=image, faces=face, rows=np.array([0])), 0, engine)
         mesh = face.landmarks.values[0].astype(np.float64) - (*seat.plate.origin, 0)
         own = face.stabilized.values[0, :SURFACE].astype(np.float64)
-        return cls(image, seat, mesh, own, face.pose.values[0].astype(np.float64), topology, np.ones(3), np.ones(2))
+        return cls(image, seat, mesh, own, pose, face_topology(engine=engine), np.ones(3), np.ones(2))
 
     def for_driver(self, calm: Doubles) -> Puppet:
         """The same, for motions of a face with another shape, (478, 3) cm, when it is calm."""
@@ -247,7 +269,7 @@ class Puppet:
         rotation = turn_by(self.pose, turn.clip(-np.array(MOST), MOST))
         shift = seat.moved(moved)
         inside = None if lips is None else self._inside(lips, seat.turned(seat.plate.points + shift, rotation))
-        done = redraw(seat, shift, rotation, self.topology, mouth=inside, texture=lambda: self.texture)
+        done = redraw(seat, shift, rotation, self.topology, mouth=inside, texture=self.texture)
         out = self.image.copy()
         seat.plate.put(out, done.image, done.alpha)
         return out

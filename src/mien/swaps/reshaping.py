@@ -125,7 +125,8 @@ def redraw(
     topology: Topology,
     *,
     mouth: Image | None = None,
-    texture: Callable[[], Texture] | None = None,
+    texture: Texture | None = None,
+    make: Callable[[], Texture] | None = None,
 ) -> Redrawn:
     """Draw a face with another expression and turned.
 
@@ -139,8 +140,10 @@ def redraw(
     topology : Topology
     mouth : (h, w, 4) uint8, optional
         What to show between lips that part, in place, and where it is known (255): see `mien.swaps.reenacting`.
-    texture : callable, optional
-        Gives the face's, complete, where it is needed; by default `complete_texture`.
+    texture : Texture, optional
+        The face's, complete, where it is at hand: see `complete_texture`.
+    make : callable, optional
+        Gives the texture where it is not at hand, and needed; by default `complete_texture`.
 
     Returns
     -------
@@ -150,8 +153,8 @@ def redraw(
     rigid, target = seat.turned(source, turn), seat.turned(source + motion, turn)
     field = _surroundings(seat, source, target, turn, topology)
     stirred = np.maximum(np.abs(field[..., 0]), np.abs(field[..., 1])) > STIRRED
-    make = texture or (lambda: complete_texture(seat, topology))
-    skin, known, guessed = _skin(plate.image, source, target, topology, make)
+    make = make or (lambda: complete_texture(seat, topology))
+    skin, known, guessed = _skin(plate.image, source, target, topology, texture, make)
     inner = np.zeros(known.shape, np.uint8)
     paint_insides(inner, target)
     around = plate.image.copy()
@@ -233,7 +236,12 @@ def complete_texture(seat: Seat, topology: Topology) -> Texture:
 
 
 def _skin(
-    image: Image, source: Doubles, target: Doubles, topology: Topology, texture: Callable[[], Texture]
+    image: Image,
+    source: Doubles,
+    target: Doubles,
+    topology: Topology,
+    texture: Texture | None,
+    make: Callable[[], Texture],
 ) -> tuple[Floats, NDArray[np.bool_], float]:
     """The skin at its new place (h, w, 3), where it is, and which part of it is a guess."""
     skin, size = topology.without(LIPS, *LIDS).triangles, image.shape[:2]
@@ -241,9 +249,9 @@ def _skin(
     whole, raster = np.zeros(size, bool), rasterize(target, skin, size)
     whole[raster.window] = raster.triangle >= 0
     colors = drawn.astype(np.float32)
-    if not whole.any() or (whole & ~seen).sum() <= HIDDEN * whole.sum():
+    if not whole.any() or (texture is None and (whole & ~seen).sum() <= HIDDEN * whole.sum()):
         return colors, seen, 0.0
-    complete = texture()
+    complete = texture or make()
     uv = topology.uv * np.float32(len(complete.image)) - np.float32(0.5)
     levels = np.dstack([complete.image, (complete.seen * 255).astype(np.uint8)])
     guess = warp_mesh(levels, uv, target, skin, size)[0].astype(np.float32)

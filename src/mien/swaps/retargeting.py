@@ -229,7 +229,7 @@ class Mover:
         def texture() -> Texture:
             return self._textures.get(shot, row, lambda: complete_texture(seat, self._topology))
 
-        done = redraw(seat, motion, turn, self._topology, texture=texture)
+        done = redraw(seat, motion, turn, self._topology, make=texture)
         check_guess(done.guessed, lambda: self._glasses.get(shot, row, lambda: wears_glasses(shot, row, self.engine)))
         return done
 
