@@ -1,10 +1,11 @@
 """Edits of shape, judged by the heads of this package: is what was asked for there, and is it still the person.
 
-    python -m benchmarks.editing FOLDER [--only retarget frontal gaze] [--count 30]
+    python -m benchmarks.editing FOLDER [--only smile retarget frontal gaze] [--count 30]
 
 Each picture of the folder that shows one face is edited in several ways, and looked at again: pose against the pose
 that was asked for, blendshapes, gaze, and the cosine of two embedders to the picture as it was. The heads that judge
-pose and expression read the mesh, as the edits do.
+pose and expression read the mesh, as the edits do. Smiles are added to those who do not smile, and taken from those who
+do.
 """
 
 from __future__ import annotations
@@ -34,9 +35,6 @@ from mien.swaps.retargeting import Retarget
 WANT = {"pose", "blendshapes", "gaze", "embedding", "landmarks"}
 LONGEST = 512
 RETARGET: tuple[Mapping[str, float], ...] = (
-    {"smile": 0.5},
-    {"smile": 1.0},
-    {"smile": -0.6},
     {"mouth_open": 0.15},
     {"mouth_open": -0.5},
     {"brows": 1.0},
@@ -51,6 +49,8 @@ RETARGET: tuple[Mapping[str, float], ...] = (
     {"pitch": -8.0},
     {"roll": 10.0},
 )
+SMILES = (0.5, 1.0, -0.6)
+SMILING = 0.3  # of the coefficients: from so much on, somebody smiles
 #: Which coefficients tell of an option; of brows, how high they stand.
 READ = {
     "smile": ("mouthSmileLeft", "mouthSmileRight"),
@@ -128,6 +128,14 @@ def run(
     sys.stdout.flush()
 
 
+def smile(images: list[Seen], looks: Looks) -> None:
+    """By how much those smile more who did not, and less who did."""
+    for amount in SMILES:
+        some = [(image, seen) for image, seen in images if (level(seen[0], READ["smile"]) < SMILING) == (amount > 0)]
+        effect = Retarget(engine=looks.engine, smile=amount)
+        run(some, looks, f"smile {amount:+g}", effect, partial(grown, READ["smile"]))
+
+
 def retarget(images: list[Seen], looks: Looks) -> None:
     """Asked against measured, for expression and pose."""
     for asked in RETARGET:
@@ -187,7 +195,7 @@ def gaze(images: list[Seen], looks: Looks) -> None:
             run(images, looks, f"gaze {aim}, {word}", effect, partial(gone, want, judge))
 
 
-PARTS = {"retarget": retarget, "frontal": frontal, "gaze": gaze}
+PARTS = {"smile": smile, "retarget": retarget, "frontal": frontal, "gaze": gaze}
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mien import Engine, assets
-from mien.core.errors import NoFace, UsageError
+from mien.core.errors import LicenseRefused, NoFace, UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
+from mien.swaps.cautions import Kept, check_guess
 from mien.swaps.edit import Edit
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect, Shot
@@ -115,6 +118,38 @@ def test_eyes_look_somewhere(target: object) -> None:
         CorrectGaze(target=target)
 
 
+def test_what_was_measured_on_faces_carries_their_terms() -> None:
+    with Engine(threads=1, licenses="strict") as strict:
+        with pytest.raises(LicenseRefused, match="gesture"):
+            strict.choose("gesture")
+        asked = Retarget(smile=0.5, engine=strict)
+        with pytest.raises(LicenseRefused, match="gesture"):
+            asked._table  # noqa: B018
+        assert Retarget(yaw=5.0, eyes=0.5, engine=strict)._table is None  # geometry alone
+    with Engine(threads=1, licenses="commercial") as permissive:
+        assert Retarget(smile=0.5, engine=permissive)._table is shipped_gestures()
+
+
+@pytest.mark.parametrize(
+    ("guessed", "glasses", "refused"),
+    [(0.05, True, ""), (0.15, False, ""), (0.15, True, "glasses"), (0.3, False, "30%")],
+)
+def test_guesses_have_a_limit(guessed: float, glasses: bool, refused: str) -> None:
+    with pytest.raises(UsageError, match=refused) if refused else contextlib.nullcontext():
+        check_guess(guessed, lambda: glasses)
+
+
+def test_what_is_kept_of_a_track_is_made_anew_after_a_while() -> None:
+    kept: Kept[float] = Kept()
+
+    def at(time: float | None, track: int, value: float) -> float:
+        shot: Any = SimpleNamespace(time=time, faces=SimpleNamespace(track=SimpleNamespace(ids=[track])))
+        return kept.get(shot, 0, lambda: value)
+
+    assert [at(0.0, 1, 10), at(0.5, 1, 11), at(0.5, 2, 12), at(1.2, 1, 13), at(0.1, 1, 14)] == [10, 10, 12, 13, 14]
+    assert [at(None, 1, 20), at(None, 1, 21)] == [20, 21]  # pictures have nothing in common
+
+
 # --- with weights -----------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +233,15 @@ def test_a_face_that_the_edge_cuts_is_not_turned() -> None:
     for effect in (Retarget(yaw=8.0, engine=engine()), Frontalize(engine=engine())):
         with pytest.raises((UsageError, NoFace), match=r"edge cuts|no face"):
             done(effect, half)
+
+
+@pytest.mark.weights
+@pytest.mark.data
+@pytest.mark.parametrize("effect", [Retarget, Frontalize, CorrectGaze])
+def test_a_dog_is_no_person(effect: type) -> None:
+    change = effect(engine=engine(), **({"smile": 0.5} if effect is Retarget else {}))
+    with pytest.raises(UsageError, match=r"human|where these eyes look"):
+        done(change, photo("landmarks68_boxes/dogs.jpg"))
 
 
 @pytest.mark.weights
