@@ -56,11 +56,11 @@ def test_skin_meets_skin_at_the_edge_and_stays_what_it_is_within() -> None:
     weight[10:110, 10:110] = 1
     front = np.full((120, 120, 3), TAN, np.float32)
     back = front * np.float32(0.8)
-    out = meet(front, back, weight, weight)
+    out = meet(front, back, weight, weight, 12 * weight)
     edge, within = (np.abs(out[row, 60] - back[row, 60]).max() for row in (11, 60))
     assert edge < 0.3 * within
     assert np.abs(out[60, 60] - front[60, 60]).max() < 3
-    assert meet(front, back, 0 * weight, weight) is front
+    assert meet(front, back, 0 * weight, weight, 12 * weight) is front
 
 
 def test_grey_pictures_stay_grey_and_give_grey() -> None:

@@ -33,7 +33,7 @@ PALE_SHARE = (0.4, 0.1)  # of the change of lightness, and of tint, that what is
 SKIN_SPREAD = 0.08  # in Oklab, of what is one skin
 DARKER = (0.5, 1.3)  # limits of what chroma is multiplied by as lightness is
 SKINS = 1.7  # log odds of lightness by which skins differ, about, from the darkest to the palest
-NEAR, ALONG = 0.12, 0.03  # of the window's side: how deep, and along the edge how evenly, skin meets skin
+ALONG = 0.03  # of the window's side: how evenly skin meets skin along an edge
 FAR = 0.5  # of a logarithm of levels, at which a difference counts by a quarter
 MEETING = np.float32(16)  # levels that are added before ratios
 WIDEST = 4.0  # by which lightness is moved at most
@@ -72,7 +72,7 @@ def match_colors(front: Floats, back: Floats, weight: Floats, *, strokes: float 
     return out
 
 
-def meet(front: Floats, back: Floats, weight: Floats, alpha: Floats) -> Floats:
+def meet(front: Floats, back: Floats, weight: Floats, alpha: Floats, reach: Floats) -> Floats:
     """Bring a face's colours near its edge to those that the picture has there, so that no step is seen.
 
     Parameters
@@ -84,6 +84,8 @@ def meet(front: Floats, back: Floats, weight: Floats, alpha: Floats) -> Floats:
     alpha : (h, w) float32
         How much of each pixel is the front. Its outer edge is where both meet: within, around eyes and rims of glasses,
         a face keeps its own shades.
+    reach : (h, w) float32
+        How many pixels deep, by places: the deeper, the less is seen of the edge, and of the front's own shades.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def meet(front: Floats, back: Floats, weight: Floats, alpha: Floats) -> Floats:
     lines, _ = cv2.findContours(seen, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     inside = np.asarray(cv2.drawContours(np.zeros_like(seen), lines, -1, 1, cv2.FILLED), np.uint8)
     depth = cv2.distanceTransform(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 5)
-    near = np.exp(-((depth[1:-1, 1:-1] / (NEAR * extent)) ** 2)).astype(np.float32)
+    near = np.exp(-((depth[1:-1, 1:-1] / np.maximum(reach[window], 1)) ** 2)).astype(np.float32)
     apart = cv2.log(np.maximum(model, 1)) - cv2.log(np.maximum(own, 1))
     # What is far off is a beard, or a shadow's edge: no skin could meet it.
     trust = known * near / (1 + (apart**2).sum(axis=2) / (3 * FAR**2)) ** 2

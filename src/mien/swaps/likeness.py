@@ -22,7 +22,7 @@ __all__ = ["Likeness", "Shift"]
 Doubles = NDArray[np.float64]
 
 SURFACE = 468
-SMOOTH = 1.5  # how far each point's shift is that of its neighbours: weight of the mesh's Laplacian
+SMOOTH = 1.0  # how far each point's shift is that of its neighbours: weight of the mesh's Laplacian
 REGAINED = 1.2  # times: smoothing, and a mesh network that was taught average faces, make people more alike
 FARTHEST = 1.2  # cm that a point may move
 #: Differences of expression at which what they move counts by a third.

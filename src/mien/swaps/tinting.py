@@ -21,10 +21,15 @@ __all__ = ["Tint", "carried", "renewed"]
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
-RELIT = 0.4  # how much of the target's light is taken over: with more, so is the shape of the face that it fell on
+RELIT = 0.2  # how much of the target's light is taken over: with more, so is the shape of the face that it fell on
 GRAIN = 1.0  # seconds after which grain and sharpness of a video are measured again
 STEADY = 0.25  # seconds over which a video's masks, colours and light are averaged
 SEEN_AT, FILMED_AT = 400.0, 150.0  # pixels that a face has where its light and colours are found: in pictures, videos
+STROKES = 1.0  # how much of the target's broad shades is taken over
+# Of the face's extent: how deep a face meets the picture's shades at its edge. A brow's height tells apart a forehead,
+# which ends amid skin and tells little of a person, and the rest, which ends where the head does.
+DEEP, SHALLOW = 0.06, 0.025
+FOREHEAD = (0.12, 0.3)  # of the way from the mesh's top to the chin: up to where it is a forehead, and from where not
 DARK = np.float32(8)  # levels that are added before ratios: what is black has none
 TINT = 0.1  # seconds after which light and colours of a video are found again
 
@@ -125,5 +130,16 @@ def _gain(small: Plate, front: Image, alpha: Floats, topology: Topology) -> Floa
     drawn, back = own.astype(np.float32), small.image.astype(np.float32)
     weight = skin_weight(small, share.astype(np.float32))
     lit = relit(drawn, back, normal_map(small, topology), weight, strength=RELIT)
-    matched = meet(match_colors(lit, back, weight), back, weight, share.astype(np.float32))
+    matched = match_colors(lit, back, weight, strokes=STROKES)
+    matched = meet(matched, back, weight, share.astype(np.float32), _reach(small))
     return np.asarray(cv2.divide(matched + DARK, drawn + DARK), np.float32)
+
+
+def _reach(plate: Plate) -> Floats:
+    """How many pixels deep each place meets its surroundings, (h, w)."""
+    top, chin = plate.points[[10, 152], :2]
+    y, x = np.indices(plate.image.shape[:2], np.float32)
+    down = (chin - top) / max(float(((chin - top) ** 2).sum()), 1e-6)
+    low, high = FOREHEAD
+    t = (((x - top[0]) * down[0] + (y - top[1]) * down[1] - low) / (high - low)).clip(0, 1)
+    return np.asarray(plate.size * (DEEP + (SHALLOW - DEEP) * t), np.float32)
