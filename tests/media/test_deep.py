@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,12 @@ def test_all_that_was_not_changed_keeps_its_16_bits(tmp_path: Path, suffix: str)
     assert np.abs(back.proxy.astype(int) - out)[mask > 0].max() <= 1
     assert provenance(saved).source_type == MARK.source_type
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_black_that_became_white_is_white() -> None:
+    """A step of 8 bits is 257 of 16: 256 would leave it a shade darker."""
+    deep = Sixteen(np.zeros((4, 4, 3), np.uint16), b"", np.zeros((4, 4, 3), np.uint8))
+    assert np.all(deep.changed(np.full((4, 4, 3), 255, np.uint8)).pixels == 0xFFFF)
 
 
 @pytest.mark.full
@@ -130,6 +137,9 @@ def test_hostile_files_are_refused(tmp_path: Path) -> None:
         Deep.open(tmp_path / "none.png")
     with pytest.raises(SourceError):
         Deep.open(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
+        assert Deep.open(tmp_path / "pipe.png") is None, "without waiting for its other end"
 
 
 def test_what_does_not_fit_is_told(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ class Deep(ABC):
         """
         limit = pixel_limit(max_pixels)
         try:
+            if Path(path).is_fifo():  # to open it is to wait for its other end; `mien.load_image` says so
+                return None
             with Path(path).open("rb") as file:
                 head = file.read(32)
                 if not head.startswith((PNG_START, EXR_START, *TIFF_STARTS)) or _is_shallow_png(head):
