@@ -7,10 +7,10 @@ scorer of generated faces ranks.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,24 +21,25 @@ from mien.evaluation.agreement import area_under_curve
 from mien.swaps.attributes import ATTRIBUTES
 from mien.swaps.directions import Look, directions
 from mien.swaps.doubles import extras
-from mien.swaps.generator import distinct_people, generate, latents
+from mien.swaps.families import families
+from mien.swaps.generator import DRAWS, distinct_people, latents, person_of, same_person
 from mien.swaps.scoring import generated_score
 from mien.swaps.studio import Studio
 
 PEOPLE = 8
 STEPS = (-1.5, 1.5)  # of the standard deviations that the direction was regressed by
 FARTHEST = 4.0  # of these that a direction reaches
-#: Attributes that are asked for together, on people of seeds 0 to `SEEDS`.
-ASKED: tuple[dict[str, Any], ...] = (
-    {"age": 60.0},
-    {"smile": 0.9},
-    {"yaw": 20.0},
+#: Attributes that are asked for together, on people of the first seeds.
+ASKED: tuple[dict[str, float], ...] = (
+    *({"age": age} for age in (30.0, 45.0, 60.0, 70.0)),
+    *({"smile": smile} for smile in (0.0, 0.9)),
+    *({"yaw": yaw} for yaw in (-20.0, 20.0)),
     {"glasses": 0.9},
-    {"tone": 0.55},
-    {"hair_lightness": 0.6},
-    {"age": 60.0, "smile": 0.8, "yaw": 15.0},
+    *({"tone": tone} for tone in (0.55, 0.85)),
+    *({"hair_lightness": lightness} for lightness in (0.25, 0.6)),
 )
-SEEDS = 4
+SEEDS = 6
+FAMILIES = 4, 3  # people, and pictures of each
 SCORED = 24  # people drawn for the scorer
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -59,7 +60,7 @@ def effects(engine: Engine) -> None:
                 refused += look.refusal is not None
                 if len(look.faces):
                     changes.append((_values(look) - values) / step / spreads)
-                    alike.append(float(base.faces.embedding.values[0] @ look.faces.embedding.values[0]))
+                    alike.append(_likeness(base, look))
         mean = np.nanmean(changes, axis=0)
         most = [other for other in np.argsort(-np.abs(mean)) if other != place][:3]
         besides = ", ".join(f"{list(ATTRIBUTES)[other]} {mean[other]:+.2f}" for other in most)
@@ -74,20 +75,29 @@ def _values(look: Look) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 
 def targets(engine: Engine) -> None:
-    """How near the values that are asked for come, and what it takes."""
-    print("asked for                                reached  steps  likeness  worst miss")
+    """How near the values that are asked for come, what it takes, and what is in the way: `mien.generate`'s steps."""
+    wanted = frozenset(name for asked in ASKED for name in asked)
+    studio = Studio(engine, attributes=wanted, fields=frozenset({"embedding"}))
+    people = [person_of(seed, 0.7, studio, {})[0] for seed in range(SEEDS)]
+    print("asked for            reached  pictures  likeness  nearest and farthest  refused on the way")
     for asked in ASKED:
-        made = [generate(seed=seed, engine=engine, **asked).report for seed in range(SEEDS)]
-        reached = sum(not report["missed"] for report in made)
-        steps = np.mean([report["steps"] for report in made])
-        alike = np.mean([report["similarity"] for report in made])
-        misses = {
-            name: max(abs(report["attributes"][name]["reached"] - value) for report in made)
-            for name, value in asked.items()
-        }
-        words = ", ".join(f"{name} {value:g}" for name, value in asked.items())
-        worst = ", ".join(f"{name} {miss:.2f}" for name, miss in misses.items())
-        print(f"{words:40} {reached:4}/{SEEDS} {steps:6.1f} {alike:9.2f}  {worst}", flush=True)
+        made = [studio.steer(look, asked, draws=DRAWS) for look in people]
+        reached = sum(not one.missed(asked) for one in made)
+        alike = np.mean([_likeness(look, one.look) for look, one in zip(people, made, strict=True)])
+        (name, target), *_ = asked.items()
+        values = sorted((one.values[name] for one in made), key=lambda value: abs(value - target))
+        refused = sum((Counter(one.refused) for one in made), Counter[str]())
+        words = ", ".join(f"{count} {reason}" for reason, count in refused.most_common())
+        draws = np.mean([one.draws for one in made])
+        print(
+            f"{name + ' ' + format(target, 'g'):20} {reached:5}/{SEEDS} {draws:9.1f} {alike:9.2f}"
+            f"  {values[0]:9.2f} {values[-1]:9.2f}   {words}",
+            flush=True,
+        )
+
+
+def _likeness(one: Look, other: Look) -> float:
+    return float(one.faces.embedding.values[0] @ other.faces.embedding.values[0])
 
 
 def scores(engine: Engine) -> None:
@@ -110,6 +120,22 @@ def scores(engine: Engine) -> None:
             sides = [[getattr(one, sign) for one in side] for side in (made, real)]
             areas.append(area_under_curve(*(np.nan_to_num(side, nan=0.5) for side in sides)))
         print(f"{name:48} {areas[0]:10.2f} {areas[1]:11.2f} {areas[2]:10.2f}", flush=True)
+
+
+def likenesses(engine: Engine) -> None:
+    """How alike the pictures of a family are, and those of different families, to the embedder that chose them."""
+    made = list(families(*FAMILIES, seed=0, size=512, engine=engine))
+    vectors = [np.stack([edit.faces.embedding.values[0] for edit in edits]) for edits in made]
+    print(f"{FAMILIES[0]} people, {FAMILIES[1]} pictures of each; same person from {same_person(engine):.2f} on")
+    for place, (edits, own) in enumerate(zip(made, vectors, strict=True)):
+        others = np.concatenate([other for index, other in enumerate(vectors) if index != place])
+        yaws = [float(edit.faces.pose.yaw[0]) for edit in edits]
+        print(
+            f"draw {edits[0].report['draw']:3}: within {(own @ own.T).min():.2f} to "
+            f"{(own @ own.T)[np.triu_indices(len(own), 1)].max():.2f}, to others at most {(own @ others.T).max():.2f}, "
+            f"yaw {min(yaws):.0f} to {max(yaws):.0f} degrees",
+            flush=True,
+        )
 
 
 def _photos() -> list[Path]:
@@ -135,7 +161,12 @@ def _turned(image: Image) -> Image:
     return np.ascontiguousarray(cv2.warpAffine(image, turn, (side, side))[60:-40, 90:-90])
 
 
-PARTS: dict[str, Callable[[Engine], None]] = {"effects": effects, "targets": targets, "scores": scores}
+PARTS: dict[str, Callable[[Engine], None]] = {
+    "effects": effects,
+    "targets": targets,
+    "families": likenesses,
+    "scores": scores,
+}
 
 
 def main() -> None:

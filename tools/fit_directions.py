@@ -42,20 +42,23 @@ def main() -> None:
     """Draw, fit, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the people are kept")
-    parser.add_argument("--people", type=int, default=700)
+    parser.add_argument("--people", type=int, default=700, help="how many are drawn")
+    parser.add_argument("--out", type=Path, default=ROOM, help="folder of the tables; default: where they ship")
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for folder in (arguments.folder, arguments.out):
+        folder.mkdir(parents=True, exist_ok=True)
     with Engine(threads=1) as engine:
         studio = Studio(engine, attributes=frozenset(ATTRIBUTES), fields=FURTHER)
         for start in range(0, arguments.people, CHUNK):
             file = arguments.folder / f"{start:05d}.npz"
             if not file.exists():
-                np.savez(file, **draw(studio, range(start, start + CHUNK)))  # type: ignore[arg-type]
+                seeds = range(start, min(start + CHUNK, arguments.people))
+                np.savez(file, **draw(studio, seeds))  # type: ignore[arg-type]
         table = read(arguments.folder)
         steps, spreads = fit(table)
         gain = gains(studio, table, steps, spreads)
         np.savez(
-            ROOM / "directions.npz",
+            arguments.out / "directions.npz",
             names=np.array(list(ATTRIBUTES)),
             steps=(steps / gain[:, None]).astype(np.float16),
             spreads=spreads.astype(np.float32),
@@ -64,7 +67,7 @@ def main() -> None:
         grown = Traits(ages=(18.0, 150.0))
         calibration = load_calibration(engine.choose("embedding").space or "")
         limit = calibration.threshold(ALIKE, calibration.strata_of(grown, grown))[0]
-    (ROOM / "doubles.toml").write_text(doubles(table, limit), encoding="utf-8")
+    (arguments.out / "doubles.toml").write_text(doubles(table, limit), encoding="utf-8")
 
 
 def draw(studio: Studio, seeds: range) -> Table:

@@ -86,7 +86,12 @@ def test_values_that_are_not_known_do_not_move_anybody() -> None:
         ({"age": 17.9}, "younger than 18 are not made"),
         ({"age": 120.0}, "age must be between 18 and 80"),
         ({"age": float("nan")}, "age must be between"),
-        ({"charm": 1.0}, "no attribute is called 'charm'"),
+        (
+            {"charm": 1.0},
+            "no attribute that can be asked for is called 'charm'; there are yaw, pitch, smile, mouth_open, age",
+        ),
+        ({"age": "old"}, "age must be a number, not 'old'"),
+        ({"eyes_open": 0.1}, "is called 'eyes_open'"),
         ({"smile": 1.2}, "smile must be between 0 and 1"),
     ],
 )

@@ -11,6 +11,7 @@ from mien.core.columns import Vectors
 from mien.core.errors import NoFace, UsageError, WeightsUnavailable
 from mien.engine import Engine
 from mien.swaps.attributes import ATTRIBUTES
+from mien.swaps.checks import Checks
 from mien.swaps.doubles import Doubles
 from mien.swaps.edit import Edit
 from mien.swaps.effects import Shot
@@ -58,25 +59,37 @@ def test_minors_are_never_made(engine: Engine) -> None:
 
 
 def test_a_family_is_one_person(engine: Engine, nine: Edit) -> None:
-    people = family(seed=9, count=3, size=256, similarity=0.65, engine=engine)
+    people = family(seed=9, count=2, size=256, similarity=0.65, engine=engine)
     vectors = np.concatenate([edit.faces.embedding.values for edit in people])
     assert (vectors @ vectors.T).min() >= 0.65
     assert people[0].report["seed"] == 9
     assert people[0].image.shape == (256, 256, 3)
-    assert [edit.report["family"]["place"] for edit in people] == [0, 1, 2]
+    assert [edit.report["family"]["place"] for edit in people] == [0, 1]
     yaws = [float(edit.faces.pose.yaw[0]) for edit in people]
     assert np.ptp(yaws) > 2
     assert yaws[0] == pytest.approx(float(nine.faces.pose.yaw[0]), abs=0.1)
 
 
 def test_between_two_people(engine: Engine) -> None:
-    people = between(9, 9, 2, engine=engine)
-    assert [edit.report["position"] for edit in people] == [0, 1]
+    people = between(9, 7, 3, engine=engine)
+    ends = [edit for edit in people if edit.report["position"] in {0, 1}]
+    assert [edit.report["seeds"] for edit in ends] == [[9, 7]] * 2
+    assert ends[0].report["similarity"][0] == ends[1].report["similarity"][1] == 1
+    assert ends[0].report["similarity"][1] == ends[1].report["similarity"][0] < 0.5
+    for middle in set(range(len(people))) - {0, len(people) - 1}:
+        assert people[middle].report["position"] == 0.5
+        assert min(people[middle].report["similarity"]) > ends[0].report["similarity"][1]
+    assert all(Checks().refusal(edit.faces) is None for edit in people)
     assert people[0].provenance.seed is None
-    with pytest.raises(UsageError, match="count must be between 2"):
+
+
+def test_numbers_of_people_out_of_range(engine: Engine) -> None:
+    with pytest.raises(UsageError, match="count must be a whole number between 2"):
         between(9, 9, 1, engine=engine)
-    with pytest.raises(UsageError, match="count must be between 1"):
+    with pytest.raises(UsageError, match="count must be a whole number between 1"):
         next(families(1, 0, seed=9, engine=engine))
+    with pytest.raises(UsageError, match="people must be a whole number of 0 or more"):
+        next(families(-1, 2, seed=9, engine=engine))
 
 
 def test_a_double_is_an_adult_who_is_nobody_here(engine: Engine, nine: Edit) -> None:
@@ -86,12 +99,31 @@ def test_a_double_is_an_adult_who_is_nobody_here(engine: Engine, nine: Edit) -> 
     double = casting.identity_for(shot, 0)
     assert double is not None
     assert casting.identity_for(shot, 0) is double  # in one picture, one face has one double
-    told = casting.report["people"][0]
+    (told,) = casting.report["people"]
+    assert told["similarity"] == pytest.approx(float(double.embedding.values @ faces.embedding.values[0]), abs=0.01)
     assert told["similarity"] < casting.limit
+    assert told["minor"] is False
     assert double.mark.synthetic is True
     assert double.mark.seed == told["seed"]
-    away = Doubles(engine=engine, far_from=Vectors(double.embedding.values[None], space=faces.embedding.space))
-    assert away.identity_for(shot, 0).mark.seed != told["seed"]  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_two_people_get_doubles_who_are_like_nobody(engine: Engine, nine: Edit) -> None:
+    image = np.hstack([nine.image[::2, ::2], generate(seed=7, size=512, engine=engine).image])
+    faces = engine.analyze(image, want=SOURCE_FIELDS)
+    assert len(faces) == 2
+    shot = Shot(image=image, faces=faces, rows=np.arange(2))
+    casting = Doubles(engine=engine)
+    doubles = [casting.identity_for(shot, row) for row in range(2)]
+    vectors = np.array([double.embedding.values for double in doubles if double is not None])
+    assert len(vectors) == 2
+    assert vectors[0] @ vectors[1] < casting.limit
+    assert (vectors @ faces.embedding.values.T).max() < casting.limit
+    told = casting.report["people"]
+    assert [entry["face"] for entry in told] == [0, 1]
+    assert told[0]["seed"] != told[1]["seed"]
+    away = Doubles(engine=engine, far_from=Vectors(vectors[:1], space=faces.embedding.space))
+    assert away.identity_for(shot, 0).embedding.values @ vectors[0] < casting.limit  # type: ignore[union-attr]
 
 
 def test_doubles_of_another_space_are_told(engine: Engine) -> None:

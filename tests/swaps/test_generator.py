@@ -169,9 +169,17 @@ def test_what_the_limits_let_pass(fine: Faces) -> None:
 
 
 def test_own_checks() -> None:
-    perhaps = seen(0.9, ages={17: 0.3, 30: 0.7})
-    edit = generate(seed=5, checks=Checks(minor=0.4), engine=Stage([perhaps, GOOD]).engine)
-    assert edit.report["draw"] == 1
+    edit = generate(seed=5, checks=Checks(score=0.95), engine=Stage([GOOD, seen(0.96)]).engine)
+    assert edit.report["draw"] == 2
+    perhaps = seen(0.9, ages={17: 0.03, 40: 0.97})
+    edit = generate(seed=5, checks=Checks(minor=0.01), engine=Stage([perhaps, GOOD]).engine)
+    assert edit.report["refused"] == {"may be a minor": 1}
+
+
+@pytest.mark.parametrize("minor", [0.05, 1.0, -0.1, float("nan")])
+def test_no_check_lets_minors_pass(minor: float) -> None:
+    with pytest.raises(UsageError, match="minors are not made"):
+        Checks(minor=minor)
 
 
 def test_a_hopeless_seed_says_why() -> None:
@@ -194,7 +202,16 @@ def test_smaller_pictures_have_their_face_in_their_own_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"seed": -1}, {"seed": 1, "truncation": 1.5}, {"seed": 1, "truncation": -0.1}, {"seed": 1, "size": 32}]
+    "options",
+    [
+        {"seed": -1},
+        {"seed": 1.0},
+        {"seed": 1, "truncation": 1.5},
+        {"seed": 1, "truncation": -0.1},
+        {"seed": 1, "truncation": float("nan")},
+        {"seed": 1, "size": 32},
+        {"seed": 1, "size": 99.5},
+    ],
 )
 def test_options_out_of_range_are_told_before_anything_is_drawn(options: dict[str, Any]) -> None:
     stage = Stage([GOOD])
@@ -248,8 +265,9 @@ def test_counts() -> None:
     stage = Stage([GOOD])
     assert list(distinct_people(0, seed=5, similarity=0.5, engine=stage.engine)) == []
     assert not stage.drawn
-    with pytest.raises(UsageError):
-        distinct_people(-1, seed=5, similarity=0.5, engine=stage.engine)
+    for count, similarity in ((-1, 0.5), (1.5, 0.5), (2, 1.1), (2, float("nan"))):
+        with pytest.raises(UsageError):
+            distinct_people(count, seed=5, similarity=similarity, engine=stage.engine)
 
 
 def test_without_a_calibration_a_similarity_must_be_given() -> None:

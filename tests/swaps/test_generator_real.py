@@ -35,16 +35,12 @@ def seven(engine: Engine) -> Edit:
     return generate(seed=7, engine=engine)
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_picture_whatever_the_threads(seven: Edit) -> None:
     with Engine(threads=1) as other:
         again = generate(seed=7, engine=other)
     np.testing.assert_array_equal(again.image, seven.image)
     assert again.report == seven.report
-
-
-def test_another_seed_is_another_picture(engine: Engine, seven: Edit) -> None:
-    other = generate(seed=1, engine=engine)
-    assert np.abs(other.image.astype(int) - seven.image).mean() > 20
 
 
 def test_the_same_person_everywhere(seven: Edit) -> None:
@@ -69,12 +65,16 @@ def test_a_portrait_is_one_clean_adult_face(engine: Engine, seven: Edit) -> None
     assert 400 < looked.heights[0] < 900
 
 
-def test_children_are_refused(engine: Engine) -> None:
-    """The first two draws of seed 19 are boys of six or seven."""
-    assert generate(seed=19, engine=engine).report["refused"]["may be a minor"] >= 2
+def test_children_are_refused(engine: Engine, seven: Edit) -> None:
+    """The first two draws of seed 19 are boys of six or seven; who comes then is somebody else than of seed 7."""
+    edit = generate(seed=19, engine=engine)
+    assert edit.report["refused"]["may be a minor"] >= 2
+    assert np.abs(edit.image.astype(int) - seven.image).mean() > 20
 
 
-@pytest.mark.parametrize("seed", [1013, 1022, 1037, 6026, 7022])
+@pytest.mark.parametrize(
+    "seed", [1013, 7022, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1022, 1037, 6026))]
+)
 def test_boys_whom_the_age_model_takes_for_men_are_refused(engine: Engine, seed: int) -> None:
     """The first draw of each, whom the age model lets pass, or nearly.
 
@@ -95,6 +95,7 @@ def test_a_saved_portrait_says_what_it_is(seven: Edit, tmp_path: Path) -> None:
     assert (mark.models, mark.seed) == (("mobilestylegan",), 7)
 
 
+@pytest.mark.slow
 def test_distinct_people_are_distinct(engine: Engine) -> None:
     people = list(distinct_people(3, seed=3, size=512, engine=engine))
     vectors = np.concatenate([engine.analyze(p.image, want={"embedding"}).embedding.values for p in people])

@@ -46,11 +46,14 @@ def generate(
     engine: Engine,
 ) -> None:
     """Make portraits of people who do not exist; every file is marked as synthetic."""
+    from mien.core.image import IMAGE_SUFFIXES
     from mien.swaps.attributes import checked_targets
 
-    asked = {"age": age, "smile": smile, "yaw": yaw, "pitch": pitch, "glasses": glasses} | _set(set_ or [])
-    attributes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    checked_targets(attributes)
+    options = {"age": age, "smile": smile, "yaw": yaw, "pitch": pitch, "glasses": glasses}
+    attributes: dict[str, Any] = checked_targets(_asked(options, set_ or []))
+    kinds = [suffix for suffix in IMAGE_SUFFIXES if suffix != ".bmp"]  # which carries no mark
+    if out.suffix and out.suffix.lower() not in kinds:
+        raise UsageError(f"--out must be a folder, or end in one of {', '.join(kinds)}.")
     shared = {"truncation": truncation, "size": size, "engine": engine}
     if between is not None:
         if attributes or family > 1:
@@ -68,18 +71,20 @@ def generate(
         _save_all(_single(seed, attributes, shared), 1, out)
 
 
-def _set(pairs: list[str]) -> dict[str, float]:
-    """Attributes that are given as name=value."""
-    values = {}
+def _asked(options: dict[str, float | None], pairs: list[str]) -> dict[str, float]:
+    """Attributes that are given as options, and as name=value; each once."""
+    asked = {name: value for name, value in options.items() if value is not None}
     for pair in pairs:
-        name, equals, value = pair.partition("=")
+        name, _, value = pair.partition("=")
+        name = name.strip()
         try:
-            values[name.strip()] = float(value)
+            number = float(value)
         except ValueError as error:
             raise UsageError(f"--set takes a name and a number, as in hair_lightness=0.6, not {pair!r}.") from error
-        if not equals:
-            raise UsageError(f"--set takes a name and a number, as in hair_lightness=0.6, not {pair!r}.")
-    return values
+        if name in asked:
+            raise UsageError(f"{name} is asked for twice.")
+        asked[name] = number
+    return asked
 
 
 def _single(seed: int, attributes: dict[str, Any], shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:

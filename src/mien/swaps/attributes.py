@@ -13,9 +13,12 @@ from mien.core.faces import Face
 from mien.core.image import Image
 from mien.swaps.appearance import appearance_of, hair_of
 
-__all__ = ["ADULT", "ATTRIBUTES", "Attribute", "checked_targets"]
+__all__ = ["ADULT", "ATTRIBUTES", "HELD", "Attribute", "checked_targets"]
 
 ADULT = 18.0  # years: no younger person can be asked for
+#: Attributes that the directions of all others hold still, and that cannot be asked for themselves: the network draws
+#: hardly anyone with closed eyes, and its lids hardly move.
+HELD = frozenset({"eyes_open"})
 ENDS = 0.03  # probabilities nearer to 0 or 1 say no more
 
 
@@ -93,7 +96,7 @@ def _hair(part: str) -> Callable[[Image, Face], float]:
 _PARSED = frozenset({"parse", "alignment"})
 _LANDMARKS = frozenset({"landmarks"})
 
-#: What can be asked for, by name.
+#: What is looked at, by name; all but `HELD` can be asked for.
 ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType(
     {
         "yaw": Attribute(
@@ -242,13 +245,21 @@ def checked_targets(targets: Mapping[str, float | None]) -> dict[str, float]:
     UsageError
         If one is not known or out of its range, or the age is a minor's.
     """
-    asked = {name: float(value) for name, value in targets.items() if value is not None}
+    asked = {name: _number(name, value) for name, value in targets.items() if value is not None}
     for name, value in asked.items():
-        if name not in ATTRIBUTES:
-            raise UsageError(f"no attribute is called {name!r}; there are {', '.join(ATTRIBUTES)}.")
+        if name not in ATTRIBUTES or name in HELD:
+            offered = ", ".join(known for known in ATTRIBUTES if known not in HELD)
+            raise UsageError(f"no attribute that can be asked for is called {name!r}; there are {offered}.")
         known = ATTRIBUTES[name]
         if name == "age" and value < ADULT:
             raise UsageError(f"people younger than {ADULT:g} are not made: age={value:g} is refused.")
         if not known.low <= value <= known.high:
             raise UsageError(f"{name} must be between {known.low:g} and {known.high:g}, not {value:g}.")
     return asked
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} must be a number, not {value!r}.") from error

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mien.core.errors import UsageError
 from mien.core.faces import Faces
 from mien.core.geometry import TEMPLATES
 from mien.swaps.minors import minor_probability
 
 __all__ = ["CHECKED_FIELDS", "Checks", "displacement"]
 
+MINOR = 0.04  # most probability of an age under 18 that anybody is given out with
 #: Fields of a face that the checks look at.
 CHECKED_FIELDS = frozenset({"alignment", "presence", "age", "landmarks", "pose"})
 
@@ -38,14 +40,24 @@ class Checks:
         Furthest that the five points may stand from where the network puts them (the crop of FFHQ), as root mean
         square in parts of the picture's side: a melted face has its features elsewhere.
     minor : float
-        Most probability of an age under 18 (`mien.swaps.minors.minor_probability`).
+        Most probability of an age under 18 (`mien.swaps.minors.minor_probability`): 0.04 or less, as this check can be
+        made stricter only.
+
+    Raises
+    ------
+    UsageError
+        If `minor` is more than 0.04.
     """
 
     score: float = 0.8
     presence: float = 0.9
     second: float = 0.15
     displacement: float = 0.06
-    minor: float = 0.04
+    minor: float = MINOR
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.minor <= MINOR:
+            raise UsageError(f"minor must be between 0 and {MINOR}, not {self.minor}: minors are not made.")
 
     def refusal(self, faces: Faces) -> str | None:
         """Why the picture of these faces is not given out; None where it is.

@@ -31,11 +31,12 @@ from mien.gallery.people import Gallery
 from mien.media.provenance import Provenance
 from mien.swaps.attributes import ATTRIBUTES
 from mien.swaps.consent import check_source
-from mien.swaps.directions import toward
+from mien.swaps.directions import directions, toward
 from mien.swaps.edit import Edit
 from mien.swaps.effects import Shot
 from mien.swaps.generator import latents
 from mien.swaps.identity import Identity
+from mien.swaps.minors import minor_probability
 from mien.swaps.studio import Studio
 
 __all__ = ["Doubles", "Extra", "extras"]
@@ -54,12 +55,14 @@ SCALES: Mapping[str, float] = {
     "smile": 1.0,
     "mouth_open": 1.0,
 }
-YOUNGEST = 25.0  # years that a younger face counts as: doubles are adults, and hardly anyone passes as one before
+YOUNGEST = 35.0  # years that a younger face counts as: doubles are adults, and most who look younger are refused
 FARTHEST_YAW, FARTHEST_PITCH = 35.0, 15.0  # degrees: beyond, the network draws no faces that it learned
 CALM = {"smile": 0.2, "mouth_open": 0.05}  # the face that a texture is taken of
+BARE, WORN = -0.25, 0.3  # how far, of its reach, everybody is moved from glasses, and what still counts as wearing some
 VIEWS = (-28.0, 0.0, 28.0)  # degrees of yaw that a double of a video is drawn at
 FAR = 0.05  # share of strangers who look too much alike to stand for one another
 CHANCE = 1.0  # against the fit: so two seeds cast differently, and two pictures of one person
+LIKELY = 0.5  # probability from which on who is hidden is told to look like a minor
 PATIENCE = 24  # people who may not do, one after the other
 MODEL = "mobilestylegan"  # whose seeds the table holds
 
@@ -129,10 +132,10 @@ class Doubles:
 
     Notes
     -----
-    Whoever looks like a minor gets a young adult, as no younger person is made; so a double says of a child only that
-    it was young. A double is chosen by tone, age, gender presentation and light, and by chance: whoever sees it knows
-    these of the one who is hidden, roughly. It is no anonymity of a group by itself: who else was in the room, clothes,
-    hair and gait are still to be seen.
+    Whoever looks like a minor gets a grown face of 35 or more, as no minor is made, and is told of in the report. A
+    double is chosen by tone, age, gender presentation and light, and by chance: whoever sees it knows these of the one
+    who is hidden, roughly. It is no anonymity of a group by itself: who else was in the room, clothes, hair and gait
+    are still to be seen.
     """
 
     def __init__(
@@ -172,7 +175,10 @@ class Doubles:
 
     @property
     def report(self) -> Mapping[str, Any]:
-        """Whom it has cast, JSON types: seeds, how alike double and hidden person are at most, and what was refused."""
+        """Whom it has cast, JSON types: seeds, how alike double and hidden person are, and what was refused.
+
+        ``minor`` says whether who is hidden looks like one, and so has a double that is too old for it.
+        """
         return {"people": [dict(entry) for entry in self._told], "limit": round(self.limit, 3), "seed": self._seed}
 
     def identity_for(self, shot: Shot, row: int) -> Identity | None:
@@ -220,6 +226,7 @@ class Doubles:
                         "face" if shot.time is None else "track": key,
                         "seed": extra.seed,
                         "similarity": None if np.isnan(likeness) else round(likeness, 3),
+                        "minor": bool(minor_probability(looked)[0] > LIKELY),
                         "asked": {name: round(value, 3) for name, value in wanted.items()},
                         "refused": refused,
                     }
@@ -233,16 +240,19 @@ class Doubles:
     def _drawn(self, extra: Extra, wanted: Mapping[str, float], *, video: bool) -> Identity | str:
         """The person in the pose that is wanted, or in several; or why it will not do."""
         truncation, _ = extras()
-        studio = Studio(self._engine)
-        styles = studio.styles(next(latents(extra.seed)), truncation)
+        studio = Studio(self._engine, attributes=frozenset({"glasses"}))
+        glasses = directions()["glasses"]
+        styles = glasses.move(studio.styles(next(latents(extra.seed)), truncation), BARE * glasses.reach)
         mark = Provenance.generated(MODEL, seed=extra.seed)
         portraits = []
         for yaw in VIEWS if video else (wanted.get("yaw", 0.0),):
             look = studio.look(toward(styles, extra.values, {**_moves(extra, wanted), "yaw": yaw}))
-            if look.refusal is None:
+            # Frames would be painted onto whoever wears none.
+            refusal = look.refusal or ("wears glasses" if look.value("glasses") > WORN else None)
+            if refusal is None:
                 portraits.append(Edit(look.image, mark, look.faces))
             elif not video or yaw == 0:
-                return look.refusal
+                return refusal
         try:
             return Identity.of(portraits, who="largest", engine=self._engine)
         except UsageError as error:

@@ -22,7 +22,7 @@ from mien.swaps.attributes import ATTRIBUTES, checked_targets
 from mien.swaps.checks import Checks
 from mien.swaps.directions import Look, directions, toward
 from mien.swaps.edit import Edit
-from mien.swaps.generator import check_options, people_of, person_of, portrait, same_person
+from mien.swaps.generator import check_options, check_similarity, check_whole, people_of, person_of, portrait
 from mien.swaps.studio import Studio
 
 __all__ = ["VARIED", "between", "families", "family"]
@@ -82,7 +82,7 @@ def family(
     check_options(seed, truncation, size)
     targets = _check(count, attributes)
     engine = engine or default_engine()
-    limit = same_person(engine) if similarity is None else similarity
+    limit = check_similarity(similarity, engine)
     studio = _studio(engine, checks, targets)
     look, told = person_of(seed, truncation, studio, targets)
     return _family(look, told, count, limit, studio, size, engine)
@@ -122,10 +122,9 @@ def families(
     """
     check_options(seed, truncation, size)
     _check(count, {})
-    if people < 0:
-        raise UsageError(f"people must be 0 or more, not {people}.")
+    check_whole("people", people, 0)
     engine = engine or default_engine()
-    limit = same_person(engine) if similarity is None else similarity
+    limit = check_similarity(similarity, engine)
     studio = _studio(engine, checks, {})
     known: list[Floats] = []
     made = 0
@@ -147,8 +146,7 @@ def families(
 
 
 def _check(count: int, attributes: Mapping[str, float | None]) -> dict[str, float]:
-    if not 1 <= count <= MOST:
-        raise UsageError(f"count must be between 1 and {MOST}, not {count}.")
+    check_whole("count", count, 1, MOST)
     return checked_targets(attributes)
 
 
@@ -256,8 +254,7 @@ def between(
     """
     for seed in (one, other):
         check_options(seed, truncation, size)
-    if not 2 <= count <= MOST:
-        raise UsageError(f"count must be between 2 and {MOST}, not {count}.")
+    check_whole("count", count, 2, MOST)
     engine = engine or default_engine()
     studio = Studio(engine, checks, fields=frozenset({"embedding"}))
     ends = [person_of(seed, truncation, studio, {})[0] for seed in (one, other)]

@@ -34,6 +34,8 @@ __all__ = [
     "Generator",
     "MobileStyleGAN",
     "check_options",
+    "check_similarity",
+    "check_whole",
     "distinct_people",
     "generate",
     "latents",
@@ -212,10 +214,10 @@ def distinct_people(
         permit it.
     """
     check_options(seed, truncation, size)
-    if count is not None and count < 0:
-        raise UsageError(f"count must be 0 or more, not {count}.")
+    if count is not None:
+        check_whole("count", count, 0)
     engine = engine or default_engine()
-    limit = same_person(engine) if similarity is None else similarity
+    limit = check_similarity(similarity, engine)
     known: list[Floats] = []
 
     def stranger(faces: Faces) -> str | None:
@@ -234,12 +236,28 @@ def distinct_people(
 
 def check_options(seed: int, truncation: float, size: int | None) -> None:
     """Refuse options of `generate` that are out of range."""
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise UsageError(f"seed must be a whole number of 0 or more, not {seed!r}.")
+    check_whole("seed", seed, 0)
     if not 0 <= truncation <= 1:
         raise UsageError(f"truncation must be between 0 and 1, not {truncation}.")
-    if size is not None and not 64 <= size <= 1024:
-        raise UsageError(f"size must be between 64 and 1024 pixels, not {size}.")
+    if size is not None:
+        check_whole("size", size, 64, 1024)
+
+
+def check_whole(name: str, value: int, low: int, high: int | None = None) -> None:
+    """Refuse what is no whole number, or out of range."""
+    if isinstance(value, int | np.integer) and low <= value and (high is None or value <= high):
+        return
+    span = f"of {low} or more" if high is None else f"between {low} and {high}"
+    raise UsageError(f"{name} must be a whole number {span}, not {value!r}.")
+
+
+def check_similarity(similarity: float | None, engine: Engine) -> float:
+    """The cosine from which on two are the same person: what is given, or the embedder's own."""
+    if similarity is None:
+        return same_person(engine)
+    if not -1 <= similarity <= 1:
+        raise UsageError(f"similarity must be between -1 and 1, not {similarity}.")
+    return float(similarity)
 
 
 def people_of(
