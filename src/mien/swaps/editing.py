@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypedDict, Unpack, cast
 
@@ -76,7 +76,7 @@ class Kind:
 
     home: str
     options: Mapping[str, str]
-    along: Mapping[str, str] = MappingProxyType({})
+    along: Mapping[str, str] = field(default_factory=dict)
     moves: bool = False
 
     def make(self, given: Mapping[str, Any], engine: Engine) -> Effect | None:
