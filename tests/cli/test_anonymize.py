@@ -67,3 +67,12 @@ def test_videos_in_folders_are_read_too(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert with_videos([str(tmp_path)])[1:] == [str(tmp_path / one) for one in ("a.mp4", "sub/b.MOV")]
+
+
+@pytest.mark.parametrize("option", ["--out", "--sheet", "--write-redactions"])
+def test_what_is_read_is_not_written_over(run: Run, tmp_path: Path, option: str) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(assets.PEOPLE[0].read_bytes())
+    result = run("anonymize", source, "--no-second-look", "--out", tmp_path / "b.png", option, source)
+    assert (result.code, "is what is read" in result.err) == (2, True)
+    assert source.read_bytes() == assets.PEOPLE[0].read_bytes()

@@ -299,6 +299,9 @@ def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     with pytest.raises(UsageError, match="is what is read"):
         anonymize(path, out=path, second_look=False)
+    for other in ({"sheet": path}, {"redactions": path}):
+        with pytest.raises(UsageError, match="is what is read"):
+            anonymize(path, out=tmp_path / "b.png", second_look=False, **other)
 
 
 # -- videos ------------------------------------------------------------------------------------------------------------

@@ -193,6 +193,13 @@ class Beside:
     sheet: Path | None
     many: bool
 
+    def refuse(self, source: str) -> None:
+        """Refuse to write over what is read."""
+        from mien.swaps.anonymizer import refuse_same
+
+        for path in () if self.many else (self.redactions, self.sheet):
+            refuse_same(source, path)
+
     def write(self, change: Anonymizer, result: Path, provenance: Any) -> dict[str, str]:
         """Write it, and tell where."""
         from mien.core.faces import Faces
@@ -220,6 +227,7 @@ class Anonymizing(Run):
     def _one(self, source: str, *, shows: bool) -> dict[str, Any]:
         if self.plan.is_film and sys.stderr.isatty():
             print("mien: looking through the video first; then it is written.", file=sys.stderr)
+        self.beside.refuse(source)
         record = super()._one(source, shows=shows)
         assert isinstance(self.change, _Changes)  # noqa: S101 - for the type checker: the command makes it
         change = self.change.change

@@ -33,7 +33,7 @@ from mien.swaps.sparing import Sparing
 from mien.swaps.spots import Spot
 from mien.swaps.targets import is_video, mark_of
 
-__all__ = ["Anonymizer", "anonymize"]
+__all__ = ["Anonymizer", "anonymize", "refuse_same"]
 
 SHEET_CELLS = 48
 
@@ -294,7 +294,7 @@ def anonymize(
     Raises
     ------
     UsageError
-        If an option makes no sense; if a video has no `out`; if `out` is what is read.
+        If an option makes no sense; if a video has no `out`; if what is read would be written over.
     UnknownPerson
         If nobody in the gallery has a name.
     LicenseRefused
@@ -324,7 +324,8 @@ def anonymize(
     )
     given = redactions_in if isinstance(redactions_in, Redactions | None) else Redactions.read(Path(redactions_in))
     change = Anonymizer(settings, who=who, keep=keep, hide=hide, gallery=gallery, given=given, engine=engine)
-    _refuse_same(target, out)
+    for written in (out, redactions, sheet):
+        refuse_same(target, written)
     if is_video(target):
         edit = _video(change, cast("VideoSource", target), out, audio=audio)
     else:
@@ -352,8 +353,14 @@ def _video(change: Anonymizer, target: VideoSource, out: str | os.PathLike[str] 
     )
 
 
-def _refuse_same(target: object, out: str | os.PathLike[str] | None) -> None:
-    """Refuse to write over what is read: then nobody could look again."""
+def refuse_same(target: object, out: str | os.PathLike[str] | None) -> None:
+    """Refuse to write over what is read: then nobody could look again.
+
+    Raises
+    ------
+    UsageError
+        If `out` is the target's file.
+    """
     source = target.source if isinstance(target, Video) else target
     if out is None or not isinstance(source, str | os.PathLike):
         return
