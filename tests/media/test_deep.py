@@ -198,6 +198,15 @@ class TestExr:
         assert np.abs(back.proxy[0].astype(int) - 100).max() <= 1
         assert np.array_equal(back.parts[0].channels["R"].pixels[1:], values[1:, :, 0])  # type: ignore[attr-defined]
 
+    def test_lights_without_end_are_painted_over_or_stay_bright(self, tmp_path: Path) -> None:
+        deep = opened(self.write(tmp_path / "in.exr", np.full((4, 4, 3), np.inf, np.float32)))
+        out = deep.proxy.copy()
+        out[0], out[1] = 0, 254
+        red = deep.changed(out).parts[0].channels["R"].pixels  # type: ignore[attr-defined]
+        assert np.all(red[0] == 0)
+        assert np.all(red[1] > 1e30)
+        assert np.all(np.isinf(red[2:]))
+
     def test_brightness_alone_is_edited_as_grey(self, tmp_path: Path) -> None:
         deep = opened(self.write(tmp_path / "in.exr", np.full((4, 4, 1), 0.2, np.float32), "Y"))
         out = deep.proxy.copy()

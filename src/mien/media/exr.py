@@ -168,8 +168,9 @@ def _added(shown: NDArray[np.float32], more: NDArray[np.float32]) -> NDArray[np.
 
     What is brighter than white keeps that as far as it stayed white: a highlight that was painted over is gone.
     """
-    over = np.maximum(shown - 1, 0)
-    return np.asarray(shown - over + more + over * (1 + more).clip(0, 1) ** STAYS, np.float32)
+    over, stays = np.maximum(shown - 1, 0), (1 + more).clip(0, 1) ** STAYS
+    over = np.where(stays > 0, over, 0)  # it may be infinite, and no number times 0
+    return np.asarray(np.minimum(shown, 1) + more + over * stays, np.float32)
 
 
 def _encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:
