@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -99,7 +99,8 @@ def anonymize(
 ) -> None:
     """Hide faces, so that nobody is recognised by them; look twice; tell what is not sure.
 
-    A video is looked through before it is written. Ctrl-C then ends it after the frame at hand, complete up to there.
+    A video is looked through before it is written. Ctrl-C before that leaves nothing; then it ends after the frame at
+    hand, complete up to there.
     """
     from mien.swaps.anonymizer import Anonymizer
     from mien.swaps.covering import Settings
@@ -129,6 +130,7 @@ def anonymize(
     if given is not None and many:
         raise UsageError("--redactions is of one picture or video.")
     plan = (Numbered if rename else Plan)(with_videos(sources), out, transparent=False, fps=fps)
+    looking = Looking()
     with open_gallery(gallery, engine) as people:
         change = Anonymizer(
             settings,
@@ -138,9 +140,10 @@ def anonymize(
             gallery=people,
             given=given,
             engine=engine,
+            advance=looking,
         )
         beside = Beside(write_redactions, sheet, many=many)
-        run = Anonymizing(plan, _Changes(change, keep_audio), beside=beside)
+        run = Anonymizing(plan, _Changes(change, keep_audio), beside=beside, looking=looking)
         run.all(prints=json or not sys.stdout.isatty())
     run.report()
 
@@ -219,10 +222,27 @@ class Beside:
 
 
 @dataclass
+class Looking:
+    """What is told about each frame that is looked at before a video is written: Ctrl-C breaks that off."""
+
+    stopped: bool = False
+
+    def __call__(self, _: int) -> None:
+        """Go on, or not."""
+        if self.stopped:
+            raise KeyboardInterrupt
+
+
+@dataclass
 class Anonymizing(Run):
     """One call of the command."""
 
     beside: Beside = Beside(None, None, many=False)
+    looking: Looking = field(default_factory=Looking)
+
+    def interrupt(self) -> None:
+        """See `Run.interrupt`."""
+        self.looking.stopped = True
 
     def _one(self, source: str, *, shows: bool) -> dict[str, Any]:
         if self.plan.is_film and sys.stderr.isatty():

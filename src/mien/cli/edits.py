@@ -336,7 +336,7 @@ class Run:
             return {**told, **_save_layers(edit, target, layers=self.layers)}
         frames = 0
         bar = progress_bar("frames", total=video.frame_count, show=shows)
-        with stops_at_ctrl_c(lambda: None) as stopped, bar as more, closing(self.change.video(video, target)) as film:
+        with stops_at_ctrl_c(self.interrupt) as stopped, bar as more, closing(self.change.video(video, target)) as film:
             for _ in film:
                 frames += 1
                 more(1)
@@ -344,6 +344,9 @@ class Run:
                     self.stopped = True
                     break
         return {"path": str(target), **self.change.report, "frames": frames}
+
+    def interrupt(self) -> None:
+        """Told at the first Ctrl-C in a video: then it ends after the frame at hand."""
 
     def report(self) -> None:
         """Say how much was done; exit with 1 if something failed or was broken off."""
