@@ -17,16 +17,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import MienError, NoFace, SourceError
+from mien.core.errors import MienError, NoFace, NotCalibrated, SourceError
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
-from mien.embeddings.calibration import Traits, load_calibration
 from mien.engine import Engine, default_engine
 from mien.evaluation.gaze import Measured
 from mien.evaluation.intervals import bootstrap, widen
 from mien.evaluation.swap import choose_judges, head_turn, mean_of, rate_of
 from mien.media.scan import PICTURE_SUFFIXES
 from mien.swaps.edit import Edit
+from mien.swaps.strength import lowest_threshold
 
 __all__ = ["AnonymizationEvaluation", "Hider", "Reidentified", "evaluate_anonymization"]
 
@@ -43,7 +43,8 @@ class Reidentified:
     Attributes
     ----------
     threshold : float
-        Cosine that strangers reach at the false accept rate, by the embedder's calibration.
+        Cosine that strangers reach at the false accept rate, by the embedder's calibration: the lowest of all kinds of
+        people, which is what helps an attacker most.
     before, after : Measured
         Share of the pairs of two pictures of a person that reach it: both clear; one of them hidden. Intervals are over
         people.
@@ -185,9 +186,11 @@ def _files(source: str | Path, limit: int) -> Iterator[tuple[str, Path]]:
 
 
 def _threshold(judge: Engine, far: float) -> float:
-    calibration = load_calibration(judge.choose("embedding").space or "", licenses=judge.licenses)
-    adult = Traits(ages=(18.0, 150.0))
-    return calibration.threshold(far, calibration.strata_of(adult, adult))[0]
+    space = judge.choose("embedding").space or ""
+    found = lowest_threshold(space, judge, far)
+    if found is None:
+        raise NotCalibrated(f"nobody measured from which likeness on strangers of {space} pass at a rate of {far:g}.")
+    return found
 
 
 def _look(

@@ -104,12 +104,12 @@ class Account:
         if self.synthetic is None:
             return {}
         worst = max(self.synthetic.likeness.values(), key=lambda one: one.margin, default=None)
-        reasons = Counter(self.synthetic.refused.values())
+        reasons = [{"face": key, "reason": reason} for key, reason in sorted(self.synthetic.refused.items())]
         return {
             "doubles": {
                 "faces": len(self.synthetic.likeness),
                 "worst": None if worst is None else worst.to_dict(),
-                "blurred": dict(reasons),
+                "blurred": reasons,
             }
         }
 

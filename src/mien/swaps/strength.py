@@ -1,7 +1,8 @@
 """How strongly a face must be hidden so that nobody is recognised: by a measured table, and on the face itself.
 
-The table says how often a hidden face is still taken for its own person, at a strength and by each embedder. It holds
-of the pictures that it was measured on; so each face is also compared with itself before it was hidden, by every
+The table says how often a hidden face is still taken for its own person, at a strength and by each embedder. It says
+where to begin: it was made of 105 pictures, and the strength was chosen after looking at these same pictures, so that
+its rates are no promise about others. What is checked is each face itself: it is compared with what it was, by every
 embedder that the license policy permits, and hidden more strongly until none of them takes the two for one person.
 """
 
@@ -26,7 +27,18 @@ from mien.models.license import permits
 from mien.swaps.hiding import FAINTEST, METHODS, STRONGEST, Hider
 from mien.swaps.spots import Spot
 
-__all__ = ["BOUND", "FAR", "WITNESSES", "Likeness", "Rate", "Strength", "Witness", "measured", "strength_for"]
+__all__ = [
+    "BOUND",
+    "FAR",
+    "WITNESSES",
+    "Likeness",
+    "Rate",
+    "Strength",
+    "Witness",
+    "lowest_threshold",
+    "measured",
+    "strength_for",
+]
 
 #: The part of hidden faces that may be taken for their own person, and the rate at which strangers are.
 BOUND: Final = 0.02
@@ -161,7 +173,7 @@ class Witness:
         for model in WITNESSES:
             if model not in engine.catalogue or not permits(card := engine.catalogue[model], engine.licenses):
                 continue
-            threshold = _threshold(str(card.space), engine)
+            threshold = lowest_threshold(str(card.space), engine)
             if threshold is not None:
                 self._embedders.append((model, threshold, engine.with_models(embedding=model)))
 
@@ -254,8 +266,12 @@ def _stronger(spot: Spot, hider: Hider) -> Spot | None:
     return replace(spot, strength=min(STRONGEST, strength + 1))
 
 
-def _threshold(space: str, engine: Engine) -> float | None:
-    """The lowest cosine from which on two faces of any kind are one person's at `FAR`; None: nobody measured it."""
+def lowest_threshold(space: str, engine: Engine, far: float = FAR) -> float | None:
+    """The cosine from which on two faces of *some* kind are one person's; None: nobody measured it.
+
+    Whoever asks whether two are the same takes the highest threshold of the kinds that they may be; whoever hides
+    somebody, the lowest of all: what an attacker needs in the easiest case.
+    """
     try:
         table = load_calibration(space, licenses=engine.licenses)
     except NotCalibrated:
@@ -263,7 +279,7 @@ def _threshold(space: str, engine: Engine) -> float | None:
     found = []
     for stratum in table.strata:
         try:
-            found.append(table.threshold(FAR, [stratum.name])[0])
+            found.append(table.threshold(far, [stratum.name])[0])
         except NotCalibrated:
             continue
     return min(found, default=None)
