@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from mien.core.errors import CardError, ModelError, UnsafeFile, UsageError
+from mien.cli.models import app
+from mien.core.errors import CardError, ModelError, UnknownModel, UnsafeFile, UsageError
 from mien.core.geometry import TEMPLATES
 from mien.models.catalogue import add_card, load_templates
 from mien.runtime.bundle import Bundle
@@ -183,3 +185,6 @@ def test_files_that_are_no_networks(tmp_path: Path, open_net: Open) -> None:
         open_net(path, "inswapper-128")
     with pytest.raises(ModelError, match="no ONNX file"):
         read_matrix(path, 2, 2)
+    with pytest.raises(UnknownModel, match="did you mean gfpgan-512"):
+        open_net(path, "gfpgann")
+    assert "gfpgan-512" in CliRunner().invoke(app, ["list", "--templates"]).output

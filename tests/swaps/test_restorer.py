@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
+from PIL import ImageCms
 
 from mien.core.errors import ModelError, NoFace, UsageError
 from mien.core.image import load_image
@@ -16,7 +19,9 @@ from mien.engine import Engine
 from mien.media.provenance import Provenance
 from mien.runtime.graphs import upconv7
 from mien.runtime.ncnn_weights import CONTENT, read_ncnn, unpack
+from mien.swaps.clearing import Finding, look
 from mien.swaps.detail import coarseness, noise
+from mien.swaps.effects import Shot
 from mien.swaps.enlarging import Enlarger
 from mien.swaps.plate import Plate
 from mien.swaps.restorer import Restore, restore
@@ -109,9 +114,25 @@ def test_around_a_face_fades_before_the_plate_ends() -> None:
     assert edge.max() == 0
 
 
+def test_how_coarse_a_picture_is_that_was_drawn_larger() -> None:
+    """By the pixels that it had: what they lack comes on top."""
+    points = np.zeros((468, 3))
+    points[1, :2] = 191
+    for shown, coarse in ((_texture(96), 2), (cv2.resize(_texture(96)[::2, ::2], (96, 96), interpolation=3), 2)):
+        large = cv2.resize(shown.clip(0, 255).astype(np.uint8), (192, 192), interpolation=cv2.INTER_CUBIC)
+        plate = Plate.around(np.repeat(large[..., None], 3, axis=2), points)
+        assert plate is not None
+        assert look(plate, enlarged=2).coarse >= coarse
+    assert Finding(coarse=4, noise=1.0, size=40.0).tiny
+    assert not Finding(coarse=4, noise=4.0, size=40.0).noisy  # so small, detail looks like noise
+    assert Finding(coarse=1, noise=4.0, size=400.0).noisy
+
+
 def test_options_that_make_no_sense() -> None:
     with pytest.raises(UsageError, match="scale is one of 1, 2, 4"):
         restore("a.jpg", scale=3)
+    with pytest.raises(UsageError, match="a video keeps its size"):
+        restore("a.mp4", scale=2)
     with pytest.raises(UsageError, match="strength is a number"):
         Restore(strength=2)
 
@@ -131,8 +152,13 @@ def test_tiles_leave_no_seam() -> None:
     # The same pixels in another tile.
     part = net.enlarge(image[10:])
     assert np.abs(whole[60:] - part[40:]).max() < 0.01
+    image = image // 4 + np.uint8(96)  # so that nothing is cut off at black and white
+    small, large = net.enlarge(image, reduced=2), net.enlarge(image)
+    assert np.abs(small - cv2.resize(large, (20, 134), interpolation=cv2.INTER_AREA)).max() < 0.01
     with pytest.raises(UsageError, match="level is 0 to 1"):
         net.enlarge(image, 2)
+    with pytest.raises(UsageError, match="reduced is a divisor of 2"):
+        net.enlarge(image, reduced=3)
 
 
 @pytest.mark.weights
@@ -152,6 +178,44 @@ def test_a_noisy_face_comes_nearer_to_what_it_was(engine: Engine) -> None:
     assert told["identity"] > 0.5
     assert "warning" not in told
     assert edit.provenance.source_type == "algorithmicallyEnhanced"
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_whom_is_said_of_the_picture_that_was_given(engine: Engine, tmp_path: Path) -> None:
+    """Points and profile are those of the file, whatever its size becomes; a small face has a note."""
+    open_bundle("upconv7-photo")
+    one = load_image(DATA / "identities" / "Ariel_Sharon" / "Ariel_Sharon_0001.jpg")
+    small = cv2.resize(one, (125, 125), interpolation=cv2.INTER_AREA)
+    path, profile = tmp_path / "two.png", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    PIL.Image.fromarray(np.hstack([small, small])).save(path, icc_profile=profile)
+    edit = restore(path, scale=2, who="@187,62", engine=engine)
+    mask = edit.layers["mask"]
+    assert edit.image.shape == (250, 500, 3)
+    assert edit.profile is not None
+    assert mask[:, :240].max() == 0
+    assert mask[125, 375] == 179  # ceil(255 * 0.7)
+    told = edit.report["faces"][0]
+    assert told["coarse"] == 2
+    assert "recognisers" in told["note"]
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_faces_that_are_left_as_they_are(engine: Engine) -> None:
+    open_bundle("upconv7-photo")
+    one = load_image(DATA / "identities" / "Ariel_Sharon" / "Ariel_Sharon_0001.jpg")
+    blurred = cv2.resize(cv2.GaussianBlur(one, (0, 0), 2.0), (500, 500), interpolation=cv2.INTER_CUBIC)
+    edit = restore(blurred, who="largest", engine=engine)
+    assert (edit.image == blurred).all()
+    assert "blur is not undone" in edit.report["faces"][0]["note"]
+    two = np.hstack([one, one])
+    faces = engine.analyze(two, want={"landmarks", "presence", "alignment"})
+    presence = replace(faces.presence, values=np.array([1, 0], np.float32))
+    shot = Shot(image=two, faces=faces[:2].with_columns({"presence": presence}), rows=np.arange(2))
+    report = Restore(engine=engine).start().apply(shot).report
+    assert [told["face"] for told in report["faces"]] == [0]
+    assert "no human face" in report["skipped"][0]["reason"]
 
 
 @pytest.mark.weights

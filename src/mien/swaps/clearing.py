@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 NOISY: Final = 2.6
 #: Pixels of a face below which its own detail looks like noise, the more the smaller it is.
 DENSE: Final = 120.0
-#: Pixels of a face below which recognisers lose by what a network makes of it (docs/restore.md).
+#: Pixels of a face below which recognisers may lose by what a network makes of it (docs/restore.md).
 TINY: Final = 60.0
 
 
@@ -51,7 +51,7 @@ class Finding:
 
     @property
     def tiny(self) -> bool:
-        """Whether recognisers do worse with what a network makes of it."""
+        """Whether recognisers may do worse with what a network makes of it."""
         return self.size < TINY
 
 

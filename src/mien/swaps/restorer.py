@@ -50,7 +50,7 @@ SMALLEST = 12.0  # pixels that a face must extend over
 LARGEST = 16_384  # pixels of a side of an enlarged picture
 AROUND = REACH + 0.01  # of the face's extent: what is restored beside it, fading out
 BLURRED = "blurred, without noise: left as it is, since blur is not undone."
-TINY = "so small that recognisers do better with the picture that was given."
+TINY = "so small that recognisers may do better with the picture that was given."
 SAME = 1e-3  # false accept rate whose threshold a face must stay above to count as the same person
 
 
