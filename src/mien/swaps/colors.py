@@ -30,6 +30,7 @@ GREY = (0.006, 0.025)  # chroma of skin in a picture without colours, and in one
 DARK = (0.25, 0.9)  # of the skin's lightness: pupils, lashes and brows, as dark on any skin; and what is skin
 PALE = (0.15, 0.7)  # of the skin's chroma: the white of eyes, gloss, grey hair; and what is skin
 PALE_SHARE = (0.4, 0.1)  # of the change of lightness, and of tint, that what is pale takes part in
+GLOSS_SHARE = (0.8, 0.6)  # the same, where all gets darker
 SKIN_SPREAD = 0.08  # in Oklab, of what is one skin
 DARKER = (0.5, 1.3)  # limits of what chroma is multiplied by as lightness is
 SKINS = 1.7  # log odds of lightness by which skins differ, about, from the darkest to the palest
@@ -172,8 +173,10 @@ def _changed(lab: Floats, change: _Change) -> Floats:
     odds -= skins  # what two skins do not differ by is light: it is on everything
     if change.chroma:
         tinted = _step(np.asarray(cv2.magnitude(a, b), np.float32), *(change.chroma * edge for edge in PALE))
-        skins *= _at_least(PALE_SHARE[0], tinted)
-        tint = _at_least(PALE_SHARE[1], tinted)
+        # Made darker, gloss comes along with the skin that it is on: it would be a white spot there.
+        gloss = skins < 0
+        tint = np.where(gloss, _at_least(GLOSS_SHARE[1], tinted), _at_least(PALE_SHARE[1], tinted))
+        skins *= np.where(gloss, _at_least(GLOSS_SHARE[0], tinted), _at_least(PALE_SHARE[0], tinted))
         more_a *= tint
         more_b *= tint
     odds += skins
