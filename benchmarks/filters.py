@@ -80,13 +80,19 @@ def fit(image: Image, side: int) -> Image:
     return resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
 
 
-def embed(engine: Engine, image: Image) -> Floats | None:
-    """Of the largest face; None where none is found."""
-    faces = engine.analyze(image, want={"embedding"})
+def embed(judges: dict[str, Engine], image: Image) -> dict[str, Floats | None]:
+    """Of the largest face, by each judge; None where none is found."""
+    finder = next(iter(judges.values()))
+    faces = finder.analyze(image, want={"landmarks"})
     if not len(faces):
-        return None
-    vector = np.asarray(faces.embedding.values[int(np.argmax(faces.areas))], np.float32)
-    return vector if np.isfinite(vector).all() else None
+        return dict.fromkeys(judges)
+    largest = faces[[int(np.argmax(faces.areas))]]
+    out: dict[str, Floats | None] = {}
+    for name, judge in judges.items():
+        found = judge.analyze(image, want={"embedding"}, faces=largest)
+        vector = np.asarray(found.embedding.values[0], np.float32)
+        out[name] = vector if np.isfinite(vector).all() else None
+    return out
 
 
 def main() -> None:
@@ -102,7 +108,7 @@ def main() -> None:
     images, owner = pictures(given.few) if given.folder is None else folder_of(given.folder, given.few)
     engine = Engine(threads=int(os.environ.get("OMP_NUM_THREADS", "1")))
     judges = {name: engine.with_models(embedding=name) for name in EMBEDDERS}
-    plain = {name: [embed(judge, image) for image in images] for name, judge in judges.items()}
+    plain = _by_judge([embed(judges, image) for image in images])
     chosen = {
         name: make
         for name, make in effects().items()
@@ -115,11 +121,14 @@ def main() -> None:
         changed, kept = _changed(images, Editor(make(engine), who="largest", engine=engine))
         row = f"{name:22}"
         lost = 0
-        for judge_name, judge in judges.items():
-            after = [embed(judge, image) for image in changed]
+        for judge_name, after in _by_judge([embed(judges, image) for image in changed]).items():
             lost = sum(one is None for one in after)
             row += f"{_cosine(plain[judge_name], after):12.3f} {_tar(plain[judge_name], after, owner):6.3f}"
         print(f"{row} {lost:10d} {kept:10d}", flush=True)
+
+
+def _by_judge(found: list[dict[str, Floats | None]]) -> dict[str, list[Floats | None]]:
+    return {name: [one[name] for one in found] for name in EMBEDDERS}
 
 
 def _changed(images: list[Image], editor: Editor) -> tuple[list[Image], int]:

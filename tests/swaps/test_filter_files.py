@@ -77,12 +77,38 @@ def test_a_zip_and_a_folder_say_the_same(tmp_path: Path) -> None:
         ("layers = 3\nformat = 1", UsageError),
         ("= no toml", UsageError),
         ("a = " + "[" * 5000, UsageError),
+        (TOML.replace("[4, 2]", "[4, 1" + "0" * 400 + "]"), UsageError),
+        (TOML + "opacity = 1" + "0" * 5000, UsageError),
+        (TOML + '"a\\nb\\u001b[31m' + "x" * 999 + '" = 1', UsageError),
+        (TOML.replace('"board"', "['board']"), UsageError),
+        ("format = 1\n" + TOML[11:] * 25, UsageError),
     ],
-    ids=range(15),
+    ids=range(20),
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, toml: str, kind: type[MienError]) -> None:
-    with pytest.raises(kind):
+    with pytest.raises(kind) as caught:
         read_filter(zipped(tmp_path / "f.zip", filter_toml=toml, a_png=png()))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.slow
+def test_many_large_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeFile, match="pixels"):
+        read_filter(zipped(tmp_path / "f.zip", filter_toml="format = 1\n" + TOML[11:] * 24, a_png=png(2048, 2048)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_data_that_do_not_unpack_are_refused(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "f.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("filter.toml", TOML * 50)
+    data = bytearray(path.read_bytes())
+    data[60:80] = b"\xff" * 20
+    path.write_bytes(data)
+    with pytest.raises(SourceError):
+        read_filter(path)
 
 
 @pytest.mark.slow

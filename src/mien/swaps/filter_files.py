@@ -6,11 +6,14 @@ They come from anywhere: names stay within the folder, sizes have limits, and no
 from __future__ import annotations
 
 import io
+import lzma
 import math
 import os
 import re
+import struct
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -31,6 +34,8 @@ FORMAT = 1
 LONGEST_TEXT = 1 << 16  # bytes of filter.toml
 LARGEST_FILE = 8 << 20  # bytes of a picture
 LARGEST_SIDE = 2048  # pixels of it
+LARGEST_ZIP = 64 << 20  # bytes: its list of names is read as a whole
+MOST_PIXELS = 4 * LARGEST_SIDE**2  # of all pictures: a quarter of a gigabyte as numbers
 MOST_LAYERS = 24
 MOST_POINTS = 64
 LARGEST_SIZE = 60.0  # centimetres of a board: three heads
@@ -159,6 +164,8 @@ def read_filter(source: str | os.PathLike[str]) -> FilterFile:
         return _parse(path.name, _of_folder(path))
     if not path.is_file():
         raise UsageError(f"no filter is called {text!r}: there are {', '.join(filter_names())}, or give a path.")
+    if path.stat().st_size > LARGEST_ZIP:
+        raise UnsafeFile(f"{path.name} has more than {LARGEST_ZIP} bytes: no filter is so large.")
     try:
         with zipfile.ZipFile(path) as archive:
             return _parse(path.stem, _of_zip(archive))
@@ -193,7 +200,7 @@ def _of_zip(archive: zipfile.ZipFile) -> _Read:
         try:
             with archive.open(info) as stream:  # what it says of its size may be a lie: only so much is unpacked
                 return _bounded(name, stream.read(most + 1), most)
-        except zipfile.zlib.error:  # type: ignore[attr-defined]
+        except (zlib.error, lzma.LZMAError):
             raise SourceError(f"the filter's {name} cannot be unpacked.") from None
 
     return read
@@ -208,31 +215,46 @@ def _bounded(name: str, data: bytes, most: int) -> bytes:
 def _parse(name: str, read: _Read) -> FilterFile:
     try:
         table = tomllib.loads(read("filter.toml", LONGEST_TEXT).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"filter.toml of {name} is no TOML: {str(error).rstrip('.')}.") from None
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, and of numbers with thousands of digits
+        raise UsageError(f"filter.toml of {name} is no TOML: {_short(error).rstrip('.')}.") from None
     if table.get("format") != FORMAT:
-        raise UsageError(f"the filter {name} has the format {table.get('format')!r}: {FORMAT} is read.")
+        raise UsageError(f"the filter {name} has the format {_short(table.get('format'))}: {FORMAT} is read.")
     layers = table.get("layers")
     if not isinstance(layers, list) or not 1 <= len(layers) <= MOST_LAYERS:
         raise UsageError(f"a filter has 1 to {MOST_LAYERS} layers.")
     title = table.get("title", name)
-    return FilterFile(name, str(title)[:100], tuple(_layer(one, read) for one in layers))
+    made, pixels = [], 0
+    for one in layers:
+        made.append(_layer(one, read))
+        pixels += made[-1].picture[..., 0].size
+        if pixels > MOST_PIXELS:
+            raise UnsafeFile(f"the pictures of {name} have more than {MOST_PIXELS} pixels.")
+    return FilterFile(name, _short(title), tuple(made))
+
+
+def _short(value: object) -> str:
+    """A value of somebody else's file in a message: one line, and no longer than one."""
+    try:
+        text = str(value)
+    except ValueError:  # a number with thousands of digits
+        text = type(value).__name__
+    return "".join(char for char in text if char.isprintable())[:80]
 
 
 def _layer(given: Any, read: _Read) -> Layer:
     if not isinstance(given, Mapping):
         raise UsageError("a layer of a filter is a table.")
-    kind = str(given.get("kind"))
-    if kind not in _KINDS:
-        raise UsageError(f"a layer of a filter is one of {', '.join(_KINDS)}, not {kind!r}.")
+    kind = given.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise UsageError(f"a layer of a filter is one of {', '.join(_KINDS)}, not {_short(kind)!r}.")
     made, own = _KINDS[kind]
     known = {"kind", "image", *_COMMON, *own}
     if unknown := sorted(set(given) - known):
-        raise UsageError(f"a {kind} of a filter has no {unknown[0]!r}: it has {', '.join(sorted(known))}.")
+        raise UsageError(f"a {kind} of a filter has no {_short(unknown[0])!r}: it has {', '.join(sorted(known))}.")
     values = {key: check(key, given[key]) for key, check in (_COMMON | own).items() if key in given}
     image = given.get("image")
     if not isinstance(image, str) or not _NAME.fullmatch(image):
-        raise UnsafeFile(f"a layer's image is the name of a .png beside filter.toml, not {str(image)[:80]!r}.")
+        raise UnsafeFile(f"a layer's image is the name of a .png beside filter.toml, not {_short(image)!r}.")
     if kind == "board" and not {"at", "size"} <= values.keys():
         raise UsageError("a board of a filter needs at and size.")
     return made(picture=_picture(image, read(image, LARGEST_FILE)), **values)
@@ -247,7 +269,7 @@ def _picture(name: str, data: bytes) -> Floats:
             if max(opened.size) > LARGEST_SIDE:
                 raise UnsafeFile(f"the filter's {name} is {opened.size} pixels large: {LARGEST_SIDE} a side at most.")
             rgba = np.asarray(opened.convert("RGBA"), np.float32) / np.float32(255)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         raise SourceError(f"the filter's {name} is no PNG that can be read.") from None
     rgba[..., :3] *= rgba[..., 3:]
     return rgba
@@ -260,9 +282,9 @@ def _numbers(low: float, high: float, count: int | None = None) -> Callable[[str
     """A check of a number, or of so many, in a range."""
 
     def one(key: str, value: Any) -> float:
-        usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not usable or not low <= value <= high:
-            raise UsageError(f"{key} of a filter's layer is from {low:g} to {high:g}, not {value!r}.")
+        usable = isinstance(value, int | float) and not isinstance(value, bool)
+        if not usable or not low <= value <= high or math.isnan(value):
+            raise UsageError(f"{key} of a filter's layer is from {low:g} to {high:g}, not {_short(value)}.")
         return float(value)
 
     def several(key: str, value: Any) -> tuple[float, ...]:
@@ -284,7 +306,7 @@ def _words(known: Sequence[str]) -> Callable[[str, Any], tuple[str, ...]]:
 
 def _blend(key: str, value: Any) -> str:
     if value not in BLENDS:
-        raise UsageError(f"{key} of a filter's layer is one of {', '.join(BLENDS)}, not {value!r}.")
+        raise UsageError(f"{key} of a filter's layer is one of {', '.join(BLENDS)}, not {_short(value)!r}.")
     return str(value)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -29,6 +29,7 @@ SHARP = 18.0  # how strongly the difference counts
 FLOW = 2.2  # line widths over which the flow of edges is averaged
 ALONG = 4  # steps to each side along the flow
 STEPS = 8  # of lightness in cartoons
+TILE = 512  # pixels after which grain repeats
 PAPER = (0.965, 0.0, 0.012)  # in Oklab
 
 
@@ -123,23 +124,37 @@ class Subject:
 
 
 def _noise(shape: tuple[int, int], grain: float, *, turn: float | None = None, seed: int = 7) -> Floats:
-    """Grain of paper, the same for all frames of a video: (h, w), mean 0, deviation 1; drawn out in a direction."""
+    """Grain of paper, (h, w), mean 0, deviation 1; drawn out in a direction.
+
+    The same for all frames of a video, even where the part that is drawn grows a little: grains come in few sizes.
+    """
+    size = 2 ** (round(2 * np.log2(max(grain, 0.5))) / 2)
+    tile = _tile(size, turn, seed)
+    times = -(-shape[0] // TILE), -(-shape[1] // TILE)
+    return np.tile(tile, times)[: shape[0], : shape[1]]
+
+
+@lru_cache(maxsize=16)
+def _tile(grain: float, turn: float | None, seed: int) -> Floats:
+    """Grain of paper that goes on beyond its edges, (TILE, TILE)."""
     import cv2
 
-    values = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
-    if turn is None:
-        soft = cv2.GaussianBlur(values, (0, 0), max(grain, 0.5))
-    else:
-        side = max(int(grain * 14) | 1, 5)
+    values = np.random.default_rng(seed).standard_normal((TILE, TILE), dtype=np.float32)
+    side = max(int(grain * 14) | 1, 5)
+    room = 3 * side
+    values = np.pad(values, room, mode="wrap")
+    soft = cv2.GaussianBlur(values, (0, 0), grain if turn is None else max(grain * 0.5, 0.5))
+    if turn is not None:
         kernel = np.zeros((side, side), np.float32)
         dx, dy = np.cos(turn) * side / 2, np.sin(turn) * side / 2
         middle = side // 2
-        start, end = (
-            (round(middle + sign * dx), round(middle + sign * dy)) for sign in (-1, 1)
-        )  # along which pencils are drawn
+        start, end = ((round(middle + sign * dx), round(middle + sign * dy)) for sign in (-1, 1))  # as pencils go
         cv2.line(kernel, start, end, (1.0,), 1, cv2.LINE_AA)
-        soft = cv2.filter2D(cv2.GaussianBlur(values, (0, 0), max(grain * 0.5, 0.5)), -1, kernel)
-    return np.asarray((soft - soft.mean()) / max(float(soft.std()), 1e-6), np.float32)
+        soft = cv2.filter2D(soft, -1, kernel)
+    soft = soft[room:-room, room:-room]
+    tile = np.asarray((soft - soft.mean()) / max(float(soft.std()), 1e-6), np.float32)
+    tile.flags.writeable = False
+    return tile
 
 
 def pencil(subject: Subject) -> Floats:

@@ -6,6 +6,7 @@ The networks that packages carry for this load in no open runtime, so VToonify a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -20,7 +21,7 @@ from mien.swaps.dyeing import median_color
 from mien.swaps.edit import Edit
 from mien.swaps.effects import Effect, Take
 from mien.swaps.line_art import STYLES, subject_of
-from mien.swaps.oklab import from_oklab
+from mien.swaps.oklab import from_oklab, to_oklab
 from mien.swaps.painting import Painted, Painting, as_strength
 from mien.swaps.repainting import Repaint
 from mien.swaps.sight import Sight
@@ -34,6 +35,7 @@ Area: TypeAlias = Literal["picture", "head", "face"]
 
 MARGINS = {"picture": 1e4, "head": 0.9, "face": 0.2}
 SETTLE = 0.6  # seconds over which the lightness of a face is averaged
+AROUND = 0.06  # of the face's extent: what is drawn beside what is shown
 SKIN = 0.7  # lightness, where none is seen
 
 
@@ -134,14 +136,16 @@ class _Painter:
             alpha = self._part(sight)
             if not alpha.any():
                 return f"the {self.area} is not seen"
-        subject = subject_of(sight.image, max(sight.plate.size, 8.0), SKIN)
+        size = max(sight.plate.size, 8.0)
+        part = _window(alpha, math.ceil(AROUND * size))
         if self.manner is not None:
-            lab = self.manner.taken_on(subject.lab, sight.track, time)
+            lab = self.manner.taken_on(to_oklab(sight.image[part]), sight.track, time)
         else:
             assert self.style is not None  # noqa: S101 - for the type checker: there is one or the other
-            skin = self._skin(subject.lab, sight, time)
-            lab = STYLES[self.style](type(subject)(subject.lab, subject.size, skin))
-        return Painted(from_oklab(lab), alpha * np.float32(self.strength))
+            lab = STYLES[self.style](subject_of(sight.image[part], size, self._skin(sight, time)))
+        front = sight.image.astype(np.float32)
+        front[part] = from_oklab(lab)
+        return Painted(front, alpha * np.float32(self.strength))
 
     def _part(self, sight: Sight) -> Floats:
         import cv2
@@ -150,8 +154,10 @@ class _Painter:
         soft = cv2.GaussianBlur(mask, (0, 0), max(0.01 * sight.plate.size, 0.6))
         return np.asarray(np.where(soft > 1 / 255, soft, 0), np.float32)
 
-    def _skin(self, lab: Floats, sight: Sight, time: float | None) -> float:
-        middle = median_color(lab, sight.region("skin"))
+    def _skin(self, sight: Sight, time: float | None) -> float:
+        step = max(int(sight.plate.size / 128), 1)
+        few = slice(None, None, step), slice(None, None, step)
+        middle = median_color(to_oklab(sight.image[few]), sight.region("skin")[few])
         now = SKIN if middle is None else float(middle[0])
         if time is None or sight.track is None:
             return now
@@ -160,3 +166,10 @@ class _Painter:
             now = before + (1 - float(np.exp(-(time - then) / SETTLE))) * (now - before)
         self._skins[sight.track] = time, now
         return now
+
+
+def _window(alpha: Floats, room: int) -> tuple[slice, slice]:
+    """Rows and columns of what is above 0, and some around it, so that what is drawn does not end there."""
+    rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
+    top, left = max(int(rows[0]) - room, 0), max(int(columns[0]) - room, 0)
+    return slice(top, int(rows[-1]) + 1 + room), slice(left, int(columns[-1]) + 1 + room)
