@@ -32,6 +32,7 @@ from mien.swaps.swapping import SwapTake
 __all__ = ["Synthetic"]
 
 PRESENT: Final = 0.5  # presence from which on the mesh lies on a face
+SLACK: Final = 0.02  # of cosine that must be left to the threshold: a picture is written as JPEG, a frame as H.264
 RESERVE: Final = 0.05  # of cosine below the threshold, with which no further double is tried: other pictures differ
 HELD: Final = 1.0  # seconds for which a face of a video is blurred after its double did not do: else it would flicker
 TRIALS: Final = 3  # times that doubles are tried on a face of a video: it may be turned away, or far, when it appears
@@ -215,7 +216,7 @@ class Synthetic:
                 best = margin, attempt, made
             if margin < -RESERVE:
                 break
-        if best is None or best[0] >= 0:
+        if best is None or best[0] >= -SLACK:
             part.tried += 1
             if frame.time is None or part.tried == TRIALS:
                 self.refused[key] = reason if best is None else ALIKE
@@ -242,7 +243,7 @@ class Synthetic:
         likenesses = self.witness.compare(frame.clear, frame.done, [frame.spots[place] for place in places])
         for place, found in zip(places, likenesses, strict=True):
             key = frame.keys[place]
-            if found is None or not found.recognised:
+            if found is None or found.margin < -SLACK:
                 left.append(place)
                 known = self.likeness.get(key)
                 if found is not None and (known is None or found.margin > known.margin):
