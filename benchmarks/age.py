@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mien.core.columns import Distribution
 from mien.core.image import load_image
 from mien.engine import Engine
-from mien.swaps.generator import Checks
-from mien.swaps.minors import minor_probability
+from mien.swaps.invented.generator import Checks
+from mien.swaps.invented.minors import minor_probability
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "age_gender"
 MARGIN = 60  # pixels mirrored around each crop, which is too tight for a detector

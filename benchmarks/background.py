@@ -32,8 +32,8 @@ from mien.masks.masking import Size, sized
 from mien.masks.refining import foreground, refine
 from mien.media.encoding import VideoWriter
 from mien.media.video import open_video
-from mien.swaps.backdrops import Blur
-from mien.swaps.background import Background, background, choose
+from mien.swaps.backgrounds.backdrops import Blur
+from mien.swaps.backgrounds.background import Background, background, choose
 
 WIDTH, HEIGHT = 1920, 1080
 SIZES: tuple[Size, ...] = ("fast", "balanced", "fine")

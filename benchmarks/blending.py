@@ -27,11 +27,11 @@ from mien.core.raster import rasterize
 from mien.engine import Engine
 from mien.evaluation.swap import seam
 from mien.location.topology import face_topology
-from mien.swaps.blending import gradient, multiband
-from mien.swaps.colors import match_colors
-from mien.swaps.facemask import NEEDS, face_alpha, skin_weight
-from mien.swaps.grain import match_grain
-from mien.swaps.lighting import LUMINANCE, normal_map, relit, to_linear
+from mien.swaps.blend.blending import gradient, multiband
+from mien.swaps.blend.colors import match_colors
+from mien.swaps.blend.facemask import NEEDS, face_alpha, skin_weight
+from mien.swaps.blend.grain import match_grain
+from mien.swaps.blend.lighting import LUMINANCE, normal_map, relit, to_linear
 from mien.swaps.plate import Plate
 
 Floats = NDArray[np.float32]

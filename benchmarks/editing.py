@@ -28,9 +28,9 @@ from mien.core.warping import resize
 from mien.media.scan import find_pictures
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect
-from mien.swaps.frontalizing import Frontalize
-from mien.swaps.gaze_correction import CorrectGaze
-from mien.swaps.retargeting import Retarget
+from mien.swaps.shape.frontalizing import Frontalize
+from mien.swaps.shape.gaze_correction import CorrectGaze
+from mien.swaps.shape.retargeting import Retarget
 
 WANT = {"pose", "blendshapes", "gaze", "embedding", "landmarks"}
 LONGEST = 512

@@ -42,7 +42,7 @@ from mien.features.shown.fer import FEATURES, FerNet, Limits, look
 from mien.location.blendshapes import BLENDSHAPE_NAMES
 from mien.runtime.bundle import Bundle
 from mien.runtime.session import SessionOptions
-from mien.swaps.generator import MobileStyleGAN, latents
+from mien.swaps.invented.generator import MobileStyleGAN, latents
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = EXPRESSIONS[:-1]

@@ -32,7 +32,7 @@ from mien.evaluation.masked import MASKS, paint_covering
 from mien.features.shown.expression import EXPRESSIONS, HIDDEN
 from mien.features.shown.expression_heads import MASK_TABLE, features, masked, read_heads
 from mien.features.shown.fer import FerNet, look
-from mien.swaps.generator import MobileStyleGAN, latents
+from mien.swaps.invented.generator import MobileStyleGAN, latents
 
 PENALTY = 0.01
 WANT = {"alignment", "pose", "blendshapes", "landmarks"}

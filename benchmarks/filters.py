@@ -25,15 +25,15 @@ from mien import Engine
 from mien.core.errors import UsageError
 from mien.core.image import Image, load_image
 from mien.core.warping import resize
-from mien.swaps.cosmetics import presets
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect
-from mien.swaps.filter_files import filter_names
-from mien.swaps.line_art import STYLES
-from mien.swaps.makeup import Makeup
-from mien.swaps.overlays import Filter
-from mien.swaps.recoloring import Recolor
-from mien.swaps.stylizing import Stylize
+from mien.swaps.look.cosmetics import presets
+from mien.swaps.look.filter_files import filter_names
+from mien.swaps.look.line_art import STYLES
+from mien.swaps.look.makeup import Makeup
+from mien.swaps.look.overlays import Filter
+from mien.swaps.look.recoloring import Recolor
+from mien.swaps.look.stylizing import Stylize
 
 Floats = NDArray[np.float32]
 

@@ -41,7 +41,7 @@ from mien.features.genuine.judging import enroll, forgery
 from mien.features.genuine.window import Window, open_window
 from mien.location.topology import face_topology
 from mien.media.video import open_video
-from mien.swaps.generator import distinct_people
+from mien.swaps.invented.generator import distinct_people
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PEOPLE, SEED = 48, 610_000

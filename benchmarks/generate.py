@@ -18,13 +18,13 @@ import numpy as np
 from mien.core.image import Image
 from mien.engine import Engine
 from mien.evaluation.agreement import area_under_curve
-from mien.swaps.attributes import ATTRIBUTES
-from mien.swaps.directions import Look, directions
-from mien.swaps.doubles import extras
-from mien.swaps.families import families
-from mien.swaps.generator import DRAWS, distinct_people, latents, person_of, same_person
-from mien.swaps.scoring import generated_score
-from mien.swaps.studio import Studio
+from mien.swaps.invented.attributes import ATTRIBUTES
+from mien.swaps.invented.directions import Look, directions
+from mien.swaps.invented.doubles import extras
+from mien.swaps.invented.families import families
+from mien.swaps.invented.generator import DRAWS, distinct_people, latents, person_of, same_person
+from mien.swaps.invented.scoring import generated_score
+from mien.swaps.invented.studio import Studio
 
 PEOPLE = 8
 STEPS = (-1.5, 1.5)  # of the standard deviations that the direction was regressed by

@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.core.errors import UsageError
 from mien.engine import Engine
-from mien.swaps.generator import MobileStyleGAN, distinct_people, generate, latents
+from mien.swaps.invented.generator import MobileStyleGAN, distinct_people, generate, latents
 
 DRAWS = 10
 SEEDS = 20

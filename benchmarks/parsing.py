@@ -34,7 +34,7 @@ from mien.engine import Engine
 from mien.evaluation.label_scores import Counts, ParsingReport, compare_labels, summarize
 from mien.evaluation.report import Report, Table, number, span
 from mien.masks.masking import mask
-from mien.swaps.generator import generate
+from mien.swaps.invented.generator import generate
 
 SIDE = 512  # of the maps that are compared
 FORMS = {

@@ -25,7 +25,7 @@ from mien.evaluation.intervals import bootstrap, widen
 from mien.features.fit.portrait_geometry import CROWN, measure_state, place_heads
 from mien.features.fit.portrait_rules import load_rules
 from mien.features.fit.portrait_verdict import judge, portrait
-from mien.swaps.generator import generate
+from mien.swaps.invented.generator import generate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CHECKS = ("smile", "mouth_closed", "expression")

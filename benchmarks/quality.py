@@ -43,7 +43,7 @@ from mien.features.fit.forest import Forest, geometry_of
 from mien.features.fit.parts import PART_NAMES
 from mien.features.fit.product import LEAST
 from mien.location.topology import face_topology
-from mien.swaps.generator import generate
+from mien.swaps.invented.generator import generate
 
 EMBEDDERS = ("edgeface-s", "sface")
 MEDIANS = {"edgeface-s": 0.813, "sface": 0.769}  # as `fit` prints them

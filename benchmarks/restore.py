@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mien.core.image import Image, load_image, save_image
 from mien.engine import Engine
-from mien.swaps.generator import generate
-from mien.swaps.restorer import SCALES, restore
+from mien.swaps.invented.generator import generate
+from mien.swaps.nets.restorer import SCALES, restore
 
 SIDE = 512
 OTHER = "sface"

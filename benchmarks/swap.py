@@ -28,8 +28,8 @@ from mien.core.image import Image
 from mien.media.encoding import VideoWriter
 from mien.media.video import open_video
 from mien.swaps.effects import Shot
-from mien.swaps.identity import Identity
-from mien.swaps.swapper import NEEDS, Swap
+from mien.swaps.exchange.identity import Identity
+from mien.swaps.exchange.swapper import NEEDS, Swap
 
 WIDTH, HEIGHT = 1920, 1080
 SOURCE, TARGET = "person3.jpg", "person1.jpg"

@@ -17,9 +17,9 @@ from mien.engine import Engine
 from mien.media.provenance import Provenance
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect
-from mien.swaps.frontalizing import Frontalize
-from mien.swaps.gaze_correction import CorrectGaze
-from mien.swaps.retargeting import Retarget
+from mien.swaps.shape.frontalizing import Frontalize
+from mien.swaps.shape.gaze_correction import CorrectGaze
+from mien.swaps.shape.retargeting import Retarget
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "editing-shape.jpg"
 PEOPLE = (assets.PEOPLE[5], assets.PEOPLE[0])

@@ -1,4 +1,4 @@
-"""Draws the filters that ship with mien: src/mien/swaps/filters/NAME, a filter.toml and its pictures each.
+"""Draws the filters that ship with mien: src/mien/swaps/look/filters/NAME, a filter.toml and its pictures each.
 
 .venv/bin/python tools/draw_filters.py [FOLDER]
 

@@ -20,10 +20,10 @@ from mien.engine import Engine
 from mien.media.provenance import Provenance, provenance
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect
-from mien.swaps.makeup import Makeup
-from mien.swaps.overlays import Filter
-from mien.swaps.recoloring import Recolor
-from mien.swaps.stylizing import Stylize
+from mien.swaps.look.makeup import Makeup
+from mien.swaps.look.overlays import Filter
+from mien.swaps.look.recoloring import Recolor
+from mien.swaps.look.stylizing import Stylize
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "editing-look.jpg"
 PEOPLE = (assets.PEOPLE[1], assets.PEOPLE[5], assets.PEOPLE[2])

@@ -17,7 +17,7 @@ from mien import assets
 from mien.core.image import Image, save_image
 from mien.core.warping import resize
 from mien.media.provenance import Provenance, provenance
-from mien.swaps.swapper import swap
+from mien.swaps.exchange.swapper import swap
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "swap.jpg"
 PAIRS = ((2, 0), (3, 5), (0, 4))  # source and target, by their places among `assets.PEOPLE`

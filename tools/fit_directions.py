@@ -1,4 +1,4 @@
-"""Fits src/mien/swaps/directions.npz and doubles.toml to pictures that the generator draws and our models look at.
+"""Fits src/mien/swaps/invented/directions.npz and doubles.toml to pictures that the generator draws.
 
     .venv/bin/python tools/fit_directions.py FOLDER --people 700
 
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from mien.embeddings.calibration import Traits, load_calibration
 from mien.engine import Engine
-from mien.swaps.attributes import ATTRIBUTES
-from mien.swaps.directions import Direction
-from mien.swaps.generator import latents
-from mien.swaps.studio import Studio
+from mien.swaps.invented.attributes import ATTRIBUTES
+from mien.swaps.invented.directions import Direction
+from mien.swaps.invented.generator import latents
+from mien.swaps.invented.studio import Studio
 
 TRUNCATION = 0.8
 CHUNK = 25

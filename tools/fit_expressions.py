@@ -1,4 +1,4 @@
-"""Fits which way the points of a face move with each coefficient of expression: src/mien/swaps/expressions.npz.
+"""Fits which way the points of a face move with each coefficient of expression: src/mien/swaps/shape/expressions.npz.
 
     .venv/bin/python tools/fit_expressions.py ../shared/data [FOLDER ...]
 
@@ -27,10 +27,10 @@ from mien.engine import Engine
 from mien.location.blendshapes import BLENDSHAPE_NAMES
 from mien.location.topology import face_topology
 from mien.media.video import VIDEO_SUFFIXES
-from mien.swaps.gestures import mirrored_points, write_gestures
+from mien.swaps.shape.gestures import mirrored_points, write_gestures
 
 WANT = {"stabilized", "blendshapes", "presence", "pose"}
-OUT = Path(__file__).resolve().parents[1] / "src/mien/swaps/expressions.npz"
+OUT = Path(__file__).resolve().parents[1] / "src/mien/swaps/shape/expressions.npz"
 LEFT_OUT = ("manipulated", "expression", "replay")  # folders: forged films, crops of 48 pixels, screens
 TURNED = 25.0  # degrees: the mesh of faces turned farther tells little of one half
 SURE = 0.9  # of the mesh's presence

@@ -23,7 +23,7 @@ from mien.core.columns import Points
 from mien.core.faces import Faces
 from mien.engine import Engine
 from mien.location.gaze import EYES, iris_diameters
-from mien.swaps.generator import MobileStyleGAN, latents
+from mien.swaps.invented.generator import MobileStyleGAN, latents
 
 TRUNCATION = 0.8  # heads turn further than at the default
 FIRST_SEED = 90_000

@@ -1,4 +1,4 @@
-"""Fits src/mien/swaps/minors.toml, what the shape of a face says of minors, to crops of UTKFace.
+"""Fits src/mien/swaps/invented/minors.toml, what the shape of a face says of minors, to crops of UTKFace.
 
     .venv/bin/python tools/fit_minors.py FOLDER
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mien.core.image import load_image
 from mien.engine import Engine
-from mien.swaps.minors import face_shapes
+from mien.swaps.invented.minors import face_shapes
 
 STEP = 12
 PENALTY = 0.1

@@ -46,7 +46,7 @@ from mien.masks.evidence import (
     set_scene,
 )
 from mien.masks.occlusion import FLAGS, GROUPS, agree, hidden_shares, visible_shares
-from mien.swaps.generator import MobileStyleGAN, latents
+from mien.swaps.invented.generator import MobileStyleGAN, latents
 
 TRUNCATION = 0.8  # people differ more than at the default
 FIRST_SEED = 120_000

@@ -25,7 +25,7 @@ from mien.core.image import Image, save_image
 from mien.core.warping import warp
 from mien.engine import Engine
 from mien.media.provenance import Provenance
-from mien.swaps.generator import MobileStyleGAN, latents
+from mien.swaps.invented.generator import MobileStyleGAN, latents
 
 SIDE = 512
 QUALITY = 90

@@ -73,15 +73,15 @@ if TYPE_CHECKING:
     from mien.media.encoding import VideoWriter
     from mien.media.provenance import Provenance, provenance
     from mien.media.video import open_video
-    from mien.swaps.anonymizer import anonymize
-    from mien.swaps.background import background
+    from mien.swaps.backgrounds.background import background
     from mien.swaps.consent import Consent
     from mien.swaps.edit import Edit
     from mien.swaps.editing import edit
-    from mien.swaps.generator import generate
-    from mien.swaps.reenacting import reenact
-    from mien.swaps.restorer import restore
-    from mien.swaps.swapper import swap
+    from mien.swaps.exchange.swapper import swap
+    from mien.swaps.hidden.anonymizer import anonymize
+    from mien.swaps.invented.generator import generate
+    from mien.swaps.nets.restorer import restore
+    from mien.swaps.shape.reenacting import reenact
 
     __version__: str
 
@@ -202,15 +202,15 @@ _HOMES = {
     "Verification": "mien.embeddings.comparison",
     "VideoWriter": "mien.media.encoding",
     "analyze": "mien.engine",
-    "anonymize": "mien.swaps.anonymizer",
-    "background": "mien.swaps.background",
+    "anonymize": "mien.swaps.hidden.anonymizer",
+    "background": "mien.swaps.backgrounds.background",
     "check": "mien.embeddings.checking",
     "default_engine": "mien.engine",
     "describe": "mien.features.shown.describing",
     "detect": "mien.engine",
     "edit": "mien.swaps.editing",
     "forgery": "mien.features.genuine.judging",
-    "generate": "mien.swaps.generator",
+    "generate": "mien.swaps.invented.generator",
     "liveness": "mien.features.genuine.verdict",
     "load_image": "mien.core.image",
     "mask": "mien.masks.masking",
@@ -219,12 +219,12 @@ _HOMES = {
     "portrait": "mien.features.fit.portrait_verdict",
     "provenance": "mien.media.provenance",
     "reconstruct": "mien.location.reconstructing",
-    "reenact": "mien.swaps.reenacting",
-    "restore": "mien.swaps.restorer",
+    "reenact": "mien.swaps.shape.reenacting",
+    "restore": "mien.swaps.nets.restorer",
     "save_image": "mien.core.image",
     "scan": "mien.engine",
     "set_default_engine": "mien.engine",
-    "swap": "mien.swaps.swapper",
+    "swap": "mien.swaps.exchange.swapper",
     "track": "mien.engine",
     "verify": "mien.embeddings.comparison",
 }

@@ -7,9 +7,11 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.swaps.minors import ChildlikeShape, face_shapes
+from mien.swaps.invented.minors import ChildlikeShape, face_shapes
 
-SHIPPED = ChildlikeShape.from_toml(resources.files("mien.swaps").joinpath("minors.toml").read_text(encoding="utf-8"))
+SHIPPED = ChildlikeShape.from_toml(
+    resources.files("mien.swaps.invented").joinpath("minors.toml").read_text(encoding="utf-8")
+)
 
 
 def mesh_that_says(log_odds: float) -> NDArray[np.float32]:

@@ -18,8 +18,8 @@ from mien.models.catalogue import add_card, load_templates
 from mien.runtime.bundle import Bundle
 from mien.runtime.onnx_tensors import read_matrix
 from mien.runtime.session import SessionOptions
-from mien.swaps.adapters import FaceNet
-from mien.swaps.conventions import Convention
+from mien.swaps.nets.adapters import FaceNet
+from mien.swaps.nets.conventions import Convention
 from tests.swaps import facenets
 
 Open = Callable[..., FaceNet]

@@ -17,15 +17,15 @@ from mien import assets
 from mien.core.errors import ImageError, SourceError, StorageError, UnknownPerson, UsageError
 from mien.core.image import load_image
 from mien.media.provenance import provenance
-from mien.swaps.anonymizer import Anonymizer, anonymize
-from mien.swaps.covering import Settings
-from mien.swaps.hiding import METHODS, Hider, Paint, cells_of
-from mien.swaps.planning import Planner
-from mien.swaps.redaction import SCHEMA, Redactions
-from mien.swaps.second_look import SecondLook
-from mien.swaps.sightings import Sightings, completed, linked
-from mien.swaps.spots import Cover, Spot
-from mien.swaps.strength import BOUND, measured, strength_for
+from mien.swaps.hidden.anonymizer import Anonymizer, anonymize
+from mien.swaps.hidden.covering import Settings
+from mien.swaps.hidden.hiding import METHODS, Hider, Paint, cells_of
+from mien.swaps.hidden.planning import Planner
+from mien.swaps.hidden.redaction import SCHEMA, Redactions
+from mien.swaps.hidden.second_look import SecondLook
+from mien.swaps.hidden.sightings import Sightings, completed, linked
+from mien.swaps.hidden.spots import Cover, Spot
+from mien.swaps.hidden.strength import BOUND, measured, strength_for
 from tests.clips import Actor, Scene, Shot, burst
 
 FACE = np.array([40.0, 30, 70, 70])

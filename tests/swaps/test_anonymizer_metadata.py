@@ -21,7 +21,7 @@ from mien import assets
 from mien.core.image import load_image
 from mien.media.scrubbing import colors_of, neutral_profile
 from mien.media.signing import signing_key
-from mien.swaps.anonymizer import anonymize
+from mien.swaps.hidden.anonymizer import anonymize
 
 NAME = "Ada-Byron-Lovelace"
 PLANTS = {

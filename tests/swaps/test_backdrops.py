@@ -10,9 +10,9 @@ import pytest
 from mien.core.errors import ImageError, SourceError, UsageError
 from mien.core.image import Image, save_image
 from mien.media.provenance import Provenance
-from mien.swaps import backdrops
-from mien.swaps.backdrops import Blur, Color, Moving, Still, parse_color
-from mien.swaps.compositing import Levels, cover
+from mien.swaps.backgrounds import backdrops
+from mien.swaps.backgrounds.backdrops import Blur, Color, Moving, Still, parse_color
+from mien.swaps.backgrounds.compositing import Levels, cover
 from mien.swaps.targets import mark_of
 from tests.media.films import film, greys
 from tests.swaps.mattes import person

@@ -18,8 +18,8 @@ from mien.core.image import Image, load_image, save_image
 from mien.media.encoding import CONTAINERS, VideoWriter
 from mien.media.provenance import Provenance, provenance
 from mien.media.video import open_video
-from mien.swaps.background import Background, background, choose
-from mien.swaps.people import territories
+from mien.swaps.backgrounds.background import Background, background, choose
+from mien.swaps.backgrounds.people import territories
 from tests.media.films import film, heard, sine
 from tests.shared import DATA, photo
 from tests.swaps import mattes

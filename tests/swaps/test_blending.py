@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mien.swaps.blending import gradient, multiband
+from mien.swaps.blend.blending import gradient, multiband
 
 Floats = NDArray[np.float32]
 Way = Callable[[Floats, Floats, Floats], Floats]

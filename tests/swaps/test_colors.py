@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mien.swaps.colors import match_colors, meet
-from mien.swaps.oklab import to_oklab
+from mien.swaps.blend.colors import match_colors, meet
+from mien.swaps.blend.oklab import to_oklab
 
 pytestmark = pytest.mark.full
 Floats = NDArray[np.float32]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mien.core.errors import UsageError
-from mien.swaps.attributes import ATTRIBUTES, checked_targets
-from mien.swaps.directions import Look, directions, steer, toward
+from mien.swaps.invented.attributes import ATTRIBUTES, checked_targets
+from mien.swaps.invented.directions import Look, directions, steer, toward
 
 ROWS = 23
 START = np.zeros((ROWS, 512), np.float32)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mien.core.columns import Vectors
-from mien.swaps.attributes import ADULT
-from mien.swaps.doubles import SCALES, YOUNGEST, Doubles, _moves, _ranked, _Scene, extras
-from mien.swaps.identity import Identity
+from mien.swaps.exchange.identity import Identity
+from mien.swaps.invented.attributes import ADULT
+from mien.swaps.invented.doubles import SCALES, YOUNGEST, Doubles, _moves, _ranked, _Scene, extras
 
 WOMAN = {"tone": 0.7, "age": 40.0, "masculine": 0.0, "light": 0.0, "beard": 0.03, "yaw": 0.0, "pitch": 0.0}
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.swaps.dyeing import Dye, dyed, median_color
-from mien.swaps.oklab import from_oklab, to_oklab
+from mien.swaps.blend.oklab import from_oklab, to_oklab
+from mien.swaps.look.dyeing import Dye, dyed, median_color
 
 LEVELS = st.tuples(*[st.integers(0, 255)] * 3)
 

@@ -19,7 +19,7 @@ from mien.core.image import load_image
 from mien.core.layouts import indices_of
 from mien.engine import Engine
 from mien.location.topology import face_topology
-from mien.swaps.facemask import NEEDS, SteadyMask, face_alpha, skin_weight, window_of
+from mien.swaps.blend.facemask import NEEDS, SteadyMask, face_alpha, skin_weight, window_of
 from mien.swaps.plate import Plate
 
 Floats = NDArray[np.float32]

@@ -10,15 +10,15 @@ import pytest
 from mien.core.columns import Vectors
 from mien.core.errors import NoFace, UsageError, WeightsUnavailable
 from mien.engine import Engine
-from mien.swaps.attributes import ATTRIBUTES
-from mien.swaps.checks import Checks
-from mien.swaps.doubles import Doubles
 from mien.swaps.edit import Edit
 from mien.swaps.effects import Shot
-from mien.swaps.families import between, families, family
-from mien.swaps.generator import generate
-from mien.swaps.identity import SOURCE_FIELDS
-from mien.swaps.scoring import generated_score
+from mien.swaps.exchange.identity import SOURCE_FIELDS
+from mien.swaps.invented.attributes import ATTRIBUTES
+from mien.swaps.invented.checks import Checks
+from mien.swaps.invented.doubles import Doubles
+from mien.swaps.invented.families import between, families, family
+from mien.swaps.invented.generator import generate
+from mien.swaps.invented.scoring import generated_score
 
 pytestmark = pytest.mark.weights
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien.core.errors import MienError, SourceError, UnsafeFile, UsageError
-from mien.swaps.filter_files import LARGEST_FILE, filter_names, read_filter
+from mien.swaps.look.filter_files import LARGEST_FILE, filter_names, read_filter
 
 TOML = 'format = 1\n[[layers]]\nkind = "board"\nimage = "a.png"\nat = [0, 0, -7]\nsize = [4, 2]\n'
 

@@ -19,7 +19,7 @@ from mien.core.faces import ALIGNMENT_NAMES, Faces
 from mien.core.geometry import TEMPLATES
 from mien.core.image import Image
 from mien.engine import Engine
-from mien.swaps.generator import PATIENCE, Checks, distinct_people, generate, latents
+from mien.swaps.invented.generator import PATIENCE, Checks, distinct_people, generate, latents
 from tests.swaps.meshes import mesh_that_says
 
 SIDE = 128

@@ -14,8 +14,8 @@ from mien.core.errors import WeightsUnavailable
 from mien.engine import Engine
 from mien.media.provenance import provenance
 from mien.swaps.edit import Edit
-from mien.swaps.generator import Checks, MobileStyleGAN, distinct_people, generate, latents
-from mien.swaps.minors import minor_probability
+from mien.swaps.invented.generator import Checks, MobileStyleGAN, distinct_people, generate, latents
+from mien.swaps.invented.minors import minor_probability
 
 pytestmark = pytest.mark.weights
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mien.swaps.grain import match_grain
+from mien.swaps.blend.grain import match_grain
 
 pytestmark = pytest.mark.full
 Floats = NDArray[np.float32]

@@ -11,7 +11,7 @@ import pytest
 from mien import Engine, assets, load_image
 from mien.core.errors import NoFace, UsageError
 from mien.core.image import Image
-from mien.swaps.identity import SIDE, Identity
+from mien.swaps.exchange.identity import SIDE, Identity
 
 ALICE, BOB = assets.FOLDER / "person1.jpg", assets.FOLDER / "person3.jpg"
 

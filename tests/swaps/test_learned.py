@@ -13,10 +13,10 @@ from mien.engine import Engine
 from mien.gallery.people import Gallery
 from mien.models.catalogue import Catalogue, add_card
 from mien.models.store import Store
-from mien.swaps.learned import LearnedSwap, told_by
-from mien.swaps.repainting import repaint
-from mien.swaps.restorer import restore
-from mien.swaps.swapper import swap
+from mien.swaps.exchange.learned import LearnedSwap, told_by
+from mien.swaps.exchange.swapper import swap
+from mien.swaps.nets.repainting import repaint
+from mien.swaps.nets.restorer import restore
 from tests.shared import DATA
 from tests.swaps import facenets
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import UsageError
 from mien.core.shading import directional, fit_light, harmonics
-from mien.swaps.lighting import LUMINANCE, brightened, relit, to_linear
+from mien.swaps.blend.lighting import LUMINANCE, brightened, relit, to_linear
 
 Floats = NDArray[np.float32]
 Lamp = tuple[float, float, float]

@@ -13,8 +13,8 @@ from mien.core.errors import ModelError, SourceError
 from mien.models.catalogue import add_card, load_templates
 from mien.runtime.bundle import Bundle
 from mien.runtime.session import SessionOptions
-from mien.swaps.lipsync import LipNet
-from mien.swaps.speech import mel_spectrogram, read_sound
+from mien.swaps.nets.lipsync import LipNet
+from mien.swaps.nets.speech import mel_spectrogram, read_sound
 from tests.swaps import facenets
 
 

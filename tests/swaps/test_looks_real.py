@@ -13,13 +13,13 @@ from mien.core.columns.spatial import Tracks
 from mien.core.errors import UsageError
 from mien.core.image import Image, load_image
 from mien.engine import Engine
+from mien.swaps.blend.oklab import to_oklab
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect, Shot
-from mien.swaps.makeup import Makeup
-from mien.swaps.oklab import to_oklab
-from mien.swaps.overlays import Filter
-from mien.swaps.recoloring import Recolor
-from mien.swaps.stylizing import Stylize
+from mien.swaps.look.makeup import Makeup
+from mien.swaps.look.overlays import Filter
+from mien.swaps.look.recoloring import Recolor
+from mien.swaps.look.stylizing import Stylize
 
 pytestmark = pytest.mark.weights
 

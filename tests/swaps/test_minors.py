@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mien.core.columns import Angles, Distribution, Points
 from mien.core.faces import Faces
 from mien.core.geometry import rotation_matrix
-from mien.swaps.minors import ChildlikeShape, face_shapes, minor_probability
+from mien.swaps.invented.minors import ChildlikeShape, face_shapes, minor_probability
 from tests.swaps.meshes import SHIPPED, mesh_that_says
 
 

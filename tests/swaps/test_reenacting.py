@@ -15,10 +15,10 @@ from mien.core.warping import resize
 from mien.media.encoding import VideoWriter
 from mien.media.provenance import provenance
 from mien.media.video import open_video
-from mien.swaps.driving import Performance, _calmest, _evenly, _smooth
 from mien.swaps.editor import Editor
-from mien.swaps.reenacting import reenact
-from mien.swaps.retargeting import Retarget
+from mien.swaps.shape.driving import Performance, _calmest, _evenly, _smooth
+from mien.swaps.shape.reenacting import reenact
+from mien.swaps.shape.retargeting import Retarget
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from mien.core.errors import NoFace, SourceError, UsageError
 from mien.core.image import Image, load_image
 from mien.engine import Engine
 from mien.swaps.editor import Editor
-from mien.swaps.relighting import SIDES, Relight
+from mien.swaps.look.relighting import SIDES, Relight
 
 pytestmark = pytest.mark.weights
 

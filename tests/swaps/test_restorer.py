@@ -19,13 +19,13 @@ from mien.engine import Engine
 from mien.media.provenance import Provenance
 from mien.runtime.graphs import upconv7
 from mien.runtime.ncnn_weights import CONTENT, read_ncnn, unpack
-from mien.swaps.clearing import Finding, look
-from mien.swaps.detail import coarseness, noise
 from mien.swaps.effects import Shot
-from mien.swaps.enlarging import Enlarger
+from mien.swaps.nets.clearing import Finding, look
+from mien.swaps.nets.detail import coarseness, noise
+from mien.swaps.nets.enlarging import Enlarger
+from mien.swaps.nets.restorer import Restore, restore
+from mien.swaps.nets.surroundings import around_face
 from mien.swaps.plate import Plate
-from mien.swaps.restorer import Restore, restore
-from mien.swaps.surroundings import around_face
 from tests.shared import DATA, open_bundle, runner
 
 

@@ -15,13 +15,13 @@ from mien import Engine, assets
 from mien.core.errors import LicenseRefused, NoFace, UsageError
 from mien.core.faces import Faces
 from mien.core.image import Image, load_image
-from mien.swaps.cautions import Kept, check_guess
 from mien.swaps.edit import Edit
 from mien.swaps.editor import Editor
 from mien.swaps.effects import Effect, Shot
-from mien.swaps.frontalizing import Frontalize
-from mien.swaps.gaze_correction import CorrectGaze
-from mien.swaps.gestures import (
+from mien.swaps.shape.cautions import Kept, check_guess
+from mien.swaps.shape.frontalizing import Frontalize
+from mien.swaps.shape.gaze_correction import CorrectGaze
+from mien.swaps.shape.gestures import (
     BAGS,
     BROWS,
     CORNERS,
@@ -33,8 +33,8 @@ from mien.swaps.gestures import (
     mirrored_points,
     shipped_gestures,
 )
-from mien.swaps.insides import CLOSED, gap
-from mien.swaps.retargeting import Retarget
+from mien.swaps.shape.insides import CLOSED, gap
+from mien.swaps.shape.retargeting import Retarget
 from tests.shared import photo
 
 CALM = 5  # of the portraits: the one with closed lips

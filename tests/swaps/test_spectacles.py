@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mien import Engine, assets, load_image
 from mien.core.image import Image
+from mien.swaps.blend.spectacles import rims
 from mien.swaps.plate import Plate
-from mien.swaps.spectacles import rims
 
 pytestmark = pytest.mark.weights
 Mask: TypeAlias = NDArray[np.bool_]

@@ -18,10 +18,10 @@ from mien.core.mesh import Topology
 from mien.media.encoding import VideoWriter
 from mien.swaps.consent import Consent
 from mien.swaps.effects import Shot
-from mien.swaps.identity import Identity
-from mien.swaps.likeness import REGAINED, Likeness
-from mien.swaps.swapper import NEEDS, Swap, swap
-from mien.swaps.swapping import Settings
+from mien.swaps.exchange.identity import Identity
+from mien.swaps.exchange.likeness import REGAINED, Likeness
+from mien.swaps.exchange.swapper import NEEDS, Swap, swap
+from mien.swaps.exchange.swapping import Settings
 from tests.shared import photo
 
 SOURCE, TARGET = assets.FOLDER / "person3.jpg", assets.FOLDER / "person1.jpg"

@@ -13,11 +13,11 @@ from mien.core.columns import Scalar
 from mien.core.errors import UsageError
 from mien.core.region import Region
 from mien.media.provenance import Provenance
-from mien.swaps import synthetic
-from mien.swaps.disguise import ATTEMPTS
-from mien.swaps.spots import Spot
-from mien.swaps.strength import Likeness
-from mien.swaps.synthetic import HELD, TRIALS, Synthetic
+from mien.swaps.hidden import synthetic
+from mien.swaps.hidden.disguise import ATTEMPTS
+from mien.swaps.hidden.spots import Spot
+from mien.swaps.hidden.strength import Likeness
+from mien.swaps.hidden.synthetic import HELD, TRIALS, Synthetic
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 

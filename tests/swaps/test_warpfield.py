@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.errors import ShapeMismatch, UsageError
-from mien.swaps.warpfield import displace, displacement
+from mien.swaps.shape.warpfield import displace, displacement
 
 SIZE = (120, 100)
 SHIFT = np.array([3, -2])

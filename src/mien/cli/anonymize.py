@@ -20,8 +20,8 @@ from mien.core.errors import UsageError
 if TYPE_CHECKING:
     from mien.engine import Engine
     from mien.media.video import Frame, Video
-    from mien.swaps.anonymizer import Anonymizer
     from mien.swaps.edit import Edit
+    from mien.swaps.hidden.anonymizer import Anonymizer
 
 DEFACE = "As in deface"
 _REPLACED = {"blur": "blur", "solid": "solid", "none": "none", "img": "image", "mosaic": "pixelate"}
@@ -102,9 +102,9 @@ def anonymize(
     A video is looked through before it is written. Ctrl-C before that leaves nothing; then it ends after the frame at
     hand, complete up to there.
     """
-    from mien.swaps.anonymizer import Anonymizer
-    from mien.swaps.covering import Settings
-    from mien.swaps.redaction import Redactions
+    from mien.swaps.hidden.anonymizer import Anonymizer
+    from mien.swaps.hidden.covering import Settings
+    from mien.swaps.hidden.redaction import Redactions
 
     if keep_metadata:
         raise UsageError("--keep-metadata would keep who took the picture, where and when: mien keeps none of it.")
@@ -198,7 +198,7 @@ class Beside:
 
     def refuse(self, source: str) -> None:
         """Refuse to write over what is read."""
-        from mien.swaps.anonymizer import refuse_same
+        from mien.swaps.hidden.anonymizer import refuse_same
 
         for path in () if self.many else (self.redactions, self.sheet):
             refuse_same(source, path)

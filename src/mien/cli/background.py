@@ -42,7 +42,7 @@ def background(
 
     Ctrl-C ends a video after the frame at hand: what is written is complete, up to there.
     """
-    from mien.swaps.background import Background, choose
+    from mien.swaps.backgrounds.background import Background, choose
 
     if fast and size not in {None, SizeName.fast}:
         raise UsageError(f"--fast and --size {size} contradict each other.")

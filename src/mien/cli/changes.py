@@ -14,9 +14,9 @@ __all__ = ["change_people"]
 def change_people(folder: Path, engine: Engine) -> dict[str, str]:
     """Write the files into a folder: what each is, by name."""
     from mien import assets
-    from mien.swaps.anonymizer import anonymize
     from mien.swaps.editing import edit
-    from mien.swaps.swapper import swap
+    from mien.swaps.exchange.swapper import swap
+    from mien.swaps.hidden.anonymizer import anonymize
 
     target, source = assets.PEOPLE[1], assets.PEOPLE[5]
     swap(target, source=source, engine=engine).save(folder / "swapped.jpg", quality=88)

@@ -18,7 +18,7 @@ def cut_regions(folder: Path, photo: Path, engine: Engine) -> list[str]:
     from mien.core.image import load_image, save_image
     from mien.masks.masking import mask
     from mien.masks.overlay import draw_legend, overlay
-    from mien.swaps.background import background
+    from mien.swaps.backgrounds.background import background
 
     image = load_image(photo)
     m = mask(image, engine=engine)

@@ -47,7 +47,7 @@ def generate(
 ) -> None:
     """Make portraits of people who do not exist; every file is marked as synthetic."""
     from mien.core.image import IMAGE_SUFFIXES
-    from mien.swaps.attributes import checked_targets
+    from mien.swaps.invented.attributes import checked_targets
 
     options = {"age": age, "smile": smile, "yaw": yaw, "pitch": pitch, "glasses": glasses}
     attributes: dict[str, Any] = checked_targets(_asked(options, set_ or []))
@@ -88,14 +88,14 @@ def _asked(options: dict[str, float | None], pairs: list[str]) -> dict[str, floa
 
 
 def _single(seed: int, attributes: dict[str, Any], shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
-    from mien.swaps.generator import generate as make
+    from mien.swaps.invented.generator import generate as make
 
     yield f"person-{seed}-0000", make(seed=seed, **shared, **attributes)
 
 
 def _people(count: int, family: int, seed: int, shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
-    from mien.swaps.families import families
-    from mien.swaps.generator import distinct_people
+    from mien.swaps.invented.families import families
+    from mien.swaps.invented.generator import distinct_people
 
     if family == 1:
         for place, edit in enumerate(distinct_people(count, seed=seed, **shared)):
@@ -107,7 +107,7 @@ def _people(count: int, family: int, seed: int, shared: dict[str, Any]) -> Itera
 
 
 def _family(count: int, seed: int, attributes: dict[str, Any], shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
-    from mien.swaps.families import family
+    from mien.swaps.invented.families import family
 
     for place, edit in enumerate(family(seed=seed, count=count, **shared, **attributes)):
         yield f"person-{seed}-{place:02d}", edit
@@ -122,7 +122,7 @@ def _seeds(given: str) -> tuple[int, int]:
 
 
 def _between(seeds: tuple[int, int], count: int, shared: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
-    from mien.swaps.families import between
+    from mien.swaps.invented.families import between
 
     for place, edit in enumerate(between(*seeds, count, **shared)):
         yield f"between-{seeds[0]}-{seeds[1]}-{place:02d}", edit

@@ -43,7 +43,7 @@ def reenact(
     """Let a photo move as somebody in a clip does; the video is marked as synthetic."""
     from mien.cli.naming import is_same_file
     from mien.media.sinks import make_folder
-    from mien.swaps.reenacting import reenact as move
+    from mien.swaps.shape.reenacting import reenact as move
 
     for path in (photo, driving):
         if is_same_file(path, out):

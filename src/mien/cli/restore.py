@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mien.media.video import Frame, Video
     from mien.swaps.choice import Who as Whom
     from mien.swaps.edit import Edit
-    from mien.swaps.restorer import Restore
+    from mien.swaps.nets.restorer import Restore
 
 
 @takes_engine
@@ -68,7 +68,7 @@ def restore(
 ) -> None:
     """Make faces clearer; every file is marked, and the report says how alike each face still is to itself."""
     from mien.swaps.editor import Editor
-    from mien.swaps.restorer import SCALES, Restore
+    from mien.swaps.nets.restorer import SCALES, Restore
 
     effect = Restore(strength=strength, model=restorer, fidelity=fidelity, engine=engine)
     with open_gallery(gallery, engine) as people:

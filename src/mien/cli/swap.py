@@ -72,7 +72,7 @@ def swap(
     Ctrl-C ends a video after the frame at hand: what is written is complete, up to there.
     """
     from mien.swaps.editor import Editor
-    from mien.swaps.swapper import swap_effect
+    from mien.swaps.exchange.swapper import swap_effect
 
     effect = swap_effect(
         source=cast("list[str | Path]", source),

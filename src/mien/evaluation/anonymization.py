@@ -26,7 +26,7 @@ from mien.evaluation.intervals import bootstrap, widen
 from mien.evaluation.swap import choose_judges, head_turn, mean_of, rate_of
 from mien.media.scan import PICTURE_SUFFIXES
 from mien.swaps.edit import Edit
-from mien.swaps.strength import lowest_threshold
+from mien.swaps.hidden.strength import lowest_threshold
 
 __all__ = ["AnonymizationEvaluation", "Hider", "Reidentified", "evaluate_anonymization"]
 

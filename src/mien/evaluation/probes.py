@@ -300,7 +300,7 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 def _portraits(people: int, seed: int, engine: Engine) -> Iterable[tuple[Image, Face]]:
     """Generated people whose skin can be read, each with their face."""
-    from mien.swaps.generator import generate
+    from mien.swaps.invented.generator import generate
 
     def every() -> Iterable[tuple[Image, Face]]:
         number = seed * 100_000

@@ -14,7 +14,7 @@ from mien.evaluation.intervals import RANKED
 from mien.evaluation.report import Table, number
 from mien.evaluation.swap import SwapEvaluation
 from mien.media.provenance import Provenance
-from mien.swaps.compositing import cover
+from mien.swaps.backgrounds.compositing import cover
 
 __all__ = ["Sheet", "anonymization_tables", "swap_tables"]
 

@@ -24,7 +24,7 @@ from mien.engine import Engine, default_engine
 from mien.evaluation.gaze import Measured, Report, measured
 from mien.location.gaze import EYES, eye_openness, iris_diameters
 from mien.swaps.edit import Edit
-from mien.swaps.generator import distinct_people
+from mien.swaps.invented.generator import distinct_people
 
 __all__ = ["PaintedReport", "evaluate_painted", "turn_eyes"]
 

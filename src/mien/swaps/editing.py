@@ -98,17 +98,19 @@ _SHAPE = ("smile", "mouth_open", "brows", "eyes", "squint", "blendshapes", "yaw"
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "recolor": Kind(
-            "mien.swaps.recoloring:Recolor",
+            "mien.swaps.look.recoloring:Recolor",
             {"hair": "hair", "lips": "lips", "brow_color": "brows", "iris": "iris"},
             {**_STRENGTH, "finish": "finish"},
         ),
-        "makeup": Kind("mien.swaps.makeup:Makeup", {"makeup": "reference"}, {**_STRENGTH, "makeup_parts": "parts"}),
-        "relight": Kind("mien.swaps.relighting:Relight", {"light": "light"}, _STRENGTH),
-        "gaze": Kind("mien.swaps.gaze_correction:CorrectGaze", {"gaze": "target"}),
-        "retarget": Kind("mien.swaps.retargeting:Retarget", {name: name for name in _SHAPE}, moves=True),
-        "frontalize": Kind("mien.swaps.frontalizing:Frontalize", {"frontal": ""}, {"level": "level"}, moves=True),
-        "filter": Kind("mien.swaps.overlays:Filter", {"filter": "source"}, _STRENGTH),
-        "stylize": Kind("mien.swaps.stylizing:Stylize", {"style": "style"}, {**_STRENGTH, "area": "area"}),
+        "makeup": Kind(
+            "mien.swaps.look.makeup:Makeup", {"makeup": "reference"}, {**_STRENGTH, "makeup_parts": "parts"}
+        ),
+        "relight": Kind("mien.swaps.look.relighting:Relight", {"light": "light"}, _STRENGTH),
+        "gaze": Kind("mien.swaps.shape.gaze_correction:CorrectGaze", {"gaze": "target"}),
+        "retarget": Kind("mien.swaps.shape.retargeting:Retarget", {name: name for name in _SHAPE}, moves=True),
+        "frontalize": Kind("mien.swaps.shape.frontalizing:Frontalize", {"frontal": ""}, {"level": "level"}, moves=True),
+        "filter": Kind("mien.swaps.look.overlays:Filter", {"filter": "source"}, _STRENGTH),
+        "stylize": Kind("mien.swaps.look.stylizing:Stylize", {"style": "style"}, {**_STRENGTH, "area": "area"}),
     }
 )
 
@@ -140,17 +142,17 @@ def edit(
     **options
         What is done, one or several:
 
-        - ``hair``, ``lips``, ``brow_color``, ``iris``: another colour; ``finish`` of lips. `mien.swaps.recoloring`
+        - ``hair``, ``lips``, ``brow_color``, ``iris``: another colour; ``finish`` of lips. `mien.swaps.look.recoloring`
         - ``makeup``: as on a reference picture, or a preset's name; ``makeup_parts``: where, some of "lips", "eyes",
-          "cheeks", "skin", "brows". `mien.swaps.makeup`
-        - ``light``: from another side, or as in a reference picture. `mien.swaps.relighting`
-        - ``gaze``: "camera", or (yaw, pitch) in degrees. `mien.swaps.gaze_correction`
+          "cheeks", "skin", "brows". `mien.swaps.look.makeup`
+        - ``light``: from another side, or as in a reference picture. `mien.swaps.look.relighting`
+        - ``gaze``: "camera", or (yaw, pitch) in degrees. `mien.swaps.shape.gaze_correction`
         - ``smile``, ``mouth_open``, ``brows``, ``eyes``, ``squint``, ``blendshapes``: another expression; ``yaw``,
-          ``pitch``, ``roll``: degrees by which the head turns. `mien.swaps.retargeting`
-        - ``frontal=True``: the head turned to the camera; ``level=True``: upright, too. `mien.swaps.frontalizing`
-        - ``filter``: a shipped one by name, or your own. `mien.swaps.overlays`
+          ``pitch``, ``roll``: degrees by which the head turns. `mien.swaps.shape.retargeting`
+        - ``frontal=True``: the head turned to the camera; ``level=True``: upright, too. `mien.swaps.shape.frontalizing`
+        - ``filter``: a shipped one by name, or your own. `mien.swaps.look.overlays`
         - ``style``: a name, a reference picture, or a model of yours; ``area``: of what, "picture", "head" or "face".
-          `mien.swaps.stylizing`
+          `mien.swaps.look.stylizing`
         - ``strength``: of colours, makeup, light and style, 0 to 1.
 
     Returns

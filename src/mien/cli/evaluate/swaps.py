@@ -42,7 +42,7 @@ def swap(
     from mien.evaluation.report import Report
     from mien.evaluation.swap import evaluate_swap
     from mien.evaluation.swap_tables import Sheet, swap_tables
-    from mien.swaps.swapper import swap as put
+    from mien.swaps.exchange.swapper import swap as put
 
     check_outputs(None, out)
     rows = Sheet()
@@ -82,7 +82,7 @@ def anonymization(
     from mien.evaluation.anonymization import evaluate_anonymization
     from mien.evaluation.report import Report
     from mien.evaluation.swap_tables import Sheet, anonymization_tables
-    from mien.swaps.anonymizer import anonymize
+    from mien.swaps.hidden.anonymizer import anonymize
 
     check_outputs(None, out)
     rows = Sheet()

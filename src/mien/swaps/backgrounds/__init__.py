@@ -1,0 +1,1 @@
+"""What stands behind people: blurred, replaced, taken out."""

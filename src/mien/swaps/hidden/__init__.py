@@ -1,0 +1,1 @@
+"""People who are hidden, so that nobody is recognised."""

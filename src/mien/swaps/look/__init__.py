@@ -1,0 +1,1 @@
+"""What is seen of a face without its moving: colours, make-up, filters, styles, light."""

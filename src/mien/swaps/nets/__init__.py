@@ -1,0 +1,1 @@
+"""Networks that redraw faces: restoring ones, and those of the user's own."""
