@@ -76,7 +76,7 @@ def spot(track: int | None = None, source: Any = "detected") -> Spot:
 
 def test_the_first_double_that_does_is_shown(stage: Stage) -> None:
     stage.margins[0] = 0.1
-    change = Synthetic(Engine(), stage)  # type: ignore[arg-type]
+    change = Synthetic(Engine(), stage)
     regions: list[Region] = []
     image, left = change.apply(IMAGE, [spot()], time=None, regions=regions)
     assert (image == 2).all()
@@ -86,7 +86,7 @@ def test_the_first_double_that_does_is_shown(stage: Stage) -> None:
 
 def test_of_several_that_hardly_do_the_least_alike_is_shown(stage: Stage) -> None:
     stage.margins[:] = [-0.01, 0.2, -0.03, 0.1]
-    change = Synthetic(Engine(), stage)  # type: ignore[arg-type]
+    change = Synthetic(Engine(), stage)
     assert (change.apply(IMAGE, [spot()], time=None)[0] == 3).all()
     assert change.likeness[0].margin == pytest.approx(-0.03)
 
@@ -95,7 +95,7 @@ def test_of_several_that_hardly_do_the_least_alike_is_shown(stage: Stage) -> Non
 def test_where_none_does_the_face_is_left_to_be_blurred_and_it_is_told(stage: Stage, fault: str | None) -> None:
     stage.margins[:] = [0.1] * len(ATTEMPTS)
     stage.fault = fault
-    change = Synthetic(Engine(), stage)  # type: ignore[arg-type]
+    change = Synthetic(Engine(), stage)
     image, left = change.apply(IMAGE, [spot()], time=None)
     assert (image == IMAGE).all()
     assert len(left) == 1
@@ -104,7 +104,7 @@ def test_where_none_does_the_face_is_left_to_be_blurred_and_it_is_told(stage: St
 
 
 def test_a_track_keeps_its_double_and_is_blurred_while_that_does_not_do(stage: Stage) -> None:
-    change = Synthetic(Engine(), stage)  # type: ignore[arg-type]
+    change = Synthetic(Engine(), stage)
 
     def shown(time: float, **kw: Any) -> bool:
         return not change.apply(IMAGE, [spot(track=7, **kw)], time=time)[1]
@@ -121,7 +121,7 @@ def test_a_track_keeps_its_double_and_is_blurred_while_that_does_not_do(stage: S
 
 def test_a_face_of_a_video_is_tried_again_later_but_not_for_ever(stage: Stage) -> None:
     stage.fault = "turned away"
-    change = Synthetic(Engine(), stage)  # type: ignore[arg-type]
+    change = Synthetic(Engine(), stage)
     for second in range(2 * TRIALS):
         assert change.apply(IMAGE, [spot(track=7)], time=second * HELD)[1]
     assert len(stage.tried) == TRIALS * len(ATTEMPTS)
