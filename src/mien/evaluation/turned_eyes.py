@@ -194,6 +194,6 @@ def evaluate_painted(people: int, *, seed: int = 0, engine: Engine | None = None
 
 def _wide_eyed(seed: int, engine: Engine) -> Iterator[Edit]:
     """Drawn people whose eyes are open wide enough to be painted: between narrow lids an iris has no place to go."""
-    for person in distinct_people(seed=seed, size=512, similarity=1.1, engine=engine):
+    for person in distinct_people(seed=seed, size=512, similarity=1.0, engine=engine):
         if eye_openness(person.faces.landmarks.values).min() >= WIDE:
             yield person
