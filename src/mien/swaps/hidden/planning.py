@@ -171,7 +171,7 @@ class Planner:
         witness = self.tools.witness
         if witness is None:
             return spots
-        self.account.embedders = witness.embedders
+        self.account.embedders, self.account.missing = witness.embedders, witness.missing
         fixed = self.tools.settings.strength != "auto"
         if self.tools.settings.regions is not None:  # nothing is added to what was asked for: it is told what is left
             for image, seen in views:

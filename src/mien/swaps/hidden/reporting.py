@@ -51,6 +51,8 @@ class Account:
         What they found there and stays: frame, box, score. Only redactions that were given leave anything.
     likeness : dict of int to Likeness
         By track, or by number of a face in a picture: what is left of it.
+    missing : sequence of str
+        Embedders that could not be asked, since their weights cannot be had.
     raised : int
         Faces that had to be hidden more strongly than the others.
     synthetic : Synthetic, optional
@@ -66,6 +68,7 @@ class Account:
     uncovered: list[dict[str, Any]] = field(default_factory=list)
     likeness: dict[int, Likeness] = field(default_factory=dict)
     embedders: Sequence[str] = ()
+    missing: Sequence[str] = ()
     raised: int = 0
     synthetic: Synthetic | None = None
 
@@ -120,6 +123,7 @@ class Account:
         worst = max(self.likeness.values(), key=lambda one: one.margin, default=None)
         return {
             "embedders": list(self.embedders),
+            **({"missing": list(self.missing)} if self.missing else {}),
             "far": FAR,
             "compared": len(self.likeness),
             "raised": self.raised,

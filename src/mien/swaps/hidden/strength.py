@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import NotCalibrated, UsageError
+from mien.core.errors import NotCalibrated, UsageError, WeightsUnavailable
 from mien.core.faces import Faces
 from mien.core.image import Image
 from mien.embeddings.calibration import load_calibration
@@ -44,7 +44,7 @@ __all__ = [
 BOUND: Final = 0.02
 FAR: Final = 1e-3
 #: Embedders that a hidden face is shown to: networks of different makes and data.
-WITNESSES: Final = ("edgeface-s", "arcface-mbf", "sface", "mobilefacenet", "facenet")
+WITNESSES: Final = ("edgeface-s", "arcface-mbf", "sface", "mobilefacenet")
 HIDES_ALL: Final = frozenset({"solid", "image"})  # nothing of the face is left to be recognised
 
 Strength = float | Literal["auto"]
@@ -169,13 +169,22 @@ class Witness:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        #: Ids of those whose weights cannot be had.
+        self.missing: list[str] = []
         self._embedders: list[tuple[str, float, Engine]] = []
         for model in WITNESSES:
             if model not in engine.catalogue or not permits(card := engine.catalogue[model], engine.licenses):
                 continue
             threshold = lowest_threshold(str(card.space), engine)
-            if threshold is not None:
-                self._embedders.append((model, threshold, engine.with_models(embedding=model)))
+            if threshold is None:
+                continue
+            judge = engine.with_models(embedding=model)
+            try:
+                judge.preload("embedding")
+            except WeightsUnavailable:  # without a network, say: the report names those that were asked, and those not
+                self.missing.append(model)
+                continue
+            self._embedders.append((model, threshold, judge))
 
     @property
     def embedders(self) -> list[str]:
