@@ -24,6 +24,8 @@ Doubles = NDArray[np.float64]
 
 GAP: Final = 2.0  # seconds for which a face is hidden between two sightings in one shot
 AHEAD: Final = 0.32  # seconds for which it is before its first and after its last
+EDGE: Final = 2.0  # seconds for which it is where the picture's edge cuts it, and detectors see too little of it
+_NEAR: Final = 0.1  # of a face's size: so near to the edge it is about to be cut
 _MOTION: Final = 5  # sightings that tell how it moves
 _DAMPED: Final = 0.8  # of its speed is left after each frame that is guessed
 _GROWTH: Final = 0.02  # by which the box grows in each frame that is guessed
@@ -50,6 +52,18 @@ class Sightings:
     rate: float
     frames: list[list[Spot]] = field(default_factory=list)
     cuts: set[int] = field(default_factory=set)
+
+    def forget_false_cuts(self) -> None:
+        """Keep the cuts over which nobody is followed on the spot: a camera that swings looks like a cut, too."""
+        self.cuts -= {number for number in self.cuts if 0 < number < len(self.frames) and self._goes_on(number)}
+
+    def _goes_on(self, number: int) -> bool:
+        before = {spot.track: spot.box for spot in self.frames[number - 1] if spot.track is not None}
+        return any(
+            float(iou(before[spot.track][None], spot.box[None])[0, 0]) > _SAME
+            for spot in self.frames[number]
+            if spot.track in before
+        )
 
     def shot(self, frame: int) -> tuple[int, int]:
         """First frame of the shot that a frame is in, and the one after its last."""
@@ -118,7 +132,8 @@ def completed(sightings: Sightings) -> list[list[Spot]]:
 
 def _whole(seen: Mapping[int, Spot], sightings: Sightings) -> dict[int, Spot]:
     """A track in every frame in which its face may be."""
-    gap, ahead = round(GAP * sightings.rate), max(1, round(AHEAD * sightings.rate))
+    seen = _uncut(seen, sightings.size)
+    gap = round(GAP * sightings.rate)
     whole, frames = dict(seen), sorted(seen)
     for one, other in zip([None, *frames], [*frames, None], strict=True):
         low = -1 if one is None else one
@@ -130,13 +145,33 @@ def _whole(seen: Mapping[int, Spot], sightings: Sightings) -> dict[int, Spot]:
             whole |= _between(one, whole[one], other, whole[other])
             continue
         if one is not None:
-            ahead_of = range(one + 1, min(high, one + 1 + ahead, shot[1]))
-            whole |= _guessed(seen, [n for n in frames if n <= one][-_MOTION:], ahead_of, shot)
+            ahead_of = range(one + 1, min(high, one + 1 + _ahead(whole[one], sightings), shot[1]))
+            whole |= _guessed(seen, [n for n in frames if n <= one][-_MOTION:], ahead_of, shot, sightings.size)
         if other is not None:
             before = sightings.shot(other)
-            back = range(other - 1, max(low, other - 1 - ahead, before[0] - 1), -1)
-            whole |= _guessed(seen, [n for n in frames if n >= other][:_MOTION][::-1], back, before)
+            back = range(other - 1, max(low, other - 1 - _ahead(whole[other], sightings), before[0] - 1), -1)
+            whole |= _guessed(seen, [n for n in frames if n >= other][:_MOTION][::-1], back, before, sightings.size)
     return _steadied(whole, sightings)
+
+
+def _uncut(seen: Mapping[int, Spot], size: tuple[int, int]) -> dict[int, Spot]:
+    """Sightings as large as the face was when the picture's edge did not cut it: beyond the edge, if need be.
+
+    A box that ends at the edge shrinks as its face leaves: what is drawn into it would leave the face's rim open.
+    """
+    touching = {number: _is_cut(spot.box, size, near=0.02) for number, spot in seen.items()}
+    clear = [number for number in sorted(seen) if not touching[number]]
+    if not clear:
+        return dict(seen)
+    out = dict(seen)
+    for number in (number for number in seen if touching[number]):
+        like, box = seen[min(clear, key=lambda one: abs(one - number))].box, np.asarray(seen[number].box, np.float64)
+        low, high = box[:2], box[2:]
+        more = np.maximum((like[2:] - like[:2]) - (high - low), 0)
+        near = 0.02 * (high - low)
+        low, high = np.where(low < near, low - more, low), np.where(high > size - near, high + more, high)
+        out[number] = replace(seen[number], box=np.concatenate([low, high]))
+    return out
 
 
 def _between(one: int, first: Spot, other: int, last: Spot) -> dict[int, Spot]:
@@ -152,8 +187,24 @@ def _between(one: int, first: Spot, other: int, last: Spot) -> dict[int, Spot]:
     return out
 
 
-def _guessed(seen: Mapping[int, Spot], known: Sequence[int], frames: range, shot: tuple[int, int]) -> dict[int, Spot]:
-    """Where a face goes on from its last sightings (or, backwards, where it came from): with room, more and more."""
+def _ahead(spot: Spot, sightings: Sightings) -> int:
+    """Frames for which a face is hidden before its first sighting and after its last."""
+    return max(1, round((EDGE if _is_cut(spot.box, sightings.size) else AHEAD) * sightings.rate))
+
+
+def _is_cut(box: NDArray[np.floating], size: tuple[int, int], *, near: float = _NEAR) -> bool:
+    """Whether the picture's edge cuts a face, or is so near, in parts of its size."""
+    room = near * (box[2:] - box[:2])
+    return bool((box[:2] < room).any() or (box[2:] > np.array(size) - room).any())
+
+
+def _guessed(
+    seen: Mapping[int, Spot], known: Sequence[int], frames: range, shot: tuple[int, int], size: tuple[int, int]
+) -> dict[int, Spot]:
+    """Where a face goes on from its last sightings (or, backwards, where it came from): with room, more and more.
+
+    What the picture's edge cuts is followed until it has left.
+    """
     known = [number for number in known if shot[0] <= number < shot[1]]
     if not known:
         return {}
@@ -164,10 +215,13 @@ def _guessed(seen: Mapping[int, Spot], known: Sequence[int], frames: range, shot
         steps = abs(known[-1] - known[0])
         speed = (place - numbers_of(seen[known[0]].box)) / steps
     out = {}
+    damped = 1.0 if _is_cut(last.box, size) else _DAMPED
     for step, number in enumerate(frames, 1):
-        speed = speed * _DAMPED
+        speed = speed * damped
         place = place + speed
-        box = _grown(box_of(place), 1 + _GROWTH * step)
+        if (box_of(place)[2:] < 0).any() or (box_of(place)[:2] > np.array(size)).any():
+            break
+        box = _grown(box_of(place), 1 + min(_GROWTH * step, 0.3))
         out[number] = replace(last, box=box, source="interpolated", outline=_moved(last, box))
     return out
 

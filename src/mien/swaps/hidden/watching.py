@@ -141,6 +141,7 @@ class Watch:
             raise ImageError(
                 f"{video.source} was cut short: {video.missing:.2f} s of it are missing, so nothing was written."
             )
+        watched.sightings.forget_false_cuts()
         _add_left(watched, left)
         return watched
 
